@@ -1,0 +1,52 @@
+"""Where events travel. Grammar: `dissonance.<task id>.<kind>`; task id is 32 hex digits.
+
+One JetStream stream holds one kind (its name: `DISSONANCE_<KIND>`), so that each kind has its own
+retention. Dead letters: `dissonance-dead.<task id>.<kind>.<consumer>`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class EventKind(StrEnum):
+    """Every kind of event there is; lower-case past tense, words joined by `_`."""
+
+    PREDICTED = "predicted"
+    CONTRADICTED = "contradicted"
+    JUDGED = "judged"
+    EXPERIENCED = "experienced"
+    LABELLED = "labelled"
+    LABELS_JOINED = "labels_joined"
+    WINDOW_EVALUATED = "window_evaluated"
+    RETRAIN_REQUESTED = "retrain_requested"
+    MODEL_PROMOTED = "model_promoted"
+    MODEL_ROLLED_BACK = "model_rolled_back"
+    POLICY_CHANGED = "policy_changed"
+    TASK_CREATED = "task_created"
+    TASK_DELETED = "task_deleted"
+
+
+ANY_TASK = "*"
+DEAD_STREAM = "DISSONANCE_DEAD"
+DEAD_PREFIX = "dissonance-dead"
+
+
+def topic(kind: EventKind, task_id: str = ANY_TASK) -> str:
+    """
+    >>> topic(EventKind.PREDICTED)
+    'dissonance.*.predicted'
+    """
+    return f"dissonance.{task_id}.{kind.value}"
+
+
+def stream(kind: EventKind) -> str:
+    """
+    >>> stream(EventKind.LABELS_JOINED)
+    'DISSONANCE_LABELS_JOINED'
+    """
+    return f"DISSONANCE_{kind.value.upper()}"
+
+
+def dead_topic(kind: EventKind, task_id: str, consumer: str) -> str:
+    return f"{DEAD_PREFIX}.{task_id}.{kind.value}.{consumer}"

@@ -1,0 +1,199 @@
+"""The one tree of errors. Each says what is wrong, where, and how to mend it (design 6.3).
+
+`slug` names the error in problem+json, logs and exit codes; `status` is what HTTP answers with.
+Adapters translate what their vendor raises into one of these, `from` the cause.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class DissonanceError(Exception):
+    """Root of everything this system raises on purpose.
+
+    >>> str(UnknownTask("no task is named 'x'", where="task", fix="list them: dissonance task list"))
+    "no task is named 'x' (task). How to mend it: list them: dissonance task list"
+    """
+
+    slug: ClassVar[str] = "error"
+    title: ClassVar[str] = "Something went wrong"
+    status: ClassVar[int] = 500
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
+        self.what = what
+        self.where = where
+        self.fix = fix
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        where = f" ({self.where})" if self.where else ""
+        fix = f". How to mend it: {self.fix}" if self.fix else ""
+        return f"{self.what}{where}{fix}"
+
+
+class ConfigurationError(DissonanceError):
+    """A setting is missing, unknown or contradicts another; nothing was started."""
+
+    slug, title, exit_code = "configuration", "The configuration is not usable", 2
+
+
+class ContractError(DissonanceError):
+    """Bytes that claim to be an event and are not one of ours; never retried."""
+
+    slug, title = "contract", "A message does not follow its contract"
+
+
+class MalformedEvent(ContractError):
+    slug = "malformed-event"
+
+
+class UnknownSchemaVersion(ContractError):
+    slug = "unknown-schema-version"
+
+
+class InputError(DissonanceError):
+    """What a caller sent cannot be answered; nothing of it was kept."""
+
+    slug, title, status, exit_code = "input", "The request cannot be answered", 422, 3
+
+
+class MalformedBody(InputError):
+    slug, title, status = "malformed-body", "The body is not what this route reads", 400
+
+
+class BodyTooLarge(InputError):
+    slug, title, status = "body-too-large", "The body is too large", 413
+
+
+class TooManyRows(InputError):
+    slug, title, status = "too-many-rows", "Too many rows in one request", 413
+
+
+class UnknownTask(InputError):
+    slug, title, status = "unknown-task", "There is no such task", 404
+
+
+class TaskExists(InputError):
+    slug, title, status = "task-exists", "A task of this name exists", 409
+
+
+class UnknownField(InputError):
+    slug, title = "unknown-field", "A field is not in the task's schema"
+
+
+class MissingField(InputError):
+    slug, title = "missing-field", "A field of the task's schema is missing"
+
+
+class WrongType(InputError):
+    slug, title = "wrong-type", "A value has the wrong type"
+
+
+class NotFinite(InputError):
+    slug, title = "not-finite", "A number is NaN or infinite where that is not allowed"
+
+
+class UnseenCategory(InputError):
+    slug, title = "unseen-category", "A category was never seen in the reference data"
+
+
+class UnknownClass(InputError):
+    slug, title = "unknown-class", "A label is not one of the task's classes"
+
+
+class UnknownPrediction(InputError):
+    slug, title, status = "unknown-prediction", "A prediction id is not known", 404
+
+
+class IdempotencyConflict(InputError):
+    slug, title, status = "idempotency-conflict", "The idempotency key was used with another body", 409
+
+
+class InvalidDataFile(InputError):
+    slug, title = "invalid-data-file", "The data file cannot be used"
+
+
+class HoldoutLeak(InputError):
+    slug, title = "holdout-leak", "Rows of the golden holdout are in the training data"
+
+
+class PolicyInvalid(InputError):
+    slug, title = "policy-invalid", "The policy is not valid"
+
+
+class AccessError(DissonanceError):
+    """Who asks is not known, or may not do this."""
+
+    slug, title, status, exit_code = "access", "Access denied", 403, 4
+
+
+class Unauthenticated(AccessError):
+    slug, title, status = "unauthenticated", "No valid token came with the request", 401
+
+
+class Forbidden(AccessError):
+    slug, title, status = "forbidden", "The token does not carry the permission", 403
+
+
+class EngineError(DissonanceError):
+    """PostgreSQL, NATS or MLflow could not do its part."""
+
+    slug, title, status, exit_code = "engine", "An engine failed", 500, 5
+
+
+class EngineUnavailable(EngineError):
+    """Not reachable now; the same call may succeed later. Roles wait and try again on this one."""
+
+    slug, title, status = "engine-unavailable", "An engine is not reachable", 503
+
+
+class DataFolderError(EngineError):
+    """The data folder is in use, half made, of another version, or full; nothing in it was changed."""
+
+    slug, title, exit_code = "data-folder", "The data folder cannot be used", 6
+
+
+class DataFolderBusy(DataFolderError):
+    slug = "data-folder-busy"
+
+
+class TimedOut(EngineError):
+    slug, title, status = "timed-out", "It did not finish in time", 504
+
+
+class SealError(DissonanceError):
+    """A sealed row could not be opened."""
+
+    slug, title = "seal", "A sealed row cannot be opened"
+
+
+class KeyDestroyed(SealError):
+    """The data subject was erased: the row is gone for good, which is what was asked for."""
+
+    slug, title, status = "key-destroyed", "The data subject's key was destroyed", 410
+
+
+class SealBroken(SealError):
+    slug, title = "seal-broken", "Sealed bytes were changed or belong to another row"
+
+
+class ModelError(DissonanceError):
+    slug, title, status = "model", "A model cannot be used", 503
+
+
+class ModelNotFound(ModelError):
+    slug, title, status = "model-not-found", "There is no such model", 404
+
+
+class ModelRefused(ModelError):
+    """Signature, format, schema or digest is wrong: refused, the old model keeps serving."""
+
+    slug, title = "model-refused", "A model was refused"
+
+
+class GateRefused(DissonanceError):
+    """The gate said no; the verdict carries the numbers."""
+
+    slug, title, status, exit_code = "gate-refused", "The gate refused the update", 409, 7

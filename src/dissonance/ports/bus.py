@@ -1,0 +1,105 @@
+"""The bus: events out, events in, at least once; what keeps failing goes to a dead letter.
+
+One contract suite (`tests/contract/test_bus.py`) holds for the memory double and for JetStream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+import msgspec
+
+from dissonance.contracts.events import Event
+from dissonance.contracts.topics import EventKind
+
+
+class Delivery(Protocol):
+    """One message handed to one consumer; it comes back unless `ack` or `dead_letter` is called."""
+
+    @property
+    def data(self) -> bytes: ...
+
+    @property
+    def kind(self) -> EventKind: ...
+
+    @property
+    def attempt(self) -> int:
+        """1 at the first delivery."""
+        ...
+
+    async def ack(self) -> None: ...
+
+    async def retry(self, delay_s: float) -> None:
+        """Hand it out again after `delay_s` seconds."""
+        ...
+
+    async def keep(self) -> None:
+        """Still at work: do not hand it to another replica yet."""
+        ...
+
+    async def dead_letter(self, reason: str) -> None:
+        """Move it, with its reason, to the dead-letter stream, and never hand it out again."""
+        ...
+
+
+class Subscription(Protocol):
+    async def fetch(self, limit: int, wait_s: float) -> list[Delivery]:
+        """Up to `limit` messages of what is queued; waits at most `wait_s` for the first.
+
+        An empty list when nothing came. Raises `EngineUnavailable` while the broker is away.
+        """
+        ...
+
+
+class DeadLetter(msgspec.Struct, frozen=True):
+    sequence: int
+    task_id: str
+    kind: EventKind
+    consumer: str
+    reason: str
+    rows: int
+    died_at_us: int
+    data: bytes
+
+
+class Bus(Protocol):
+    async def publish(self, events: Sequence[Event]) -> None:
+        """Returns when the broker has acknowledged every event as durable.
+
+        The same `event_id` within the broker's window is kept once. Raises `EngineUnavailable`.
+        """
+        ...
+
+    def subscribe(
+        self, consumer: str, kinds: Sequence[EventKind]
+    ) -> AbstractAsyncContextManager[Subscription]:
+        """A durable pull consumer; replicas that name the same `consumer` share its work."""
+        ...
+
+    def watch(
+        self, kinds: Sequence[EventKind]
+    ) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
+        """Every event of these kinds from now on, to this process too; not durable, nothing to ack."""
+        ...
+
+    async def lag(self, consumer: str, kinds: Sequence[EventKind]) -> int:
+        """Messages not yet acknowledged by `consumer` (waiting or in hand)."""
+        ...
+
+    async def dead_letters(self, limit: int = 1000) -> list[DeadLetter]: ...
+
+    async def replay_dead_letter(self, sequence: int) -> None:
+        """Publish it again on its own topic and drop it here."""
+        ...
+
+    async def drop_dead_letter(self, sequence: int) -> None: ...
+
+    async def ready(self) -> None:
+        """Raises `EngineUnavailable` unless connected and every stream is there."""
+        ...
+
+    async def close(self) -> None:
+        """Drain: what was taken is finished or handed back, then disconnect."""
+        ...

@@ -1,0 +1,38 @@
+"""Keys of data subjects, in a store of their own that no data backup contains (design section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+DataSubjectHash = bytes
+"""Keyed hash of a data subject within a task, 16 bytes."""
+
+DataKey = bytes
+"""An AES-256 key, 32 bytes."""
+
+
+class DataSubjectKeys(Protocol):
+    async def obtain(self, task_id: str, data_data_subjects: Sequence[DataSubjectHash]) -> dict[DataSubjectHash, DataKey]:
+        """The key of each subject, made (and durable before this returns) where there was none.
+
+        A subject whose key was destroyed gets none: it is missing from the result.
+        Raises `EngineUnavailable`.
+        """
+        ...
+
+    async def find(self, task_id: str, data_data_subjects: Sequence[DataSubjectHash]) -> dict[DataSubjectHash, DataKey]:
+        """The keys that exist; destroyed and unknown subjects are missing from the result."""
+        ...
+
+    async def destroy(self, task_id: str, data_data_subjects: Sequence[DataSubjectHash]) -> int:
+        """Erase: returns how many keys were destroyed; logged so that a restore destroys them again."""
+        ...
+
+    async def destroy_task(self, task_id: str) -> int: ...
+
+    def data_subject_hash(self, task_id: str, data_subject: str) -> DataSubjectHash:
+        """HMAC-SHA-256 of the data subject's id within the task, cut to 16 bytes (RFC 2104)."""
+        ...
+
+    async def ready(self) -> None: ...

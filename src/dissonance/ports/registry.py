@@ -1,0 +1,63 @@
+"""The model registry: versions, aliases, signed and sealed artefacts. Real adapter: MLflow."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+
+class ModelRole(StrEnum):
+    PROPOSER = "proposer"
+    CRITIC = "critic"
+
+
+class ModelVersion(msgspec.Struct, frozen=True):
+    """`digest` is the SHA-256 of the artefact's manifest, which names every file's digest."""
+
+    task_id: str
+    role: ModelRole
+    version: int
+    digest: str
+    created_at_us: int
+    metrics: dict[str, float]
+    parent: int | None = None
+    in_production: bool = False
+
+
+class Registry(Protocol):
+    """Methods block; call them from a thread. They raise `EngineUnavailable` or `ModelNotFound`."""
+
+    def register(
+        self,
+        task_id: str,
+        task_name: str,
+        role: ModelRole,
+        artefact: bytes,
+        digest: str,
+        *,
+        metrics: dict[str, float],
+        parameters: dict[str, str],
+        parent: int | None,
+    ) -> ModelVersion:
+        """Add a version; it is in production for nobody until `promote`."""
+        ...
+
+    def promote(self, task_id: str, role: ModelRole, version: int) -> int | None:
+        """Move the alias `production`; returns the version it pointed at before."""
+        ...
+
+    def production(self, task_id: str, role: ModelRole) -> ModelVersion: ...
+
+    def versions(self, task_id: str, role: ModelRole) -> list[ModelVersion]:
+        """Newest first."""
+        ...
+
+    def artefact(self, task_id: str, role: ModelRole, version: int) -> bytes:
+        """The sealed bytes as they were registered."""
+        ...
+
+    def delete_task(self, task_id: str) -> None: ...
+
+    def ready(self) -> None: ...

@@ -1,0 +1,227 @@
+"""The experience store and its neighbours: tasks, policies, verdicts, labels, windows, reference rows.
+
+Real adapter: PostgreSQL. Double: memory. One contract suite holds for both. Every write is idempotent
+by its natural key; every method may raise `EngineUnavailable`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from dissonance.contracts.events import Judged
+from dissonance.contracts.policy import Policy
+from dissonance.contracts.schema import Task
+from dissonance.contracts.verdicts import Reason, Verdict
+
+
+class Split(StrEnum):
+    """Which part of the reference data a row is in; a data subject is in one part only."""
+
+    TRAIN = "train"
+    CRITIC = "critic"
+    GOLDEN = "golden"
+
+
+class ReferenceRows(msgspec.Struct, frozen=True):
+    """Labelled rows from the data file, in columns; `sealed` holds features and label (`SealedRow`)."""
+
+    row_numbers: list[int]  # in the data file, from 0
+    splits: list[Split]
+    data_subjects: list[bytes]
+    sealed: list[bytes]
+
+
+class Experience(msgspec.Struct, frozen=True):
+    """One stored input. `label_sealed` is None until a label came."""
+
+    prediction_id: bytes
+    data_subject: bytes
+    event_time_us: int
+    processing_time_us: int
+    sealed: bytes
+    model_digest: str
+    critic_digest: str
+    policy_version: int
+    verdict: Verdict
+    reason: Reason
+    confidence: float
+    dissonance: float
+    label_sealed: bytes | None = None
+    labelled_at_us: int | None = None
+
+
+class VerdictRows(msgspec.Struct, frozen=True):
+    """Verdicts to record, in columns, with the event time that the budget counts by."""
+
+    prediction_ids: list[bytes]
+    event_times_us: list[int]
+    verdicts: list[Verdict]
+    reasons: list[Reason]
+    evidence: bytes  # msgpack: policy version, input digests and numbers; what the chain hashes
+
+
+class Window(msgspec.Struct, frozen=True):
+    """Figures of one window of event time `[start_us, end_us)`; restated under a higher revision.
+
+    `mean_doubt`, `mean_dissonance`, `share_over_target`, `estimated_accuracy`, `realised_accuracy`
+    are in [0, 1]; `realised_accuracy` is None while no label came.
+    """
+
+    window_id: str
+    task_id: str
+    start_us: int
+    end_us: int
+    revision: int
+    rows: int
+    labelled: int
+    mean_doubt: float
+    mean_dissonance: float
+    share_over_target: float
+    estimated_accuracy: float
+    realised_accuracy: float | None
+    closed: bool  # the watermark has passed its end
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """Where the rows of a task are: `stored` = admitted + blocked."""
+
+    admitted: int
+    blocked: int
+    labelled: int
+
+
+class IdempotentAnswer(msgspec.Struct, frozen=True):
+    """What a repeated idempotency key gets: the event of the first answer, sealed rows and all."""
+
+    key_hash: bytes
+    body_digest: bytes
+    answer: bytes
+
+
+class TaskStore(Protocol):
+    async def create(self, task: Task, policy: Policy) -> None:
+        """Raises `TaskExists` when the name is taken."""
+        ...
+
+    async def by_name(self, name: str) -> Task:
+        """Raises `UnknownTask`."""
+        ...
+
+    async def by_id(self, task_id: str) -> Task: ...
+
+    async def all(self) -> list[Task]: ...
+
+    async def delete(self, task_id: str) -> None:
+        """Removes the task and every row of it (reference, experience, labels, windows, verdicts)."""
+        ...
+
+    async def policy(self, task_id: str) -> Policy:
+        """The policy in force (highest version)."""
+        ...
+
+    async def set_policy(self, task_id: str, policy: Policy, *, reason: str, by: str) -> None:
+        """Raises `PolicyInvalid` unless `policy.version` is the one in force plus 1."""
+        ...
+
+
+class ReferenceStore(Protocol):
+    async def add_reference(self, task_id: str, rows: ReferenceRows) -> int: ...
+
+    async def reference(self, task_id: str, split: Split) -> ReferenceRows: ...
+
+    async def golden_data_subjects(self, task_id: str) -> frozenset[bytes]: ...
+
+
+class VerdictStore(Protocol):
+    async def judged(self, task_id: str, prediction_ids: Sequence[bytes]) -> dict[bytes, tuple[Verdict, Reason, int]]:
+        """Verdicts that already fell: verdict, reason, policy version."""
+        ...
+
+    async def budget_spent(self, task_id: str, hours: Sequence[int]) -> dict[int, int]:
+        """Rows admitted under the budget, by hour of event time (hours since 1970)."""
+        ...
+
+    async def record_verdicts(self, task_id: str, rows: VerdictRows) -> bool:
+        """Add verdicts and one link of the task's hash chain, all or nothing.
+
+        False, and nothing written, when any of the ids has a verdict already or the budget of an hour
+        changed since it was read in this `judge` (another replica was faster): read again, decide again.
+        """
+        ...
+
+    async def verify_chain(self, task_id: str) -> int:
+        """Recompute the chain; returns its length. Raises `SealBroken` naming the first bad link."""
+        ...
+
+
+class ExperienceStore(Protocol):
+    async def record(self, batches: Sequence[Judged]) -> int:
+        """Insert the rows that are not there yet (staging by COPY); returns how many were new."""
+        ...
+
+    async def data_subjects_of(self, task_id: str, prediction_ids: Sequence[bytes]) -> dict[bytes, tuple[bytes, int]]:
+        """Data subject and event time of the ids that are stored."""
+        ...
+
+    async def add_labels(
+        self,
+        task_id: str,
+        prediction_ids: Sequence[bytes],
+        sealed: Sequence[bytes],
+        labelled_at_us: Sequence[int],
+        source: str,
+    ) -> int:
+        """The latest label of an id wins (by `labelled_at_us`); returns how many changed something."""
+        ...
+
+    async def between(self, task_id: str, start_us: int, end_us: int, limit: int | None = None) -> list[Experience]:
+        """Rows with event time in `[start_us, end_us)`, in order of event time."""
+        ...
+
+    async def learnable(self, task_id: str) -> list[Experience]:
+        """Admitted rows that have a label, in order of event time."""
+        ...
+
+    async def counts(self, task_id: str) -> Counts: ...
+
+    async def latest_event_time_us(self, task_id: str) -> int | None: ...
+
+    async def stored_ids(self, task_id: str, prediction_ids: Sequence[bytes]) -> set[bytes]: ...
+
+    async def retain(self, task_id: str, oldest_us: int) -> int:
+        """Drop rows processed before `oldest_us`; returns, and counts in a table, how many."""
+        ...
+
+
+class WindowStore(Protocol):
+    async def save_window(self, window: Window) -> int:
+        """Insert or restate; the revision is counted up by the store and returned."""
+        ...
+
+    async def windows(self, task_id: str, limit: int = 100) -> list[Window]:
+        """The latest revision of each, newest window first."""
+        ...
+
+
+class IdempotencyStore(Protocol):
+    async def reserve(self, task_id: str, answers: Sequence[IdempotentAnswer], now_us: int) -> dict[bytes, IdempotentAnswer]:
+        """Keep each answer whose key is new; return the earlier answers of the keys that are not."""
+        ...
+
+    async def forget_idempotency(self, older_than_us: int) -> int: ...
+
+
+class Store(
+    TaskStore, ReferenceStore, VerdictStore, ExperienceStore, WindowStore, IdempotencyStore, Protocol
+):
+    """All of it: one database, one adapter."""
+
+    async def ready(self) -> None:
+        """Raises `EngineUnavailable` unless it answers and its migrations are those of this version."""
+        ...
+
+    async def close(self) -> None: ...

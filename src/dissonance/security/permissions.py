@@ -1,0 +1,35 @@
+"""Who may do what. Grammar of a permission: `<object>:<verb>`, lower case; of a grant: one word.
+
+A token carries permissions (its `scope`, RFC 9068) and tasks; a route names exactly one permission.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Permission(StrEnum):
+    PUBLIC = "public:read"  # liveness and readiness only: nothing about a task or a person
+    PREDICT = "predictions:write"
+    CONTRADICT = "contradictions:read"
+    CHECK = "verdicts:read"
+    LABEL = "labels:write"
+    WINDOWS = "windows:read"
+    MODELS = "models:read"
+    CYCLE = "cycles:write"
+    CONFIGURATION = "configuration:read"
+    METRICS = "metrics:read"
+
+
+GRANTS: dict[str, frozenset[Permission]] = {
+    "client": frozenset({Permission.PREDICT, Permission.CONTRADICT, Permission.CHECK}),
+    "labeller": frozenset({Permission.LABEL}),
+    "viewer": frozenset({Permission.WINDOWS, Permission.MODELS}),
+    "operator": frozenset(
+        {Permission.WINDOWS, Permission.MODELS, Permission.CONFIGURATION, Permission.METRICS, Permission.CHECK}
+    ),
+    "admin": frozenset(permission for permission in Permission if permission is not Permission.PUBLIC),
+}
+"""Named sets of permissions (design section 2: a set of permissions is a grant)."""
+
+ANY_TASK = "*"

@@ -1,0 +1,71 @@
+"""The only reader of the environment. Frozen; units beside defaults; secrets have no default.
+
+Every setting is `DISSONANCE_<NAME>`; one that is not listed here stops the start (design 6.5).
+Engine addresses left empty are those of the embedded engines, read from the data folder by `bootstrap`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from dissonance.errors import ConfigurationError
+
+PREFIX = "DISSONANCE_"
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All settings of a process. Relative paths are relative to the working folder."""
+
+    data: str = "~/.local/share/dissonance"  # folder of the embedded engines, keys and logs
+    database_url: str = ""  # postgresql://…; empty = embedded
+    keys_database_url: str = ""  # postgresql://… of the keys of data subjects; empty = embedded
+    nats_url: str = ""  # nats://user:password@host:port; empty = embedded
+    mlflow_url: str = ""  # http://host:port; empty = embedded
+    key_folder: str = ""  # key-encryption, signing and issuer keys; empty = <data>/keys
+    http_host: str = "127.0.0.1"
+    http_port: int = 0  # 0 = any free port
+    max_body_bytes: int = 16_777_216  # bytes of one HTTP body
+    max_deliver: int = 5  # deliveries of a message before it is a dead letter
+    ack_wait_s: float = 30.0  # seconds until an unanswered message is handed out again
+    duplicate_window_s: float = 120.0  # seconds in which the broker drops a repeated event id
+    stream_max_age_s: float = 604_800.0  # seconds an event stays in its stream
+    fetch_messages: int = 256  # messages a role takes at once
+    database_connections: int = 8  # connections of one process
+    token_audience: str = "dissonance"  # noqa: S105 - a name, not a secret
+    token_issuer: str = "dissonance-local"  # noqa: S105 - a name, not a secret
+    log_level: str = "INFO"
+
+    @property
+    def data_folder(self) -> Path:
+        return Path(self.data).expanduser().absolute()
+
+    @property
+    def keys_folder(self) -> Path:
+        return Path(self.key_folder).expanduser().absolute() if self.key_folder else self.data_folder / "keys"
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Settings from variables of the environment.
+
+    Raises `ConfigurationError` that names the variable for an unknown name or a value of the wrong type.
+
+    >>> read_settings({"DISSONANCE_HTTP_PORT": "8080"}).http_port
+    8080
+    """
+    known = set(Settings.__struct_fields__)
+    given = {name[len(PREFIX) :].lower(): value for name, value in environment.items() if name.startswith(PREFIX)}
+    for name in sorted(given.keys() - known):
+        raise ConfigurationError(
+            f"unknown setting {PREFIX}{name.upper()}",
+            where="environment",
+            fix=f"unset it; the settings are {', '.join(PREFIX + field.upper() for field in sorted(known))}",
+        )
+    try:
+        return msgspec.convert(given, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(
+            f"a setting has the wrong type: {error}", where="environment", fix="correct the variable it names"
+        ) from error
