@@ -72,15 +72,11 @@ class Bus(Protocol):
         """
         ...
 
-    def subscribe(
-        self, consumer: str, kinds: Sequence[EventKind]
-    ) -> AbstractAsyncContextManager[Subscription]:
+    def subscribe(self, consumer: str, kinds: Sequence[EventKind]) -> AbstractAsyncContextManager[Subscription]:
         """A durable pull consumer; replicas that name the same `consumer` share its work."""
         ...
 
-    def watch(
-        self, kinds: Sequence[EventKind]
-    ) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
+    def watch(self, kinds: Sequence[EventKind]) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
         """Every event of these kinds from now on, to this process too; not durable, nothing to ack."""
         ...
 

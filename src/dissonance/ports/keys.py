@@ -13,7 +13,9 @@ DataKey = bytes
 
 
 class DataSubjectKeys(Protocol):
-    async def obtain(self, task_id: str, data_data_subjects: Sequence[DataSubjectHash]) -> dict[DataSubjectHash, DataKey]:
+    async def obtain(
+        self, task_id: str, data_data_subjects: Sequence[DataSubjectHash]
+    ) -> dict[DataSubjectHash, DataKey]:
         """The key of each subject, made (and durable before this returns) where there was none.
 
         A subject whose key was destroyed gets none: it is missing from the result.

@@ -208,16 +208,16 @@ class WindowStore(Protocol):
 
 
 class IdempotencyStore(Protocol):
-    async def reserve(self, task_id: str, answers: Sequence[IdempotentAnswer], now_us: int) -> dict[bytes, IdempotentAnswer]:
+    async def reserve(
+        self, task_id: str, answers: Sequence[IdempotentAnswer], now_us: int
+    ) -> dict[bytes, IdempotentAnswer]:
         """Keep each answer whose key is new; return the earlier answers of the keys that are not."""
         ...
 
     async def forget_idempotency(self, older_than_us: int) -> int: ...
 
 
-class Store(
-    TaskStore, ReferenceStore, VerdictStore, ExperienceStore, WindowStore, IdempotencyStore, Protocol
-):
+class Store(TaskStore, ReferenceStore, VerdictStore, ExperienceStore, WindowStore, IdempotencyStore, Protocol):
     """All of it: one database, one adapter."""
 
     async def ready(self) -> None:
