@@ -52,6 +52,18 @@ class Experience(msgspec.Struct, frozen=True):
     dissonance: float
     label_sealed: bytes | None = None
     labelled_at_us: int | None = None
+    right: bool | None = None  # whether the answer was the label
+
+
+class WindowFigures(msgspec.Struct, frozen=True):
+    """Sums over the rows of a stretch of event time, computed where the rows are."""
+
+    rows: int
+    labelled: int
+    right: int
+    sum_confidence: float
+    sum_dissonance: float
+    over_target: int  # rows with dissonance > D_target
 
 
 class VerdictRows(msgspec.Struct, frozen=True):
@@ -163,19 +175,27 @@ class ExperienceStore(Protocol):
         """Insert the rows that are not there yet (staging by COPY); returns how many were new."""
         ...
 
-    async def data_subjects_of(self, task_id: str, prediction_ids: Sequence[bytes]) -> dict[bytes, tuple[bytes, int]]:
-        """Data subject and event time of the ids that are stored."""
-        ...
-
     async def add_labels(
         self,
         task_id: str,
         prediction_ids: Sequence[bytes],
         sealed: Sequence[bytes],
         labelled_at_us: Sequence[int],
+        right: Sequence[bool],
         source: str,
     ) -> int:
-        """The latest label of an id wins (by `labelled_at_us`); returns how many changed something."""
+        """The latest label of an id wins (by `labelled_at_us`); returns how many changed something.
+
+        `right`: whether the answer was the label; plain, since it speaks of the model (ADR on plain columns).
+        """
+        ...
+
+    async def find(self, task_id: str, prediction_ids: Sequence[bytes]) -> dict[bytes, Experience]:
+        """The stored rows among these ids."""
+        ...
+
+    async def figures(self, task_id: str, start_us: int, end_us: int, d_target: float) -> WindowFigures:
+        """Over rows with event time in `[start_us, end_us)`."""
         ...
 
     async def between(self, task_id: str, start_us: int, end_us: int, limit: int | None = None) -> list[Experience]:

@@ -1,0 +1,49 @@
+"""Times as they travel: microseconds since 1970 UTC inside, RFC 3339 at the edges."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from dissonance.errors import WrongType
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+HOUR_US = 3_600_000_000
+LATEST_US = 253_402_300_799_000_000  # the end of the year 9999
+
+
+def to_text(time_us: int) -> str:
+    """
+    >>> to_text(0)
+    '1970-01-01T00:00:00.000000Z'
+    """
+    return (EPOCH + timedelta(microseconds=time_us)).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def to_us(value: object, where: str) -> int:
+    """From RFC 3339 text or a number of seconds since 1970. Raises `WrongType` that names `where`.
+
+    Text without an offset is read as UTC.
+
+    >>> to_us("1970-01-01T00:00:01Z", "event_time")
+    1000000
+    """
+    try:
+        if isinstance(value, str):
+            moment = datetime.fromisoformat(value)
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return (moment - EPOCH) // timedelta(microseconds=1)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            time_us = round(value * 1_000_000)
+            if -LATEST_US <= time_us <= LATEST_US:
+                return time_us
+    except (ValueError, OverflowError) as error:
+        raise _not_a_time(value, where) from error
+    raise _not_a_time(value, where)
+
+
+def _not_a_time(value: object, where: str) -> WrongType:
+    return WrongType(
+        f"{type(value).__name__} is not a time",
+        where=where,
+        fix="give RFC 3339 text such as 2018-01-31T12:00:00Z, or seconds since 1970",
+    )

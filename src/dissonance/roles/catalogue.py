@@ -1,0 +1,169 @@
+"""What a process knows of tasks: schema, policy and models, kept current by events of the bus.
+
+Every role of a process shares one catalogue. A model swap replaces one reference, so a request is answered
+by the old pair or the new one, never by a mixture; a model that is refused leaves the old one serving.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import NamedTuple
+
+from dissonance.contracts.events import Event
+from dissonance.contracts.policy import Policy, policy_digest
+from dissonance.contracts.schema import Task
+from dissonance.contracts.topics import EventKind
+from dissonance.decisions.rows import RowEncoder
+from dissonance.errors import DissonanceError, EngineUnavailable, UnknownTask
+from dissonance.ports.bus import Bus
+from dissonance.ports.store import TaskStore
+from dissonance.roles.serving import ModelLoader, Serving
+
+log = logging.getLogger(__name__)
+
+PAIRS_KEPT = 8
+"""Loaded pairs kept for rows that an earlier version answered."""
+
+RECONNECT_S = 0.5
+RESYNC_S = 15.0
+"""Watching is not durable: what was missed while the broker was away is read again this often."""
+
+CHANGES = (
+    EventKind.MODEL_PROMOTED,
+    EventKind.MODEL_ROLLED_BACK,
+    EventKind.POLICY_CHANGED,
+    EventKind.TASK_DELETED,
+)
+
+
+class TaskContext(NamedTuple):
+    task: Task
+    policy: Policy
+    policy_digest: str
+    encoder: RowEncoder
+
+
+class Catalogue:
+    """Tasks by name and id, their policy in force, and their models. Safe for one event loop."""
+
+    def __init__(self, store: TaskStore, loader: ModelLoader, bus: Bus) -> None:
+        self._store = store
+        self._loader = loader
+        self._bus = bus
+        self._names: dict[str, str] = {}
+        self._contexts: dict[str, TaskContext] = {}
+        self._production: dict[str, Serving] = {}
+        self._pairs: OrderedDict[tuple[str, str], Serving] = OrderedDict()
+        self._loading = asyncio.Lock()
+        self.on_swap: list[Callable[[Task, Serving], None]] = []
+
+    async def by_name(self, name: str) -> TaskContext:
+        """Raises `UnknownTask`."""
+        if name in self._names:
+            return self._contexts[self._names[name]]
+        return await self._read(await self._store.by_name(name))
+
+    async def by_id(self, task_id: str) -> TaskContext:
+        """Raises `UnknownTask`."""
+        if task_id in self._contexts:
+            return self._contexts[task_id]
+        return await self._read(await self._store.by_id(task_id))
+
+    async def production(self, task: Task) -> Serving:
+        """The pair in production; loaded at first use."""
+        serving = self._production.get(task.task_id)
+        return serving if serving is not None else await self._load_production(task)
+
+    async def serving(self, task: Task, proposer_digest: str) -> Serving:
+        """The pair whose proposer gave an answer, also when production has moved on since."""
+        current = await self.production(task)
+        if current.proposer_digest == proposer_digest:
+            return current
+        pair = self._pairs.get((task.task_id, proposer_digest))
+        if pair is None:
+            async with self._loading:
+                pair = await asyncio.to_thread(self._loader.by_digest, task, proposer_digest)
+                self._keep(task, pair)
+        return pair
+
+    async def follow(self) -> None:
+        """Apply changes for ever: from the bus at once, and by reading everything again now and then."""
+        while True:
+            try:
+                async with self._bus.watch(CHANGES) as changes:
+                    await self.refresh_all()
+                    resync = asyncio.create_task(self._resync())
+                    try:
+                        async for event in changes:
+                            await self._apply(event)
+                    finally:
+                        resync.cancel()
+            except EngineUnavailable as error:
+                log.warning("catalogue cannot watch the bus: %s", error, extra={"action": "catalogue_watch_lost"})
+            await asyncio.sleep(RECONNECT_S)
+
+    async def refresh_all(self) -> None:
+        """Read again whatever is known here, so that nothing missed stays missed."""
+        for context in list(self._contexts.values()):
+            await self._refresh(context.task)
+
+    async def _resync(self) -> None:
+        while True:
+            await asyncio.sleep(RESYNC_S)
+            await self.refresh_all()
+
+    async def _apply(self, event: Event) -> None:
+        context = self._contexts.get(event.task_id)
+        if context is None:
+            return
+        if event.KIND is EventKind.TASK_DELETED:
+            self._forget(context.task)
+        else:
+            await self._refresh(context.task)
+
+    async def _refresh(self, task: Task) -> None:
+        try:
+            await self._read(await self._store.by_id(task.task_id))
+            if task.task_id in self._production:
+                await self._load_production(task)
+        except UnknownTask:
+            self._forget(task)
+        except EngineUnavailable as error:
+            log.warning("task cannot be read again now: %s", error, extra={"action": "catalogue_refresh_later"})
+        except DissonanceError as error:
+            log.error("task keeps what it had: %s", error, extra={"action": "catalogue_refresh_refused"})
+
+    async def _read(self, task: Task) -> TaskContext:
+        policy = await self._store.policy(task.task_id)
+        extra = tuple(column for column in (task.time_column, task.data_subject_column) if column is not None)
+        known = self._contexts.get(task.task_id)
+        encoder = known.encoder if known is not None else RowEncoder(task.schema, extra=extra)
+        context = TaskContext(task, policy, policy_digest(policy), encoder)
+        self._contexts[task.task_id] = context
+        self._names[task.name] = task.task_id
+        return context
+
+    async def _load_production(self, task: Task) -> Serving:
+        async with self._loading:
+            serving = await asyncio.to_thread(self._loader.production, task)
+            old = self._production.get(task.task_id)
+            if old is not None and old.proposer_digest == serving.proposer_digest:
+                return old
+            self._production[task.task_id] = serving
+            self._keep(task, serving)
+        for notify in self.on_swap:
+            notify(task, serving)
+        return serving
+
+    def _keep(self, task: Task, serving: Serving) -> None:
+        self._pairs[task.task_id, serving.proposer_digest] = serving
+        while len(self._pairs) > PAIRS_KEPT:
+            self._pairs.popitem(last=False)
+
+    def _forget(self, task: Task) -> None:
+        self._contexts.pop(task.task_id, None)
+        self._names.pop(task.name, None)
+        self._production.pop(task.task_id, None)

@@ -1,0 +1,211 @@
+"""Requests in, answers out: no answer leaves before the broker has the event that records it (design section 4)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NamedTuple
+
+import numpy as np
+
+from dissonance.contracts import codec
+from dissonance.contracts.columns import concatenated, derived_id, pieces
+from dissonance.contracts.events import PRODUCTION_ARM, Predicted
+from dissonance.contracts.ids import IdSource
+from dissonance.contracts.sealed import SealedRow
+from dissonance.errors import DissonanceError, IdempotencyConflict, KeyDestroyed, MalformedEvent
+from dissonance.ports.bus import Bus
+from dissonance.ports.clock import Clock, Randomness
+from dissonance.ports.keys import DataSubjectKeys
+from dissonance.ports.store import IdempotencyStore, IdempotentAnswer
+from dissonance.roles.catalogue import Catalogue, TaskContext
+from dissonance.roles.proposer.batching import Batcher
+from dissonance.roles.proposer.decide import shares
+from dissonance.roles.serving import Matrix, Serving
+from dissonance.security.rows import open_rows, probabilities_matrix, seal_rows
+
+IN_LOOP_ROWS = 256
+"""Fewer rows than this are computed in the event loop: a thread would cost more than it frees."""
+
+PRODUCER = "proposer"
+
+
+class IdempotencyKey(NamedTuple):
+    """`key_hash`: see `decide.idempotency_hash`; `body_digest`: SHA-256 of the body. 32 bytes each."""
+
+    key_hash: bytes
+    body_digest: bytes
+
+
+class Ask(NamedTuple):
+    """One request of n rows. `features` (n, d); the lists have length n."""
+
+    context: TaskContext
+    features: Matrix
+    event_times_us: list[int]
+    data_subjects: list[bytes]
+    key: IdempotencyKey | None = None
+
+
+class Answered(NamedTuple):
+    """`probabilities` (n, k), in the task's class order; `model_digest` is the proposer that answered."""
+
+    prediction_ids: list[bytes]
+    probabilities: Matrix
+    model_digest: str
+
+
+class Proposer:
+    """Answers asks in batches, one line of batches per task."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        bus: Bus,
+        keys: DataSubjectKeys,
+        store: IdempotencyStore,
+        clock: Clock,
+        randomness: Randomness,
+    ) -> None:
+        self._catalogue = catalogue
+        self._bus = bus
+        self._keys = keys
+        self._store = store
+        self._clock = clock
+        self._randomness = randomness
+        self._ids = IdSource(clock, randomness)
+        self._batchers: dict[str, Batcher[Ask, Answered | DissonanceError]] = {}
+
+    async def answer(self, ask: Ask) -> Answered:
+        """A durable answer.
+
+        Raises `EngineUnavailable` (nothing was answered: ask again), `IdempotencyConflict`, `KeyDestroyed`,
+        `ModelNotFound` or `ModelRefused`.
+        """
+        task_id = ask.context.task.task_id
+        batcher = self._batchers.setdefault(task_id, Batcher(self._answer_all))
+        result = await batcher.submit(ask, len(ask.features))
+        if isinstance(result, DissonanceError):
+            raise result
+        return result
+
+    async def drain(self) -> None:
+        await asyncio.gather(*(batcher.drain() for batcher in self._batchers.values()))
+
+    async def _answer_all(self, asks: list[Ask]) -> list[Answered | DissonanceError]:
+        """All asks are of one task."""
+        context = asks[-1].context
+        serving = await self._catalogue.production(context.task)
+        features = np.vstack([ask.features for ask in asks]) if len(asks) > 1 else asks[0].features
+        if len(features) <= IN_LOOP_ROWS:
+            probabilities = serving.proposer.probabilities(features)
+        else:
+            probabilities = await asyncio.to_thread(serving.proposer.probabilities, features)
+        data_subjects = list({data_subject for ask in asks for data_subject in ask.data_subjects})
+        keys = await self._keys.obtain(context.task.task_id, data_subjects)
+
+        results: list[Answered | DissonanceError] = []
+        events: list[Predicted | None] = []
+        for ask, (start, end) in zip(asks, shares([len(ask.features) for ask in asks]), strict=True):
+            if any(data_subject not in keys for data_subject in ask.data_subjects):
+                results.append(_erased())
+                events.append(None)
+                continue
+            event = self._event(ask, serving, probabilities[start:end], keys)
+            results.append(Answered(event.prediction_ids, probabilities[start:end], serving.proposer_digest))
+            events.append(event)
+        to_publish = await self._settle_repeats(asks, events, results)
+        await self._publish(to_publish)
+        return results
+
+    def _event(self, ask: Ask, serving: Serving, probabilities: Matrix, keys: dict[bytes, bytes]) -> Predicted:
+        n = len(ask.features)
+        ids = [self._ids.next() for _ in range(n)]
+        rows = [
+            SealedRow(features=features.tobytes(), probabilities=p.tobytes())
+            for features, p in zip(np.ascontiguousarray(ask.features), np.ascontiguousarray(probabilities), strict=True)
+        ]
+        now_us = self._clock.now_us()
+        return Predicted(
+            event_id=ids[0].hex() if ask.key is None else ask.key.key_hash.hex(),
+            task_id=ask.context.task.task_id,
+            produced_at_us=now_us,
+            producer=PRODUCER,
+            prediction_ids=ids,
+            data_subjects=ask.data_subjects,
+            event_times_us=ask.event_times_us,
+            processing_times_us=[now_us] * n,
+            sealed=seal_rows(keys, ask.context.task.task_id, ids, ask.data_subjects, rows, self._randomness),
+            model_digest=serving.proposer_digest,
+            policy_digest=ask.context.policy_digest,
+            canary_arms=[PRODUCTION_ARM] * n,
+            propensities=[1.0] * n,
+        )
+
+    async def _settle_repeats(
+        self, asks: list[Ask], events: list[Predicted | None], results: list[Answered | DissonanceError]
+    ) -> list[Predicted]:
+        """Put the earlier answer in place of a repeated ask's; returns the events to publish.
+
+        An earlier answer is published once more, since its first publication may have been cut short; its rows
+        have the same prediction ids, so the gate and the store take them once.
+        """
+        keyed = {
+            ask.key.key_hash: IdempotentAnswer(ask.key.key_hash, ask.key.body_digest, codec.encode(event))
+            for ask, event in zip(asks, events, strict=True)
+            if ask.key is not None and event is not None
+        }
+        if not keyed:
+            return [event for event in events if event is not None]
+        now_us = self._clock.now_us()
+        earlier = await self._store.reserve(asks[0].context.task.task_id, list(keyed.values()), now_us)
+        first_here: dict[bytes, int] = {}
+        for position, (ask, event) in enumerate(zip(asks, events, strict=True)):
+            if ask.key is None or event is None:
+                continue
+            kept = earlier.get(ask.key.key_hash, keyed[ask.key.key_hash])
+            is_first = ask.key.key_hash not in earlier and kept.answer == codec.encode(event)
+            if is_first and ask.key.key_hash not in first_here:
+                first_here[ask.key.key_hash] = position
+                continue
+            if kept.body_digest != ask.key.body_digest:
+                events[position], results[position] = None, _conflict()
+            else:
+                events[position], results[position] = await self._earlier(ask, kept)
+        return [event for event in events if event is not None]
+
+    async def _earlier(self, ask: Ask, kept: IdempotentAnswer) -> tuple[Predicted | None, Answered | DissonanceError]:
+        event = codec.decode(kept.answer)
+        if not isinstance(event, Predicted):
+            raise MalformedEvent("a kept answer is not a prediction", where="idempotency", fix="use another key")
+        keys = await self._keys.find(event.task_id, list(set(event.data_subjects)))
+        rows = open_rows(keys, event.task_id, event.prediction_ids, event.data_subjects, event.sealed)
+        opened = [row for row in rows if row is not None]
+        if len(opened) < len(rows):
+            return None, _erased()
+        probabilities = probabilities_matrix(opened, len(ask.context.task.classes))
+        return event, Answered(event.prediction_ids, probabilities, event.model_digest)
+
+    async def _publish(self, events: list[Predicted]) -> None:
+        """One message per model that answered, cut where it grows too large."""
+        by_model: dict[tuple[str, str], list[Predicted]] = {}
+        for event in events:
+            by_model.setdefault((event.model_digest, event.policy_digest), []).append(event)
+        batches = [
+            concatenated(group, derived_id(PRODUCER, [event.event_id for event in group]))
+            for group in by_model.values()
+        ]
+        await self._bus.publish([piece for batch in batches for piece in pieces(batch)])
+
+
+def _erased() -> KeyDestroyed:
+    return KeyDestroyed(
+        "the data subject of a row was erased", where="rows", fix="leave the rows of erased data subjects out"
+    )
+
+
+def _conflict() -> IdempotencyConflict:
+    return IdempotencyConflict(
+        "the key was used with another body before",
+        where="header Idempotency-Key",
+        fix="use a new key for a new body; repeat a body only to the letter",
+    )
