@@ -6,7 +6,7 @@ by its natural key; every method may raise `EngineUnavailable`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -74,6 +74,7 @@ class VerdictRows(msgspec.Struct, frozen=True):
     verdicts: list[Verdict]
     reasons: list[Reason]
     evidence: bytes  # msgpack: policy version, input digests and numbers; what the chain hashes
+    policy_version: int
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -157,11 +158,11 @@ class VerdictStore(Protocol):
         """Rows admitted under the budget, by hour of event time (hours since 1970)."""
         ...
 
-    async def record_verdicts(self, task_id: str, rows: VerdictRows) -> bool:
+    async def record_verdicts(self, task_id: str, rows: VerdictRows, expected_spent: Mapping[int, int]) -> bool:
         """Add verdicts and one link of the task's hash chain, all or nothing.
 
-        False, and nothing written, when any of the ids has a verdict already or the budget of an hour
-        changed since it was read in this `judge` (another replica was faster): read again, decide again.
+        False, and nothing written, when any of the ids has a verdict already or what is spent in an hour is
+        not `expected_spent` (0 where it names none) any more: another replica was faster, decide again.
         """
         ...
 
