@@ -1,0 +1,5 @@
+"""`python -m dissonance` is `dissonance`."""
+
+from dissonance.cli import main
+
+main()

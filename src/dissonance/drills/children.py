@@ -1,0 +1,212 @@
+"""A `dissonance` command as a child process: started, awaited until ready, stopped, killed, measured.
+
+Every child is the leader of its own session, so that Ctrl-C in the terminal reaches only the parent, which then
+stops the children in the right order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+import psutil
+
+from dissonance.errors import EngineError, TimedOut
+
+READY_S = 120.0  # seconds a child may take to say that it is ready
+STOP_S = 30.0  # seconds a child may take to stop before it is killed
+MAX_LINE = 16_777_216  # bytes of one line of JSON that a command prints
+LOG_TAIL = 2000  # characters of a failed child's log that go into the error
+
+
+class Child:
+    """One running command that prints a JSON object in one line when it is ready, and logs to `log`."""
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process, ready: dict[str, Any], log: Path) -> None:
+        self.name = name
+        self.process = process
+        self.ready = ready
+        self.log = log
+        self._drain = asyncio.create_task(_copy(process, log))
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def running(self) -> bool:
+        return self.process.returncode is None
+
+    async def stop(self, grace_s: float = STOP_S) -> int:
+        """SIGTERM, then SIGKILL after `grace_s` seconds; returns the exit code (negative: the signal)."""
+        if self.running:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(self.process.wait(), grace_s)
+            except TimeoutError:
+                self.process.kill()
+        return await self._ended()
+
+    async def kill(self) -> int:
+        """SIGKILL: what a crash looks like."""
+        if self.running:
+            self.process.kill()
+        return await self._ended()
+
+    async def _ended(self) -> int:
+        code = await self.process.wait()
+        await self._drain
+        return code
+
+    def memory_bytes(self) -> int:
+        """Memory of the child and all of its own children; see `memory_of`."""
+        return memory_of(self.pid)
+
+
+def command_line(arguments: Sequence[str], data: Path) -> list[str]:
+    """The command as this very Python would run it, installed script or not, on one data folder.
+
+    `env` sets the one variable: a command such as `task create` has a `--data` of its own.
+    """
+    return ["/usr/bin/env", f"DISSONANCE_DATA={data}", sys.executable, "-m", "dissonance", *arguments]
+
+
+async def start_child(name: str, arguments: Sequence[str], data: Path, logs: Path, ready_s: float = READY_S) -> Child:
+    """Start `dissonance <arguments>` and wait for its line of JSON.
+
+    Raises `EngineError` when it ends before, `TimedOut` when it says nothing for `ready_s` seconds.
+    """
+    logs.mkdir(parents=True, exist_ok=True)
+    log = logs / f"{name}.log"
+    with log.open("ab") as file:
+        process = await _spawn(command_line(arguments, data), file)
+    try:
+        ready = await asyncio.wait_for(_first_object(process, log), ready_s)
+    except TimeoutError as error:
+        await _abandon(process)
+        raise TimedOut(f"'{name}' was not ready after {ready_s:.0f} s", where=str(log), fix="read its log") from error
+    except BaseException:
+        await _abandon(process)
+        raise
+    if ready is None:
+        code = await process.wait()
+        raise _failure(name, code, log)
+    return Child(name, process, ready, log)
+
+
+async def run_command(name: str, arguments: Sequence[str], data: Path, logs: Path, limit_s: float = 300.0) -> Any:
+    """Run `dissonance <arguments>` to its end and decode the JSON that it printed; None for nothing.
+
+    Raises `EngineError` and `TimedOut`; the command is stopped when the caller is cancelled.
+    """
+    logs.mkdir(parents=True, exist_ok=True)
+    log = logs / f"{name}.log"
+    with log.open("ab") as file:
+        process = await _spawn(command_line(arguments, data), file)
+    try:
+        printed, _ = await asyncio.wait_for(process.communicate(), limit_s)
+    except TimeoutError as error:
+        await _abandon(process)
+        raise TimedOut(f"'{name}' did not end within {limit_s:.0f} s", where=str(log), fix="read its log") from error
+    except BaseException:
+        await _abandon(process)
+        raise
+    if process.returncode != 0:
+        with log.open("ab") as file:
+            file.write(printed)
+        raise _failure(name, process.returncode, log)
+    return _last_json(printed)
+
+
+def memory_of(pid: int) -> int:
+    """Bytes of memory that a process and its descendants hold, shared pages divided among those who share them.
+
+    That is the proportional set size where the kernel tells it (Linux), else the resident set size.
+    """
+    total = 0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(pid)
+        for process in (parent, *parent.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                memory = process.memory_full_info()
+                total += getattr(memory, "pss", memory.rss)
+    return total
+
+
+async def _spawn(line: Sequence[str], errors: BinaryIO) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *line,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=errors,
+        start_new_session=True,
+        limit=MAX_LINE,
+    )
+
+
+async def _first_object(process: asyncio.subprocess.Process, log: Path) -> dict[str, Any] | None:
+    """The first line of output that is a JSON object; None when the output ends. Other lines go to the log."""
+    assert process.stdout is not None
+    with log.open("ab") as file:
+        while line := await process.stdout.readline():
+            found = _object(line)
+            if found is not None:
+                return found
+            file.write(line)
+            file.flush()
+    return None
+
+
+async def _copy(process: asyncio.subprocess.Process, log: Path) -> None:
+    assert process.stdout is not None
+    with log.open("ab") as file:
+        while block := await process.stdout.read(65_536):
+            file.write(block)
+            file.flush()
+
+
+async def _abandon(process: asyncio.subprocess.Process) -> None:
+    """Stop a child that nobody will hear from again; SIGTERM first, so that it stops its own children."""
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), STOP_S)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    try:
+        return msgspec.json.decode(line, type=dict[str, Any])
+    except msgspec.MsgspecError:
+        return None
+
+
+def _last_json(printed: bytes) -> Any:
+    lines = printed.strip().splitlines()
+    if not lines:
+        return None
+    try:
+        return msgspec.json.decode(lines[-1])
+    except msgspec.MsgspecError:
+        return _whole_json(printed)
+
+
+def _whole_json(printed: bytes) -> Any:
+    """What a command printed over several lines."""
+    try:
+        return msgspec.json.decode(printed)
+    except msgspec.MsgspecError as error:
+        raise EngineError("a command did not print JSON", where="its output", fix="give it --json") from error
+
+
+def _failure(name: str, code: int | None, log: Path) -> EngineError:
+    tail = log.read_text(errors="replace")[-LOG_TAIL:].strip()
+    return EngineError(f"'{name}' ended with exit code {code}: {tail}", where=str(log), fix="read its log")

@@ -1,0 +1,140 @@
+"""The whole system as child processes in one data folder, for the demo, the drills and the acceptance tests.
+
+    async with RunningSystem(folder / "data", folder / "logs") as system:
+        await system.command("task", "create", "acs", "--data", "train.parquet", "--target", "employed")
+        token = await system.token("client", task="acs")
+        ...
+        await system.kill("critic")
+        await system.start("critic")
+
+The engines run under `dissonance up`; every group of roles is one `dissonance run <role>…`. Nothing is shared with
+this process but the folder, HTTP and the bus, as in production.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+
+from dissonance.drills.children import Child, memory_of, run_command, start_child
+from dissonance.errors import EngineError
+
+ENGINES = "engines"
+TWO_PROCESSES: Mapping[str, tuple[str, ...]] = {
+    "proposer": ("proposer",),
+    "backstage": ("critic", "gate", "learner", "evaluator"),
+}
+"""The fast path alone, everything that may lag behind it together: the demo's and the benchmark's layout."""
+
+ONE_EACH: Mapping[str, tuple[str, ...]] = {
+    role: (role,) for role in ("proposer", "critic", "gate", "learner", "evaluator")
+}
+"""Every role a process of its own: the layout of the drills that kill one role after the other."""
+
+
+class RunningSystem:
+    """Engines and roles as children; `groups` names each role process and the roles in it.
+
+    Entering starts the engines; roles are started with `start` or `start_all`, since proposer and critic need nothing
+    but find something to do only once a task is there. Leaving stops roles first, engines last, whatever happened.
+    """
+
+    def __init__(self, data: Path, logs: Path, groups: Mapping[str, Sequence[str]] = TWO_PROCESSES) -> None:
+        self.data = data
+        self.logs = logs
+        self.groups = dict(groups)
+        self._children: dict[str, Child] = {}
+        self._ports: dict[str, int] = {}
+
+    async def __aenter__(self) -> Self:
+        await self.start_engines()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start_engines(self) -> dict[str, Any]:
+        """`dissonance up`; returns what it said about its addresses when it was ready."""
+        child = await start_child(ENGINES, ("up", "--json"), self.data, self.logs)
+        self._children[ENGINES] = child
+        return child.ready
+
+    async def start_all(self) -> None:
+        await asyncio.gather(*(self.start(group) for group in self.groups))
+
+    async def start(self, group: str) -> Child:
+        """Start, or start again, a group of roles; it gets the port it had before, so that its address stays."""
+        roles = self.groups[group]
+        port = self._ports.get(group, 0)
+        arguments = ("run", *roles, "--port", str(port), "--json")
+        child = await start_child(group, arguments, self.data, self.logs)
+        self._children[group] = child
+        self._ports[group] = _port_of(str(child.ready["url"]))
+        return child
+
+    async def stop(self) -> None:
+        """Roles together, then engines; SIGTERM, and SIGKILL for what does not listen."""
+        children, self._children = self._children, {}
+        engines = children.pop(ENGINES, None)
+        await asyncio.gather(*(child.stop() for child in children.values()))
+        if engines is not None:
+            await engines.stop()
+
+    async def stop_group(self, group: str) -> int:
+        """SIGTERM to one group, which drains; returns its exit code."""
+        return await self._children.pop(group).stop()
+
+    async def kill(self, group: str) -> None:
+        """SIGKILL to one group of roles; `start` brings it back."""
+        await self._children.pop(group).kill()
+
+    def pid(self, group: str) -> int:
+        return self._children[group].pid
+
+    def alive(self, group: str) -> bool:
+        child = self._children.get(group)
+        return child is not None and child.running
+
+    async def engine_pids(self) -> dict[str, int]:
+        """Process ids of `postgresql`, `nats` and `mlflow`, as `dissonance status` sees them."""
+        status = await self.command("status")
+        return {str(name): int(engine["pid"]) for name, engine in status["engines"].items() if engine.get("pid")}
+
+    async def kill_engine(self, name: str) -> int:
+        """SIGKILL to one engine; `dissonance up` brings it back. Returns the pid that was killed."""
+        pid = (await self.engine_pids())[name]
+        with suppress(psutil.NoSuchProcess):
+            psutil.Process(pid).kill()
+        return pid
+
+    def url(self, role: str) -> str:
+        """Base address of the process that runs `role`, without a slash at the end."""
+        for group, roles in self.groups.items():
+            if role in roles and group in self._children:
+                return str(self._children[group].ready["url"]).rstrip("/")
+        raise EngineError(f"no process runs the role '{role}'", where="drill", fix="start its group first")
+
+    async def command(self, *arguments: str, limit_s: float = 300.0) -> Any:
+        """`dissonance <arguments> --json` on this data folder, decoded. Raises `EngineError` with its last words."""
+        return await run_command("-".join(arguments[:2]), (*arguments, "--json"), self.data, self.logs, limit_s)
+
+    async def token(self, grant: str, task: str = "*") -> str:
+        """A token of the local issuer, signed."""
+        made = await self.command("token", "create", "--grant", grant, "--task", task)
+        return str(made["token"])
+
+    def memory_bytes(self) -> dict[str, int]:
+        """Bytes held now by each group of roles and by the engines, their children included."""
+        return {name: memory_of(child.pid) for name, child in self._children.items() if child.running}
+
+
+def _port_of(url: str) -> int:
+    return int(url.rstrip("/").rsplit(":", 1)[1])
