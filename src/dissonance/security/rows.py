@@ -1,0 +1,150 @@
+"""Sealing and opening many rows at once: one data subject's key a row, bound to task, row and data subject.
+
+A row is msgpack of `SealedRow` under AES-256-GCM with a random nonce of 96 bits (NIST SP 800-38D, section
+8.2.2: at most 2**32 rows under one key). Ciphers are made per call and per distinct key, never kept: a key that
+was destroyed leaves nothing behind here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+import numpy as np
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from numpy.typing import NDArray
+
+from dissonance.contracts.sealed import SealedRow
+from dissonance.errors import KeyDestroyed, SealBroken
+from dissonance.security.envelope import NONCE_BYTES, VERSION
+
+_HEADER = len(VERSION) + NONCE_BYTES
+_TAG_BYTES = 16
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(SealedRow).decode
+
+
+class NonceSource(Protocol):
+    """`ports.clock.Randomness`, as much of it as sealing needs."""
+
+    def token(self, size: int) -> bytes: ...
+
+
+def label_row_id(prediction_id: bytes) -> bytes:
+    """The row id that a label is sealed under, so that it cannot stand in for the row it belongs to."""
+    return b"label" + prediction_id
+
+
+def reference_row_id(row_number: int) -> bytes:
+    """The row id of a row of the data file: its number, 8 bytes, big-endian."""
+    return row_number.to_bytes(8)
+
+
+def seal_rows(
+    keys: Mapping[bytes, bytes],
+    task_id: str,
+    row_ids: Sequence[bytes],
+    data_subjects: Sequence[bytes],
+    rows: Sequence[SealedRow],
+    randomness: NonceSource,
+) -> list[bytes]:
+    """Seal n rows; `keys` maps a data subject to its 32-byte key.
+
+    Raises `KeyDestroyed` when a data subject has no key; then nothing was sealed.
+    """
+    nonces = randomness.token(NONCE_BYTES * len(rows))
+    ciphers: dict[bytes, AESGCM] = {}
+    prefix = _prefix(task_id)
+    sealed = []
+    for start, row_id, data_subject, row in zip(
+        range(0, len(nonces), NONCE_BYTES), row_ids, data_subjects, rows, strict=True
+    ):
+        cipher = ciphers.get(data_subject)
+        if cipher is None:
+            cipher = ciphers[data_subject] = _cipher(keys, data_subject)
+        nonce = nonces[start : start + NONCE_BYTES]
+        sealed.append(VERSION + nonce + cipher.encrypt(nonce, _encode(row), prefix + row_id + b"|" + data_subject))
+    return sealed
+
+
+def open_rows(
+    keys: Mapping[bytes, bytes],
+    task_id: str,
+    row_ids: Sequence[bytes],
+    data_subjects: Sequence[bytes],
+    sealed: Sequence[bytes],
+) -> list[SealedRow | None]:
+    """Open n rows; None where `keys` has no key of the data subject any more (erased).
+
+    Raises `SealBroken`, naming the row, when key, bytes or row are not those it was sealed with.
+    """
+    ciphers: dict[bytes, AESGCM] = {}
+    prefix = _prefix(task_id)
+    opened: list[SealedRow | None] = []
+    for row_id, data_subject, blob in zip(row_ids, data_subjects, sealed, strict=True):
+        cipher = ciphers.get(data_subject)
+        if cipher is None:
+            if data_subject not in keys:
+                opened.append(None)
+                continue
+            cipher = ciphers[data_subject] = _cipher(keys, data_subject)
+        opened.append(_open(cipher, blob, prefix + row_id + b"|" + data_subject, row_id))
+    return opened
+
+
+def _open(cipher: AESGCM, blob: bytes, associated: bytes, row_id: bytes) -> SealedRow:
+    if blob[:1] != VERSION or len(blob) < _HEADER + _TAG_BYTES:
+        raise SealBroken("not sealed bytes of version 1", where=f"row {row_id.hex()}", fix="restore it from a backup")
+    try:
+        return _decode(cipher.decrypt(blob[1:_HEADER], blob[_HEADER:], associated))
+    except InvalidTag as error:
+        raise SealBroken(
+            "the bytes, the key or the row they belong to changed",
+            where=f"row {row_id.hex()}",
+            fix="restore it from a backup",
+        ) from error
+    except msgspec.MsgspecError as error:
+        raise SealBroken(
+            "what was sealed is not a row", where=f"row {row_id.hex()}", fix="upgrade the role that reads it"
+        ) from error
+
+
+def _prefix(task_id: str) -> bytes:
+    """What comes before the row id in `envelope.associated_data`, after the version that `envelope.seal` adds."""
+    return VERSION + b"dissonance-row|" + task_id.encode() + b"|"
+
+
+def _cipher(keys: Mapping[bytes, bytes], data_subject: bytes) -> AESGCM:
+    key = keys.get(data_subject)
+    if key is None:
+        raise KeyDestroyed("a data subject has no key", where="rows", fix="leave the rows of erased data subjects out")
+    return AESGCM(key)
+
+
+def features_matrix(rows: Sequence[SealedRow], width: int) -> NDArray[np.float64]:
+    """Features, shape `(n, width)`, NaN = missing. Raises `SealBroken` when a row has another width."""
+    return _matrix([row.features for row in rows], width, "features")
+
+
+def probabilities_matrix(rows: Sequence[SealedRow], classes: int) -> NDArray[np.float64]:
+    """The proposer's p, shape `(n, classes)`, rows sum to 1. Raises `SealBroken` when a row has another width."""
+    return _matrix([row.probabilities for row in rows], classes, "probabilities")
+
+
+def critic_matrix(rows: Sequence[SealedRow], classes: int) -> NDArray[np.float64]:
+    """The critic's q, shape `(n, classes)`, rows sum to 1. Raises `SealBroken` when a row has another width."""
+    return _matrix([row.critic for row in rows], classes, "critic")
+
+
+def _matrix(columns: list[bytes], width: int, name: str) -> NDArray[np.float64]:
+    for position, column in enumerate(columns):
+        if len(column) != 8 * width:
+            raise SealBroken(
+                f"row {position} has {len(column)} bytes of {name}; {8 * width} make {width} numbers",
+                where=name,
+                fix="open rows with the schema of their own task",
+            )
+    return np.frombuffer(b"".join(columns), dtype="<f8").reshape(len(columns), width)
