@@ -1,0 +1,132 @@
+"""`ports.bus.Bus` on NATS JetStream: durable, de-duplicated, shared by replicas, at least once.
+
+How durable an acknowledgement is, is set at the broker: a process or server that is killed loses nothing; a machine
+that loses power loses what was not yet synced, which `sync_interval: always` makes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
+
+from dissonance.adapters.nats.connection import Connection
+from dissonance.adapters.nats.dead_letters import Graveyard
+from dissonance.adapters.nats.failures import translated
+from dissonance.adapters.nats.publisher import Outgoing, Publisher
+from dissonance.adapters.nats.streams import configs, durable, ensure_streams, require_streams
+from dissonance.adapters.nats.subscription import PullSubscription
+from dissonance.adapters.nats.watching import watching
+from dissonance.contracts.codec import encode
+from dissonance.contracts.events import Event
+from dissonance.contracts.topics import EventKind, stream, topic
+from dissonance.ports.bus import DeadLetter, Subscription
+from dissonance.ports.clock import Clock
+
+
+class JetStreamBus:
+    """Made by `connect`; one event loop."""
+
+    is_double = False
+
+    def __init__(self, connection: Connection, clock: Clock, *, ack_wait_s: float, max_deliver: int) -> None:
+        self._connection = connection
+        self._jetstream: JetStreamContext = connection.client.jetstream()
+        self._publisher = Publisher(connection)
+        self._graveyard = Graveyard(self._publisher, self._jetstream, clock)
+        self._ack_wait_s = ack_wait_s
+        self._max_deliver = max_deliver
+        self._open: set[PullSubscription] = set()
+
+    @classmethod
+    async def connect(
+        cls,
+        url: str,
+        *,
+        clock: Clock,
+        ack_wait_s: float,
+        max_deliver: int,
+        duplicate_window_s: float,
+        stream_max_age_s: float,
+        replicas: int = 1,
+    ) -> JetStreamBus:
+        """Connect and bring the streams to these settings.
+
+        `url`: `nats://user:password@host:port`. `max_deliver`: deliveries of a message before it is a dead letter.
+        `replicas`: copies of each stream in a cluster (1, 3 or 5). Raises `EngineUnavailable` when the broker is not
+        reachable; from then on the connection mends itself for ever.
+        """
+        connection = await Connection.open(url)
+        bus = cls(connection, clock, ack_wait_s=ack_wait_s, max_deliver=max_deliver)
+        try:
+            wanted = configs(max_age_s=stream_max_age_s, window_s=duplicate_window_s, replicas=replicas)
+            await ensure_streams(bus._jetstream, wanted)
+            await bus._publisher.start()
+        except BaseException:
+            await connection.close()
+            raise
+        return bus
+
+    async def publish(self, events: Sequence[Event]) -> None:
+        await self._publisher.publish(
+            [Outgoing(topic(event.KIND, event.task_id), encode(event), event.event_id) for event in events]
+        )
+
+    @asynccontextmanager
+    async def subscribe(self, consumer: str, kinds: Sequence[EventKind]) -> AsyncIterator[Subscription]:
+        """The consumers are made at the first fetch, and again when the broker has lost them."""
+        subscription = PullSubscription(
+            self._connection,
+            self._jetstream,
+            self._graveyard,
+            consumer,
+            kinds,
+            ack_wait_s=self._ack_wait_s,
+            max_deliver=self._max_deliver,
+        )
+        async with subscription:
+            self._open.add(subscription)
+            try:
+                yield subscription
+            finally:
+                self._open.discard(subscription)
+
+    def watch(self, kinds: Sequence[EventKind]) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
+        return watching(self._connection, kinds)
+
+    async def lag(self, consumer: str, kinds: Sequence[EventKind]) -> int:
+        self._connection.require()
+        return sum([await self._lag(consumer, kind) for kind in kinds])
+
+    async def _lag(self, consumer: str, kind: EventKind) -> int:
+        with translated("cannot read the lag"):
+            try:
+                info = await self._jetstream.consumer_info(stream(kind), durable(consumer, kind))
+                return (info.num_pending or 0) + (info.num_ack_pending or 0)
+            except NotFoundError:
+                # It has not fetched yet, and will start with the oldest event.
+                return (await self._jetstream.stream_info(stream(kind))).state.messages
+
+    async def dead_letters(self, limit: int = 1000) -> list[DeadLetter]:
+        self._connection.require()
+        return await self._graveyard.listed(limit)
+
+    async def replay_dead_letter(self, sequence: int) -> None:
+        self._connection.require()
+        await self._graveyard.replay(sequence)
+
+    async def drop_dead_letter(self, sequence: int) -> None:
+        self._connection.require()
+        await self._graveyard.drop(sequence)
+
+    async def ready(self) -> None:
+        self._connection.require()
+        await require_streams(self._connection.client)
+
+    async def close(self) -> None:
+        if self._connection.client.is_connected:
+            for subscription in list(self._open):
+                await subscription.hand_back()
+        await self._connection.close()

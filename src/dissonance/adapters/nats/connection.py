@@ -1,0 +1,108 @@
+"""One NATS client that reconnects for ever and says when the connection was lost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from nats.aio.client import Client
+
+from dissonance.adapters.nats.failures import translated, unavailable
+from dissonance.errors import EngineError
+
+log = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_S = 5.0
+RECONNECT_WAIT_S = 0.25  # between two attempts to reach a broker that is away
+PING_INTERVAL_S = 10  # a broker that is silent for three of these is given up
+FLUSH_TIMEOUT_S = 5.0
+DRAIN_TIMEOUT_S = 10
+OUTBOUND_BYTES = 8_388_608  # written by us and not yet taken by the socket
+
+
+class Connection:
+    """`client` is for the rooms of this adapter only. `url` may hold `user:password`; it is never logged."""
+
+    def __init__(self) -> None:
+        self.client = Client()
+        self._lost: set[Callable[[], None]] = set()
+        self._closing = False
+        self._last_error: Exception | None = None
+
+    @classmethod
+    async def open(cls, url: str) -> Connection:
+        """Raises `EngineUnavailable` when the broker is not reachable within `CONNECT_TIMEOUT_S`."""
+        self = cls()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                with translated("cannot connect"):
+                    await self._connect(url)
+        except TimeoutError as error:
+            await self.close()
+            raise unavailable(f"cannot connect: {self._last_error or 'no answer'}") from error
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def _connect(self, url: str) -> None:
+        await self.client.connect(
+            url,
+            name="dissonance",
+            error_cb=self._on_error,
+            disconnected_cb=self._on_disconnect,
+            reconnected_cb=self._on_reconnect,
+            closed_cb=self._on_closed,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]  # it is slept for: fractions work
+            ping_interval=PING_INTERVAL_S,
+            pending_size=OUTBOUND_BYTES,
+            flush_timeout=FLUSH_TIMEOUT_S,
+            drain_timeout=DRAIN_TIMEOUT_S,
+        )
+
+    def require(self) -> None:
+        """Raises `EngineUnavailable` unless connected now."""
+        if self._closing or self.client.is_closed:
+            raise unavailable("the connection is closed")
+        if not self.client.is_connected:
+            raise unavailable(f"not connected ({self._last_error or 'reconnecting'})")
+
+    def on_lost(self, listener: Callable[[], None]) -> None:
+        """`listener` is called at every loss of the connection, also at its end."""
+        self._lost.add(listener)
+
+    def forget(self, listener: Callable[[], None]) -> None:
+        self._lost.discard(listener)
+
+    async def close(self) -> None:
+        """Flush what is written, wait for what is in hand, disconnect. Safe to call twice, and while the broker is
+        away: then there is nobody to drain to, and what was in hand comes back to another replica by itself."""
+        if self.client.is_connected and not self._closing:
+            self._closing = True
+            try:
+                with translated("cannot drain"):
+                    await self.client.drain()
+            except EngineError as error:
+                log.warning("closed without draining: %s", error, extra={"action": "bus_drain_failed"})
+        self._closing = True
+        await self.client.close()
+
+    async def _on_error(self, error: Exception) -> None:
+        self._last_error = error
+        log.debug("client: %s", error or type(error).__name__, extra={"action": "bus_client_error"})
+
+    async def _on_disconnect(self) -> None:
+        for listener in list(self._lost):
+            listener()
+        if not self._closing:
+            log.warning("connection to the broker lost", extra={"action": "bus_lost"})
+
+    async def _on_reconnect(self) -> None:
+        self._last_error = None
+        log.info("connected to the broker again", extra={"action": "bus_back"})
+
+    async def _on_closed(self) -> None:
+        if not self._closing:
+            log.error("broker ended the connection: %s", self._last_error, extra={"action": "bus_closed"})

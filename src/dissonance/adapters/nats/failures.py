@@ -1,0 +1,45 @@
+"""What nats-py raises, in our words (habit 4: adapters raise only our errors, `from` the cause)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import nats.errors
+from nats.js.errors import APIError
+
+from dissonance.errors import EngineError, EngineUnavailable
+
+WHERE = "NATS"
+FIX = "look at the broker: dissonance status; the call may be repeated as it is"
+
+TOO_MANY_REQUESTS = 429
+"""JetStream's inbound queue is full (since server 2.11): the same message passes a moment later."""
+
+
+def unavailable(what: str) -> EngineUnavailable:
+    return EngineUnavailable(what, where=WHERE, fix=FIX)
+
+
+def refused(what: str) -> EngineError:
+    """The broker is there and said no: repeating the call gives the same answer."""
+    return EngineError(what, where=WHERE, fix="correct the request or the broker's limits; it will not pass by waiting")
+
+
+def api_failure(doing: str, code: int | None, description: str | None) -> EngineError:
+    """JetStream answers with codes of HTTP: 429 and 5xx pass by waiting (full disk, no leader), others do not."""
+    what = f"{doing}: JetStream answered {code} {description or ''}".rstrip()
+    return unavailable(what) if code is None or code == TOO_MANY_REQUESTS or code >= 500 else refused(what)
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Raises `EngineUnavailable` for what heals by waiting, `EngineError` for what the broker refuses."""
+    try:
+        yield
+    except APIError as error:
+        raise api_failure(doing, error.code, error.description) from error
+    except (nats.errors.MaxPayloadError, nats.errors.BadSubjectError, nats.errors.BadHeaderError) as error:
+        raise refused(f"{doing}: {error}") from error
+    except (TimeoutError, nats.errors.Error, OSError) as error:
+        raise unavailable(f"{doing}: {str(error) or type(error).__name__}") from error

@@ -1,0 +1,165 @@
+"""Pipelined publishing: many messages in flight, each acknowledged by JetStream before the call returns.
+
+All messages of a call answer to one topic of a shared inbox, so that a call keeps one future and a count
+instead of one future a message (nats-py's own `publish_async` keeps a future, a lock and a random token each).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+from nats.aio.msg import Msg
+from nats.js.api import Header
+
+from dissonance.adapters.nats.connection import Connection
+from dissonance.adapters.nats.failures import api_failure, refused, translated, unavailable
+from dissonance.errors import EngineError
+
+MAX_IN_FLIGHT = 4096
+"""Messages of this process without an answer; JetStream refuses above 10,000 a stream of all processes."""
+
+YIELD_EVERY = 128
+"""Messages written before the acknowledgements that came meanwhile are read."""
+
+NO_PROGRESS_S = 10.0
+"""Seconds without one more acknowledgement after which a call gives up."""
+
+HEADER_RESERVE_BYTES = 4096
+"""Kept free below the broker's `max_payload`, so that every message also fits as a dead letter with its reason."""
+
+
+class Outgoing(NamedTuple):
+    topic: str
+    data: bytes
+    message_id: str  # what JetStream de-duplicates by
+    headers: Mapping[str, str] = {}
+
+
+class _ApiError(msgspec.Struct, frozen=True):
+    code: int | None = None
+    description: str | None = None
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    error: _ApiError | None = None
+
+
+_answers = msgspec.json.Decoder(_Answer)
+
+
+class _Call:
+    """One call of `publish`: what was sent, what was answered, and what went wrong first."""
+
+    def __init__(self, messages: int) -> None:
+        self.messages = messages
+        self.sent = 0
+        self.answered = 0
+        self.failure: EngineError | None = None
+        self.done = asyncio.Event()
+
+    def answer(self, failure: EngineError | None) -> None:
+        self.answered += 1
+        self.failure = self.failure or failure
+        if self.answered == self.messages:
+            self.done.set()
+
+    def abandon(self, failure: EngineError) -> None:
+        self.failure = self.failure or failure
+        self.done.set()
+
+
+class Publisher:
+    """Safe for many calls at once on one event loop."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._inbox = connection.client.new_inbox()
+        self._calls: dict[str, _Call] = {}
+        self._next_call = 0
+        self._in_flight = 0
+        self._room = asyncio.Event()
+        connection.on_lost(self._on_lost)
+
+    async def start(self) -> None:
+        with translated("cannot listen for acknowledgements"):
+            await self._connection.client.subscribe(
+                f"{self._inbox}.*", cb=self._on_answer, pending_msgs_limit=0, pending_bytes_limit=0
+            )
+
+    async def publish(self, messages: Sequence[Outgoing]) -> None:
+        """Returns when every message is acknowledged.
+
+        Raises `EngineUnavailable` (any number of them may be in; their ids keep a repetition from doubling
+        them) or `EngineError` for what the broker refuses.
+        """
+        if not messages:
+            return
+        self._connection.require()
+        largest = max(len(message.data) for message in messages)
+        room = self._connection.client.max_payload - HEADER_RESERVE_BYTES
+        if largest > room:
+            raise refused(f"an event of {largest} bytes is above the broker's limit of {room}")
+        token = f"{self._inbox}.{self._next_call}"
+        self._next_call += 1
+        call = self._calls[token] = _Call(len(messages))
+        try:
+            with translated("cannot publish"):
+                await self._send(call, token, messages)
+            await self._finished(call)
+        finally:
+            del self._calls[token]
+            self._give_back(call.sent - call.answered)
+        if call.failure is not None:
+            raise call.failure
+
+    async def _send(self, call: _Call, token: str, messages: Sequence[Outgoing]) -> None:
+        client = self._connection.client
+        for number, message in enumerate(messages, start=1):
+            while self._in_flight >= MAX_IN_FLIGHT and not call.done.is_set():
+                self._room.clear()
+                await asyncio.wait_for(self._room.wait(), NO_PROGRESS_S)
+            if call.done.is_set():
+                return
+            self._in_flight += 1
+            call.sent += 1
+            headers = {Header.MSG_ID.value: message.message_id, **message.headers}
+            await client.publish(message.topic, message.data, reply=token, headers=headers)
+            if number % YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+
+    async def _finished(self, call: _Call) -> None:
+        while not call.done.is_set():
+            before = call.answered
+            try:
+                await asyncio.wait_for(call.done.wait(), NO_PROGRESS_S)
+            except TimeoutError as error:
+                if call.answered == before:
+                    left = call.messages - before
+                    raise unavailable(f"{left} messages were not acknowledged within {NO_PROGRESS_S:g} s") from error
+
+    async def _on_answer(self, message: Msg) -> None:
+        call = self._calls.get(message.subject)
+        if call is None:
+            return
+        call.answer(_failure_in(message))
+        self._give_back(1)
+
+    def _give_back(self, count: int) -> None:
+        self._in_flight -= count
+        self._room.set()
+
+    def _on_lost(self) -> None:
+        for call in self._calls.values():
+            call.abandon(unavailable("the connection was lost before every message was acknowledged"))
+        self._room.set()
+
+
+def _failure_in(message: Msg) -> EngineError | None:
+    if not message.data:
+        status = (message.headers or {}).get(Header.STATUS.value, "no answer")
+        return unavailable(f"no stream takes this topic ({status}); is this the right store and key?")
+    error = _answers.decode(message.data).error
+    return None if error is None else api_failure("cannot publish", error.code, error.description)

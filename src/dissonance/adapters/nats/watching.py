@@ -1,0 +1,60 @@
+"""Every event from now on, to this process too: plain NATS, nothing durable, nothing to acknowledge."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from nats.aio.msg import Msg
+
+from dissonance.adapters.nats.connection import Connection
+from dissonance.adapters.nats.failures import translated, unavailable
+from dissonance.contracts.codec import decode
+from dissonance.contracts.events import Event
+from dissonance.contracts.topics import EventKind, topic
+from dissonance.errors import ContractError, EngineUnavailable
+
+log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def watching(connection: Connection, kinds: Sequence[EventKind]) -> AsyncIterator[AsyncIterator[Event]]:
+    """In force at the broker when it is entered.
+
+    The iterator raises `EngineUnavailable` when the connection is lost, for events may then have passed unseen:
+    who watches reads its state anew and watches again.
+    """
+    connection.require()
+    arrived: asyncio.Queue[Event | EngineUnavailable] = asyncio.Queue()
+
+    async def on_message(message: Msg) -> None:
+        try:
+            arrived.put_nowait(decode(message.data))
+        except ContractError as error:
+            log.warning("watched message cannot be read: %s", error.slug, extra={"action": "bus_watch_unreadable"})
+
+    def on_lost() -> None:
+        arrived.put_nowait(unavailable("the connection was lost while watching"))
+
+    async def events() -> AsyncIterator[Event]:
+        while True:
+            event = await arrived.get()
+            if isinstance(event, EngineUnavailable):
+                raise event
+            yield event
+
+    connection.on_lost(on_lost)
+    inboxes = []
+    try:
+        with translated("cannot watch"):
+            for kind in kinds:
+                inboxes.append(await connection.client.subscribe(topic(kind), cb=on_message))
+            await connection.client.flush()
+        yield events()
+    finally:
+        connection.forget(on_lost)
+        if not connection.client.is_closed and not connection.client.is_draining:
+            for inbox in inboxes:
+                await inbox.unsubscribe()
