@@ -1,0 +1,89 @@
+# Every command a contributor needs. Works without root and without Docker.
+# `make setup PYTHON=/path/to/python3.12` chooses an interpreter.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?=
+BIN := .venv/bin
+PYTHONS := $(if $(PYTHON),"$(PYTHON)",python3.13 python3.12 python3.11 python3 python3.14)
+CODE := src tests
+
+# Written with brackets, so that this line does not name a registry itself.
+REGISTRIES := p[y]pi\.org|p[y]thonhosted|npmj[s]\.org|d[e]b\.debian\.org
+
+.PHONY: help
+help: ## Show this list
+	@echo "Two commands show everything: make demo, make test."; echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' Makefile
+
+.PHONY: setup
+setup: .venv/.stamp ## Make .venv and install the locked packages (once; the other targets do it for you)
+
+.venv/.stamp: requirements.lock pyproject.toml
+	@for candidate in $(PYTHONS); do \
+	  if "$$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    echo "Using $$("$$candidate" -c 'import sys; print(sys.executable, sys.version.split()[0])')"; \
+	    "$$candidate" -m venv .venv; found=yes; break; \
+	  fi; \
+	done; \
+	if [ -z "$${found:-}" ]; then \
+	  echo "No Python 3.11 or newer with the venv module was found (looked for: $(subst ",,$(PYTHONS)))." >&2; \
+	  echo "Install one (Debian, Ubuntu: apt install python3 python3-venv; macOS: brew install python@3.12)," >&2; \
+	  echo "or name one: make setup PYTHON=/path/to/python3" >&2; \
+	  exit 1; \
+	fi
+	@echo "Installing the locked packages; the first time this downloads them, which can take some minutes."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: demo
+demo: setup ## Watch a real classifier being served, doubted, judged, recorded and updated (under six minutes)
+	@$(BIN)/dissonance demo
+
+.PHONY: test
+test: check ## All checks, then all tests on the real engines, with branch coverage
+	@$(BIN)/python -m pytest --cov --cov-branch --cov-report=term tests
+
+.PHONY: check
+check: setup ## Style, types, import rules, and that no file names a package registry
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/ruff format --check $(CODE)
+	@$(BIN)/python -m mypy
+	@$(BIN)/lint-imports
+	@if grep -rnIiE '$(REGISTRIES)' . --exclude-dir=.git --exclude-dir='.venv*' --exclude-dir='.*_cache' --exclude-dir=htmlcov; \
+	then echo "The lines above name a package registry; where packages come from is for whoever installs to say." >&2; exit 1; \
+	else echo "No file names a package registry."; fi
+
+.PHONY: up
+up: setup ## Start PostgreSQL, NATS and MLflow and keep them running (Ctrl-C stops them)
+	@$(BIN)/dissonance up
+
+.PHONY: bench
+bench: bench-cycle ## Every benchmark; each writes a record that `dissonance kpis` shows
+
+.PHONY: bench-cycle
+bench-cycle: setup ## Durable cycles per second, from a single-row request to the stored experience
+	@$(BIN)/dissonance drill bench-cycle
+
+.PHONY: drill-nothing-lost
+drill-nothing-lost: setup ## Kill roles and engines mid-stream, then account for every acknowledged prediction
+	@$(BIN)/dissonance drill nothing-lost
+
+.venv-tools/bin/uv:
+	@test -x $(BIN)/python || $(MAKE) setup
+	$(BIN)/python -m venv .venv-tools
+	.venv-tools/bin/python -m pip install --quiet --disable-pip-version-check uv
+
+.PHONY: lock
+lock: .venv-tools/bin/uv ## Resolve requirements.lock anew from pyproject.toml, with hashes
+	.venv-tools/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --group dev pyproject.toml \
+	  -o requirements.lock --custom-compile-command "make lock"
+
+.PHONY: clean
+clean: ## Remove .venv and everything that was built or cached (never your data folder)
+	rm -rf .venv .venv-tools .coverage .coverage.* htmlcov build dist .mypy_cache .ruff_cache .pytest_cache \
+	  .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
