@@ -84,9 +84,7 @@ def hours_of(event_times_us: Sequence[int]) -> list[int]:
     return [time_us // HOUR_US for time_us in event_times_us]
 
 
-def judge_inputs(
-    rows: InputRows, policy: Policy, spent: Mapping[int, int]
-) -> tuple[list[Verdict], list[Reason]]:
+def judge_inputs(rows: InputRows, policy: Policy, spent: Mapping[int, int]) -> tuple[list[Verdict], list[Reason]]:
     """Verdict and reason of every row, in order.
 
     `spent`: rows already admitted under the budget, by hour of event time. A row whose dissonance is above

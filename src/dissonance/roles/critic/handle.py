@@ -23,9 +23,7 @@ PRODUCER = "critic"
 
 
 class Critic:
-    def __init__(
-        self, catalogue: Catalogue, keys: DataSubjectKeys, clock: Clock, randomness: Randomness
-    ) -> None:
+    def __init__(self, catalogue: Catalogue, keys: DataSubjectKeys, clock: Clock, randomness: Randomness) -> None:
         self._catalogue = catalogue
         self._keys = keys
         self._clock = clock

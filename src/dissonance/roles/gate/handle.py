@@ -31,9 +31,7 @@ Judgement = tuple[Verdict, Reason, int]
 
 
 class Gate:
-    def __init__(
-        self, catalogue: Catalogue, store: VerdictStore, keys: DataSubjectKeys, clock: Clock
-    ) -> None:
+    def __init__(self, catalogue: Catalogue, store: VerdictStore, keys: DataSubjectKeys, clock: Clock) -> None:
         self._catalogue = catalogue
         self._store = store
         self._keys = keys

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from dissonance.errors import EngineUnavailable
+from dissonance.roles.proposer.batching import MAX_WAITING_ROWS, Batcher
+
+
+class Work:
+    """Records the batches it gets; holds each until `go` is set."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.go = asyncio.Event()
+
+    async def __call__(self, items: list[int]) -> list[int]:
+        self.batches.append(items)
+        await self.go.wait()
+        return [item * 10 for item in items]
+
+
+def test_a_lone_item_is_a_batch_of_one() -> None:
+    async def story() -> None:
+        work = Work()
+        work.go.set()
+        assert await Batcher(work).submit(4, 1) == 40
+        assert work.batches == [[4]]
+
+    asyncio.run(story())
+
+
+def test_what_waits_while_two_batches_are_in_flight_becomes_one_batch() -> None:
+    async def story() -> None:
+        work = Work()
+        batcher = Batcher(work)
+        asked = []
+        for item in range(6):
+            asked.append(asyncio.create_task(batcher.submit(item, 1)))
+            await asyncio.sleep(0.01)
+        work.go.set()
+        assert await asyncio.gather(*asked) == [0, 10, 20, 30, 40, 50]
+        assert work.batches == [[0], [1], [2, 3, 4, 5]]
+
+    asyncio.run(story())
+
+
+def test_a_failing_batch_fails_each_of_its_items_and_no_other() -> None:
+    async def refuse_odd(items: list[int]) -> list[int]:
+        if items[0] % 2:
+            raise EngineUnavailable("away")
+        return items
+
+    async def story() -> None:
+        batcher = Batcher(refuse_odd)
+        with pytest.raises(EngineUnavailable):
+            await batcher.submit(1, 1)
+        assert await batcher.submit(2, 1) == 2
+
+    asyncio.run(story())
+
+
+def test_a_client_that_leaves_takes_no_answer_from_the_others() -> None:
+    async def story() -> None:
+        work = Work()
+        batcher = Batcher(work)
+        leaving, staying = (asyncio.create_task(batcher.submit(item, 1)) for item in (1, 2))
+        await asyncio.sleep(0.01)
+        leaving.cancel()
+        work.go.set()
+        assert await staying == 20
+
+    asyncio.run(story())
+
+
+def test_too_many_waiting_rows_are_turned_away() -> None:
+    async def story() -> None:
+        batcher = Batcher(Work())
+        waiting = []
+        for item in range(3):
+            waiting.append(asyncio.create_task(batcher.submit(item, MAX_WAITING_ROWS)))
+            await asyncio.sleep(0.01)
+        with pytest.raises(EngineUnavailable):
+            await batcher.submit(9, 1)
+        for task in waiting:
+            task.cancel()
+
+    asyncio.run(story())
+
+
+def test_draining_answers_what_was_taken_and_takes_nothing_new() -> None:
+    async def story() -> None:
+        work = Work()
+        batcher = Batcher(work)
+        asked = asyncio.create_task(batcher.submit(1, 1))
+        await asyncio.sleep(0.01)
+        draining = asyncio.create_task(batcher.drain())
+        await asyncio.sleep(0)
+        with pytest.raises(EngineUnavailable):
+            await batcher.submit(2, 1)
+        work.go.set()
+        await draining
+        assert await asked == 10
+
+    asyncio.run(story())
