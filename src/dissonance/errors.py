@@ -67,6 +67,18 @@ class BodyTooLarge(InputError):
     slug, title, status = "body-too-large", "The body is too large", 413
 
 
+class UnsupportedMediaType(InputError):
+    slug, title, status = "unsupported-media-type", "The body is not JSON in UTF-8", 415
+
+
+class UnknownRoute(InputError):
+    slug, title, status = "unknown-route", "There is no such address", 404
+
+
+class MethodNotAllowed(InputError):
+    slug, title, status = "method-not-allowed", "The address does not take this method", 405
+
+
 class TooManyRows(InputError):
     slug, title, status = "too-many-rows", "Too many rows in one request", 413
 

@@ -1,0 +1,67 @@
+"""The metrics, declared once. One `Metrics` per process, on a registry of its own, so that tests and several
+roles in one process do not share state by accident.
+
+Labels are bounded: roles, kinds of event, route templates, methods, status codes, tasks; never an id or a row's value.
+
+>>> metrics = Metrics()
+>>> metrics.rows_predicted.labels(task="census").inc(3)
+>>> "dissonance_rows_predicted_total{task=\\"census\\"} 3.0" in metrics.text().decode()
+True
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from dissonance.telemetry.names import MetricName
+
+EXPOSITION_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+"""Content type of `Metrics.text` (Prometheus text format 0.0.4)."""
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Upper bounds of the latency histogram, in seconds."""
+
+ROWS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+"""Upper bounds of the batch size histogram, in rows."""
+
+
+class Metrics:
+    """Counters end in `_total`; durations are in seconds; a batch is counted in rows, a lag in messages."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = CollectorRegistry() if registry is None else registry
+        self.http_requests = Counter(
+            MetricName.HTTP_REQUESTS, "HTTP requests answered", ["method", "route", "status"], registry=self.registry
+        )
+        self.http_duration = Histogram(
+            MetricName.HTTP_DURATION,
+            "Seconds from the request line to the last byte of the answer",
+            ["method", "route"],
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.rows_predicted = Counter(
+            MetricName.ROWS_PREDICTED, "Rows answered by the proposer", ["task"], registry=self.registry
+        )
+        self.events_handled = Counter(
+            MetricName.EVENTS_HANDLED, "Events handled to their end", ["role", "kind"], registry=self.registry
+        )
+        self.handler_errors = Counter(
+            MetricName.HANDLER_ERRORS, "Events not handled, by error", ["role", "kind", "slug"], registry=self.registry
+        )
+        self.dead_letters = Counter(
+            MetricName.DEAD_LETTERS, "Events given up as dead letters", ["role", "kind"], registry=self.registry
+        )
+        self.lag = Gauge(
+            MetricName.LAG, "Messages waiting for a role or in its hands", ["role"], registry=self.registry
+        )
+        self.batch_size = Histogram(
+            MetricName.BATCH_SIZE, "Rows handled in one batch", ["role"], buckets=ROWS, registry=self.registry
+        )
+        self.unexpected_errors = Counter(
+            MetricName.UNEXPECTED_ERRORS, "Errors that nobody foresaw", ["where"], registry=self.registry
+        )
+
+    def text(self) -> bytes:
+        """Everything, in the Prometheus text format."""
+        return generate_latest(self.registry)

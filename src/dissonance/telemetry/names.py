@@ -1,0 +1,52 @@
+"""Every name of a metric and of a log action, in one place (design section 3).
+
+Grammar of a metric: `dissonance_<object>_<what>[_<unit>][_total]`, lower case, words joined by `_`, SI units in full
+(Prometheus, "Metric and label naming"); `_total` ends counters only.
+Grammar of a log action: `<object>.<past participle>`, lower case, words joined by `_`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class MetricName(StrEnum):
+    HTTP_REQUESTS = "dissonance_http_requests_total"
+    HTTP_DURATION = "dissonance_http_request_duration_seconds"
+    ROWS_PREDICTED = "dissonance_rows_predicted_total"
+    EVENTS_HANDLED = "dissonance_events_handled_total"
+    HANDLER_ERRORS = "dissonance_handler_errors_total"
+    DEAD_LETTERS = "dissonance_dead_letters_total"
+    LAG = "dissonance_lag_messages"
+    BATCH_SIZE = "dissonance_batch_size_rows"
+    UNEXPECTED_ERRORS = "dissonance_unexpected_errors_total"
+
+
+class LogAction(StrEnum):
+    """What happened. `LIBRARY_REPORTED` marks lines that a library wrote through the standard `logging`."""
+
+    HTTP_ANSWERED = "http.answered"
+    HTTP_FAILED = "http.failed"
+    HTTP_STARTED = "http.started"
+    HTTP_STOPPED = "http.stopped"
+    READINESS_FAILED = "readiness.failed"
+    ROLE_STARTED = "role.started"
+    ROLE_STOPPED = "role.stopped"
+    ROLE_FAILED = "role.failed"
+    EVENT_FAILED = "event.failed"
+    EVENT_DEAD_LETTERED = "event.dead_lettered"
+    ENGINE_STARTED = "engine.started"
+    ENGINE_STOPPED = "engine.stopped"
+    ENGINE_DIED = "engine.died"
+    ENGINE_UNREACHABLE = "engine.unreachable"
+    ENGINE_REACHED = "engine.reached"
+    MODEL_LOADED = "model.loaded"
+    MODEL_REFUSED = "model.refused"
+    MODEL_PROMOTED = "model.promoted"
+    MODEL_ROLLED_BACK = "model.rolled_back"
+    TASK_CREATED = "task.created"
+    TASK_DELETED = "task.deleted"
+    WINDOW_EVALUATED = "window.evaluated"
+    RETENTION_APPLIED = "retention.applied"
+    TOKEN_ISSUED = "token.issued"  # noqa: S105 - a name, not a secret
+    LIBRARY_REPORTED = "library.reported"

@@ -1,0 +1,61 @@
+"""Who may come in: authentication and authorisation, decided before the body is looked at (design 6.1)."""
+
+from __future__ import annotations
+
+from starlette.types import Scope
+
+from dissonance.errors import Forbidden, Unauthenticated
+from dissonance.security.permissions import Permission
+from dissonance.security.tokens import Identity, TokenVerifier
+
+TASK_PARAMETER = "task"
+_KEY = "dissonance.identity"
+
+
+def admit(scope: Scope, permission: Permission, verifier: TokenVerifier) -> None:
+    """Let the request pass, and remember who sent it.
+
+    Raises `Unauthenticated` (401) without a valid token, `Forbidden` (403) without the permission or, on a route
+    with `{task}` in its path, for a task that the token does not name.
+    """
+    if permission is Permission.PUBLIC:
+        return
+    identity = verifier.verify(bearer_token(scope))
+    scope[_KEY] = identity
+    if not identity.may(permission):
+        raise Forbidden(
+            f"the token does not carry '{permission}'", where="token scope", fix="ask for a token with another grant"
+        )
+    task = scope["path_params"].get(TASK_PARAMETER)
+    if task is not None and not identity.may_touch(task):
+        raise Forbidden("the token is not for this task", where="token tasks", fix="ask for a token for this task")
+
+
+def bearer_token(scope: Scope) -> str:
+    """The token of the one `Authorization: Bearer` header (RFC 6750 section 2.1)."""
+    given = [value for name, value in scope["headers"] if name == b"authorization"]
+    if not given:
+        raise Unauthenticated(
+            "no token came with the request",
+            where="header Authorization",
+            fix="send 'Authorization: Bearer <token>'; dissonance token create makes one",
+        )
+    scheme, _, token = given[0].partition(b" ")
+    if len(given) > 1 or scheme.lower() != b"bearer" or not token.isascii():
+        raise Unauthenticated(
+            "the header is not one bearer token",
+            where="header Authorization",
+            fix="send 'Authorization: Bearer <token>'",
+        )
+    return bytes(token).decode().strip()
+
+
+def identity_or_none(scope: Scope) -> Identity | None:
+    identity: Identity | None = scope.get(_KEY)
+    return identity
+
+
+def identity_of(scope: Scope) -> Identity:
+    """Who sent an admitted request; for handlers of routes that are not public."""
+    identity: Identity = scope[_KEY]
+    return identity

@@ -1,0 +1,86 @@
+"""The app factory: one FastAPI app per process, with the routes of its roles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRouter
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from dissonance import __version__
+from dissonance.errors import DissonanceError
+from dissonance.ports.clock import Clock, Randomness
+from dissonance.security.tokens import TokenVerifier
+from dissonance.telemetry.metrics import Metrics
+from dissonance.web.health import Health, HealthCheck
+from dissonance.web.middleware.access import Access
+from dissonance.web.middleware.body_limit import BodyLimit
+from dissonance.web.middleware.request_id import RequestId
+from dissonance.web.middleware.safe_headers import SafeHeaders
+from dissonance.web.middleware.unexpected import Unexpected
+from dissonance.web.openapi import openapi_document
+from dissonance.web.problems import on_dissonance_error, on_http_exception, on_parameter_error
+from dissonance.web.routes import ProtectedRoute, checked_routes
+from dissonance.web.system import system_routes
+
+
+class DissonanceApp(FastAPI):
+    """FastAPI that describes its protected routes itself."""
+
+    protected_routes: Sequence[ProtectedRoute] = ()
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = openapi_document(self.title, self.version, self.protected_routes)
+        return self.openapi_schema
+
+
+def create_app(
+    routers: Sequence[APIRouter],
+    *,
+    verifier: TokenVerifier,
+    clock: Clock,
+    randomness: Randomness,
+    metrics: Metrics,
+    health: Mapping[str, HealthCheck],
+    configuration: Mapping[str, object],
+    max_body_bytes: int,
+    title: str = "Dissonance",
+) -> DissonanceApp:
+    """The app with the routes of `routers` and those of `web.system`.
+
+    `health` maps each role of the process to its readiness check. `configuration` is masked by
+    `web.configuration.without_secrets` before it is shown. Raises `ConfigurationError` for a route without a
+    permission, a public one that may not be, or one declared twice.
+    """
+    system = system_routes(Health(health, clock), metrics, configuration)
+    routes = checked_routes([system, *routers])
+    app = DissonanceApp(
+        title=title,
+        version=__version__,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        middleware=[
+            Middleware(RequestId, prefix=randomness.token(8).hex()),
+            Middleware(Access, metrics=metrics, clock=clock),
+            Middleware(SafeHeaders),
+            Middleware(Unexpected, metrics=metrics),
+            Middleware(BodyLimit, max_body_bytes=max_body_bytes),
+        ],
+        exception_handlers={
+            DissonanceError: on_dissonance_error,
+            HTTPException: on_http_exception,
+            RequestValidationError: on_parameter_error,
+        },
+    )
+    app.state.verifier = verifier
+    app.protected_routes = routes
+    # The roles' routes first: they are the hot ones, and routes are tried in order.
+    app.router.routes.extend(sorted(routes, key=lambda route: route in system.routes))
+    return app

@@ -1,0 +1,71 @@
+"""One log line, one count and one duration for every request, by route template (never by path: paths carry ids)."""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dissonance.ports.clock import Clock
+from dissonance.telemetry.logs import log
+from dissonance.telemetry.metrics import Metrics
+from dissonance.telemetry.names import LogAction
+from dissonance.web.admission import identity_or_none
+from dissonance.web.middleware.request_id import request_id
+
+UNKNOWN_ROUTE = "unknown"
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+ABORTED = 499  # the caller went away before it was answered (as nginx counts it)
+
+_logger = logging.getLogger(__name__)
+
+
+class Access:
+    """Durations are by the port clock: a clock that was set back counts as 0 s. Answers below 400 are logged at DEBUG,
+    since the metrics have them; the others at INFO, faults of ours at ERROR."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, clock: Clock) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started_us = self._clock.now_us()
+        status = ABORTED
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        finally:
+            self._record(scope, status, max(0, self._clock.now_us() - started_us))
+
+    def _record(self, scope: Scope, status: int, duration_us: int) -> None:
+        # The template is known once a route was found; before that every path is the same to us.
+        route = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)
+        method = scope["method"] if scope["method"] in METHODS else "OTHER"
+        self._metrics.http_requests.labels(method, route, str(status)).inc()
+        self._metrics.http_duration.labels(method, route).observe(duration_us / 1e6)
+        level = logging.DEBUG if status < 400 else logging.INFO if status < 500 else logging.ERROR
+        if not _logger.isEnabledFor(level):
+            return
+        identity = identity_or_none(scope)
+        log(
+            _logger,
+            LogAction.HTTP_ANSWERED,
+            level,
+            request_id=request_id(scope),
+            method=method,
+            route=route,
+            task=scope.get("path_params", {}).get("task"),
+            status=status,
+            duration_us=duration_us,
+            client=identity.name if identity else None,
+        )

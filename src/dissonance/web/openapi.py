@@ -1,0 +1,116 @@
+"""The OpenAPI 3.1 document. FastAPI describes path and query; bodies, replies and problems come from the declarations,
+since msgspec reads and writes them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from fastapi.openapi.utils import get_openapi
+
+from dissonance.errors import (
+    BodyTooLarge,
+    DissonanceError,
+    Forbidden,
+    InputError,
+    MalformedBody,
+    NotFinite,
+    Unauthenticated,
+    UnknownTask,
+    UnsupportedMediaType,
+    WrongType,
+)
+from dissonance.security.permissions import Permission
+from dissonance.web.admission import TASK_PARAMETER
+from dissonance.web.health import Readiness
+from dissonance.web.problems import PROBLEM_TYPE, TYPE_PREFIX, Problem
+from dissonance.web.routes import ProtectedRoute
+
+SECURITY_SCHEME = "accessToken"
+REFERENCE = "#/components/schemas/{name}"
+BODY_PROBLEMS = (MalformedBody, BodyTooLarge, UnsupportedMediaType, WrongType, NotFinite)
+
+Json = dict[str, Any]
+
+
+def openapi_document(title: str, version: str, routes: Sequence[ProtectedRoute]) -> Json:
+    """The whole document; every `$ref` in it resolves."""
+    document = get_openapi(title=title, version=version, openapi_version="3.1.0", routes=list(routes))
+    schemas = _Schemas(routes)
+    for route in routes:
+        for method in route.methods or ():
+            operation = document["paths"][route.path_format][method.lower()]
+            _complete(operation, route, schemas)
+    document["components"] = {
+        "schemas": schemas.components,
+        "securitySchemes": {
+            SECURITY_SCHEME: {
+                "type": "http",
+                "scheme": "bearer",
+                "bearerFormat": "JWT",
+                "description": "ES256 access token in the form of RFC 9068; dissonance token create makes one",
+            }
+        },
+    }
+    return document
+
+
+class _Schemas:
+    """All contracts of the routes as components, with the reference of each."""
+
+    def __init__(self, routes: Sequence[ProtectedRoute]) -> None:
+        given = (kind for route in routes for kind in (route.declaration.body, route.declaration.reply))
+        types = list(dict.fromkeys([Problem, *(kind for kind in given if kind is not None)]))
+        references, self.components = msgspec.json.schema_components(types, ref_template=REFERENCE)
+        self._references = dict(zip(types, references, strict=True))
+
+    def content(self, kind: type[msgspec.Struct], media_type: str) -> Json:
+        return {media_type: {"schema": self._references[kind]}}
+
+
+def _complete(operation: Json, route: ProtectedRoute, schemas: _Schemas) -> None:
+    declaration = route.declaration
+    public = declaration.permission is Permission.PUBLIC
+    access = "Public: needs no token." if public else f"Needs the permission `{declaration.permission}`."
+    operation["summary"], _, rest = route.description.partition("\n")
+    operation["description"] = f"{rest.strip()}\n\n{access}".strip()
+    operation["security"] = [] if public else [{SECURITY_SCHEME: []}]
+    if declaration.body is not None:
+        content = schemas.content(declaration.body, "application/json")
+        operation["requestBody"] = {"required": True, "content": content}
+    reply = {declaration.reply_type: {"schema": {"type": "string"} if declaration.reply_type == "text/plain" else {}}}
+    if declaration.reply is not None:
+        reply = schemas.content(declaration.reply, declaration.reply_type)
+    operation["responses"] = {"200": {"description": "Done", "content": reply}, **_problems(route, schemas)}
+    if declaration.reply is Readiness:
+        operation["responses"]["503"] = {"description": "A role is not ready", "content": reply}
+
+
+def problems_of(route: ProtectedRoute) -> list[type[DissonanceError]]:
+    """Errors that the route answers with: its own and those of every route of its form."""
+    found: list[type[DissonanceError]] = [DissonanceError]
+    if route.declaration.permission is not Permission.PUBLIC:
+        found += [Unauthenticated, Forbidden]
+    if TASK_PARAMETER in route.param_convertors:
+        found.append(UnknownTask)
+    if route.declaration.body is not None:
+        found += BODY_PROBLEMS
+    if route.param_convertors or route.dependant.query_params or route.dependant.header_params:
+        found.append(InputError)
+    return list(dict.fromkeys([*found, *route.declaration.problems]))
+
+
+def _problems(route: ProtectedRoute, schemas: _Schemas) -> Json:
+    by_status: dict[int, list[type[DissonanceError]]] = defaultdict(list)
+    for error in problems_of(route):
+        by_status[error.status].append(error)
+    return {
+        str(status): {
+            "description": f"{HTTPStatus(status).phrase}: " + ", ".join(f"`{TYPE_PREFIX}{e.slug}`" for e in errors),
+            "content": schemas.content(Problem, PROBLEM_TYPE),
+        }
+        for status, errors in sorted(by_status.items())
+    }

@@ -1,0 +1,119 @@
+"""Errors as `application/problem+json` (RFC 9457): what, where, how to mend it (design 6.3).
+
+The type of a problem is `urn:dissonance:problem:<slug>`; docs/problems.md has a section for each. Of a fault on our
+side (500 and up) the answer tells the kind and the request id; the details are in the log under that id.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import msgspec
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Scope
+
+from dissonance.errors import DissonanceError, Forbidden, InputError, MethodNotAllowed, UnknownRoute
+from dissonance.telemetry.logs import log
+from dissonance.telemetry.names import LogAction
+from dissonance.web.middleware.request_id import request_id
+
+PROBLEM_TYPE = "application/problem+json"
+TYPE_PREFIX = "urn:dissonance:problem:"
+RETRY_AFTER_S = 1  # seconds; what engines need to come back is not known, roles themselves try again after this long
+
+_logger = logging.getLogger(__name__)
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What went wrong. `where` is the field, header or part it is about, `fix` what helps."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str
+    where: str = ""
+    fix: str = ""
+
+
+def problem_reply(error: DissonanceError, scope: Scope) -> Response:
+    """
+    >>> from dissonance.errors import UnknownTask
+    >>> problem_reply(UnknownTask("no task is named 'x'", where="task"), {"path": "/v1/tasks/x/check"}).status_code
+    404
+    """
+    body = Problem(
+        type=TYPE_PREFIX + error.slug,
+        title=error.title,
+        status=error.status,
+        detail=error.what if error.status < 500 else error.title,
+        instance=scope["path"],
+        request_id=request_id(scope),
+        where=error.where,
+        fix=error.fix,
+    )
+    return Response(msgspec.json.encode(body), error.status, _headers(error, scope), media_type=PROBLEM_TYPE)
+
+
+def _headers(error: DissonanceError, scope: Scope) -> dict[str, str]:
+    """RFC 6750 section 3 for 401 and 403, RFC 9110 section 10.2.3 for 503."""
+    if error.status == 401:
+        came = any(name == b"authorization" for name, _ in scope.get("headers", ()))
+        return {"www-authenticate": 'Bearer realm="dissonance"' + (', error="invalid_token"' if came else "")}
+    if isinstance(error, Forbidden):
+        return {"www-authenticate": 'Bearer realm="dissonance", error="insufficient_scope"'}
+    if error.status == 503:
+        return {"retry-after": str(RETRY_AFTER_S)}
+    return {}
+
+
+async def on_dissonance_error(request: Request, error: Exception) -> Response:
+    """Handler of the app for `DissonanceError`."""
+    assert isinstance(error, DissonanceError)
+    if error.status >= 500:
+        log(
+            _logger,
+            LogAction.HTTP_FAILED,
+            logging.ERROR,
+            request_id=request_id(request.scope),
+            slug=error.slug,
+            what=error.what,
+            where=error.where,
+        )
+    return problem_reply(error, request.scope)
+
+
+async def on_http_exception(request: Request, error: Exception) -> Response:
+    """Handler of the app for what Starlette raises: an unknown route or method."""
+    assert isinstance(error, HTTPException)
+    path, method = request.scope["path"], request.method
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        reply = problem_reply(
+            MethodNotAllowed(f"{path} does not take {method}", where="method", fix=f"use {allowed}"), request.scope
+        )
+        reply.headers["allow"] = allowed
+        return reply
+    if error.status_code == 404:
+        return problem_reply(
+            UnknownRoute(f"there is nothing at {path}", where="path", fix="see /openapi.json"), request.scope
+        )
+    return problem_reply(InputError("the request cannot be read", where="request"), request.scope)
+
+
+async def on_parameter_error(request: Request, error: Exception) -> Response:
+    """Handler of the app for parameters of path and query that FastAPI refused; names the first."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = " ".join(str(part) for part in first["loc"])
+    return problem_reply(InputError(str(first["msg"]), where=where, fix="see /openapi.json"), request.scope)
+
+
+def unexpected_problem(scope: Scope) -> Response:
+    """What a caller sees of an error nobody foresaw: nothing but where to look it up."""
+    error = DissonanceError("", fix="report it with the request id; the log has the rest")
+    return problem_reply(error, scope)

@@ -1,0 +1,129 @@
+"""How a role declares its routes: every route names exactly one permission, what it reads, replies and refuses.
+
+The caller is admitted before anything of the request is validated: `ProtectedRoute` decides first, then FastAPI reads
+path and query, then the handler reads the body (`web.bodies.read_body`).
+
+>>> from starlette.requests import Request
+>>> from starlette.responses import Response
+>>> from dissonance.contracts.api import LabelsReply, LabelsRequest
+>>> router = ProtectedRouter()
+>>> @router.protected("POST", "/v1/tasks/{task}/labels", permission=Permission.LABEL, body=LabelsRequest,
+...                   reply=LabelsReply)
+... async def labels(request: Request, task: str) -> Response:
+...     "Take labels for predictions."
+...     ...
+>>> [route.path for route in router.routes]
+['/v1/tasks/{task}/labels']
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+from fastapi.routing import APIRoute, APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from dissonance.errors import ConfigurationError, DissonanceError
+from dissonance.security.permissions import Permission
+from dissonance.web.admission import admit
+
+PUBLIC_PATHS = frozenset({"/livez", "/readyz"})
+
+Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response]])
+
+
+class Declaration(msgspec.Struct, frozen=True, kw_only=True):
+    """What a route is to others. `body` and `reply` are contracts (`reply_type` names another kind of answer)."""
+
+    permission: Permission
+    body: type[msgspec.Struct] | None = None
+    reply: type[msgspec.Struct] | None = None
+    reply_type: str = "application/json"
+    problems: tuple[type[DissonanceError], ...] = ()
+
+
+class ProtectedRoute(APIRoute):
+    """A route that admits the caller before it reads anything else. The verifier is `app.state.verifier`."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], *, declaration: Declaration, **more: Any) -> None:
+        self.declaration = declaration  # get_route_handler, called by the constructor, needs it
+        super().__init__(path, endpoint, **more)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        permission = self.declaration.permission
+
+        async def admit_and_handle(request: Request) -> Response:
+            admit(request.scope, permission, request.app.state.verifier)
+            return await handle(request)
+
+        return admit_and_handle
+
+
+class ProtectedRouter(APIRouter):
+    """A role's routes. Only `protected` adds routes that `web.app.create_app` accepts."""
+
+    def protected(
+        self,
+        method: str,
+        path: str,
+        *,
+        permission: Permission,
+        body: type[msgspec.Struct] | None = None,
+        reply: type[msgspec.Struct] | None = None,
+        reply_type: str = "application/json",
+        problems: Sequence[type[DissonanceError]] = (),
+        name: str | None = None,
+    ) -> Callable[[Handler], Handler]:
+        """Decorator for `async def handler(request: Request, <path and query parameters>) -> Response`.
+
+        `problems` are errors beyond those that every route may raise. The operation id is `name`, else the
+        function's name; the first line of its docstring is the summary.
+        """
+        declaration = Declaration(
+            permission=permission, body=body, reply=reply, reply_type=reply_type, problems=tuple(problems)
+        )
+
+        def declare(handler: Handler) -> Handler:
+            route = ProtectedRoute(
+                path,
+                handler,
+                declaration=declaration,
+                methods=[method],
+                operation_id=name or handler.__name__,
+                response_model=None,
+            )
+            self.routes.append(route)
+            return handler
+
+        return declare
+
+
+def checked_routes(routers: Sequence[APIRouter]) -> list[ProtectedRoute]:
+    """All routes of the routers. Raises `ConfigurationError` unless each has a permission of its own (design 6.1),
+    only liveness and readiness are public, and no operation or address is declared twice."""
+    routes: list[ProtectedRoute] = []
+    seen: set[str] = set()
+    for route in (route for router in routers for route in router.routes):
+        protected = _protected(route)
+        names = {str(protected.operation_id), *(f"{method} {protected.path}" for method in protected.methods or ())}
+        if names & seen:
+            raise ConfigurationError(f"declared twice: {', '.join(sorted(names & seen))}", where="routes")
+        seen |= names
+        routes.append(protected)
+    return routes
+
+
+def _protected(route: BaseRoute) -> ProtectedRoute:
+    path = getattr(route, "path", repr(route))
+    if not isinstance(route, ProtectedRoute):
+        raise ConfigurationError(
+            f"the route {path} declares no permission", where="routes", fix="declare it with ProtectedRouter.protected"
+        )
+    if route.declaration.permission is Permission.PUBLIC and path not in PUBLIC_PATHS:
+        raise ConfigurationError(f"the route {path} may not be public", where="routes", fix="give it a permission")
+    return route
