@@ -1,0 +1,12 @@
+"""The roles of the system, one package each. `ROLES` is the explicit list: a role that is not in it does not exist."""
+
+from __future__ import annotations
+
+from dissonance.roles.critic.role import ROLE as CRITIC
+from dissonance.roles.evaluator.role import ROLE as EVALUATOR
+from dissonance.roles.gate.role import ROLE as GATE
+from dissonance.roles.learner.role import ROLE as LEARNER
+from dissonance.roles.proposer.role import ROLE as PROPOSER
+from dissonance.roles.role import Role
+
+ROLES: dict[str, Role] = {role.name: role for role in (PROPOSER, CRITIC, GATE, LEARNER, EVALUATOR)}

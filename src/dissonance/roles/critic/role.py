@@ -1,0 +1,18 @@
+"""The critic doubts every answer."""
+
+from __future__ import annotations
+
+from dissonance.contracts.topics import EventKind
+from dissonance.roles.critic.handle import Critic
+from dissonance.roles.critic.routes import routes
+from dissonance.roles.role import AtWork, Role, Work, Workplace
+
+CONSUMES = (EventKind.PREDICTED,)
+
+
+def build(place: Workplace) -> AtWork:
+    critic = Critic(place.catalogue, place.keys, place.clock, place.randomness)
+    return AtWork(routes(place), (Work("critic", CONSUMES, critic.handle),))
+
+
+ROLE = Role("critic", "doubts every answer", CONSUMES, (EventKind.CONTRADICTED,), build)

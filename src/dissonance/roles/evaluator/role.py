@@ -1,0 +1,18 @@
+"""The evaluator says how good the answers of a window are."""
+
+from __future__ import annotations
+
+from dissonance.contracts.topics import EventKind
+from dissonance.roles.evaluator.handle import Evaluator
+from dissonance.roles.evaluator.routes import routes
+from dissonance.roles.role import AtWork, Role, Work, Workplace
+
+CONSUMES = (EventKind.EXPERIENCED, EventKind.LABELS_JOINED)
+
+
+def build(place: Workplace) -> AtWork:
+    evaluator = Evaluator(place.catalogue, place.store, place.store, place.clock)
+    return AtWork(routes(place), (Work("evaluator", CONSUMES, evaluator.handle),))
+
+
+ROLE = Role("evaluator", "states windows and restates them", CONSUMES, (EventKind.WINDOW_EVALUATED,), build)

@@ -1,0 +1,199 @@
+"""HTTP of the proposer: answers, whole cycles, and which models there are."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dissonance.contracts.api import (
+    Cycle,
+    CyclesReply,
+    ModelReply,
+    ModelsReply,
+    Prediction,
+    PredictReply,
+    RowsRequest,
+)
+from dissonance.contracts.ids import id_text
+from dissonance.contracts.times import to_text
+from dissonance.errors import (
+    EngineUnavailable,
+    IdempotencyConflict,
+    KeyDestroyed,
+    MalformedBody,
+    ModelNotFound,
+    ModelRefused,
+    NotFinite,
+    TimedOut,
+    TooManyRows,
+    UnknownField,
+    UnknownTask,
+    UnseenCategory,
+    WrongType,
+)
+from dissonance.ports.registry import ModelRole, ModelVersion
+from dissonance.roles.arrivals import Arrivals, arrivals_of
+from dissonance.roles.catalogue import TaskContext
+from dissonance.roles.proposer.decide import answers, idempotency_hash
+from dissonance.roles.proposer.handle import Answered, Ask, IdempotencyKey, Proposer
+from dissonance.roles.proposer.waiting import Stored
+from dissonance.roles.role import Workplace
+from dissonance.roles.serving import Opinion, Serving, doubt_of
+from dissonance.security.permissions import Permission
+from dissonance.web.admission import identity_of
+from dissonance.web.bodies import json_reply, read_body
+from dissonance.web.routes import ProtectedRouter
+
+MAX_KEY_CHARACTERS = 255
+INPUT_PROBLEMS = (UnknownTask, UnknownField, WrongType, NotFinite, UnseenCategory, TooManyRows)
+ANSWER_PROBLEMS = (*INPUT_PROBLEMS, KeyDestroyed, IdempotencyConflict, EngineUnavailable, ModelNotFound, ModelRefused)
+
+
+def routes(place: Workplace, proposer: Proposer) -> ProtectedRouter:
+    router = ProtectedRouter()
+    stored = Stored(place.bus, place.store)
+
+    @router.protected(
+        "POST",
+        "/v1/tasks/{task}/predict",
+        permission=Permission.PREDICT,
+        body=RowsRequest,
+        reply=PredictReply,
+        problems=ANSWER_PROBLEMS,
+    )
+    async def predict(request: Request, task: str, contradict: bool = False) -> Response:
+        """Answer rows; the answers are recorded before they are sent. `contradict=true` adds doubt and dissonance."""
+        context, arrivals, key = await _read(place, request, task)
+        answered = await proposer.answer(Ask(context, *arrivals, key))
+        serving = await place.catalogue.serving(context.task, answered.model_digest)
+        opinion = doubt_of(serving, arrivals.features, answered.probabilities) if contradict else None
+        return json_reply(_predict_reply(context, serving, answered, opinion))
+
+    @router.protected(
+        "POST",
+        "/v1/tasks/{task}/run_once",
+        permission=Permission.CYCLE,
+        body=RowsRequest,
+        reply=CyclesReply,
+        problems=(*ANSWER_PROBLEMS, TimedOut),
+    )
+    async def run_once(request: Request, task: str) -> Response:
+        """Take rows through the whole cycle; answered when they are in the experience store."""
+        context, arrivals, key = await _read(place, request, task)
+        answered = await proposer.answer(Ask(context, *arrivals, key))
+        await stored(context.task.task_id, answered.prediction_ids)
+        return json_reply(await _cycles_reply(place, context, answered))
+
+    @router.protected(
+        "GET",
+        "/v1/tasks/{task}/models",
+        permission=Permission.MODELS,
+        reply=ModelsReply,
+        problems=(UnknownTask, EngineUnavailable, ModelNotFound),
+    )
+    async def models(request: Request, task: str) -> Response:
+        """Every version of proposer and critic, newest first, and the one that answers here now."""
+        context = await place.catalogue.by_name(task)
+        serving = await place.catalogue.production(context.task)
+        listed = [
+            _model_reply(version)
+            for role in ModelRole
+            for version in await asyncio.to_thread(place.registry.versions, context.task.task_id, role)
+        ]
+        return json_reply(ModelsReply(task, serving.version, listed))
+
+    return router
+
+
+async def _read(place: Workplace, request: Request, task: str) -> tuple[TaskContext, Arrivals, IdempotencyKey | None]:
+    context = await place.catalogue.by_name(task)
+    body = await read_body(request, RowsRequest)
+    arrivals = arrivals_of(context, body.rows, place.keys, place.clock.now_us())
+    return context, arrivals, _idempotency_key(request, context, body)
+
+
+def _idempotency_key(request: Request, context: TaskContext, body: RowsRequest) -> IdempotencyKey | None:
+    """The header `Idempotency-Key` (IETF draft-ietf-httpapi-idempotency-key-header), bound to client and task."""
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not 0 < len(key) <= MAX_KEY_CHARACTERS:
+        raise MalformedBody(
+            f"the key has {len(key)} characters",
+            where="header Idempotency-Key",
+            fix=f"send 1 to {MAX_KEY_CHARACTERS} characters, a UUID for example",
+        )
+    client = identity_of(request.scope).name
+    digest = hashlib.sha256(msgspec.json.encode(body, order="sorted")).digest()
+    return IdempotencyKey(idempotency_hash(context.task.task_id, client, key), digest)
+
+
+def _predict_reply(context: TaskContext, serving: Serving, answered: Answered, opinion: Opinion | None) -> PredictReply:
+    classes = context.task.classes
+    doubts: Sequence[float | None] = [None] * len(answered.prediction_ids)
+    dissonances = doubts
+    if opinion is not None:
+        doubts, dissonances = (1.0 - opinion.confidences).tolist(), opinion.dissonances.tolist()
+    return PredictReply(
+        task=context.task.name,
+        model_version=serving.version,
+        model_digest=answered.model_digest,
+        classes=list(classes),
+        predictions=[
+            Prediction(
+                prediction_id=id_text(prediction_id),
+                answer=classes[answer],
+                probabilities=p,
+                doubt=doubt,
+                dissonance=dissonance,
+            )
+            for prediction_id, answer, p, doubt, dissonance in zip(
+                answered.prediction_ids,
+                answers(answered.probabilities),
+                answered.probabilities.tolist(),
+                doubts,
+                dissonances,
+                strict=True,
+            )
+        ],
+    )
+
+
+async def _cycles_reply(place: Workplace, context: TaskContext, answered: Answered) -> CyclesReply:
+    serving = await place.catalogue.serving(context.task, answered.model_digest)
+    experiences = await place.store.find(context.task.task_id, answered.prediction_ids)
+    classes = context.task.classes
+    cycles = []
+    for prediction_id, answer, p in zip(
+        answered.prediction_ids, answers(answered.probabilities), answered.probabilities.tolist(), strict=True
+    ):
+        experience = experiences[prediction_id]
+        cycles.append(
+            Cycle(
+                prediction_id=id_text(prediction_id),
+                answer=classes[answer],
+                probabilities=p,
+                doubt=1.0 - experience.confidence,
+                dissonance=experience.dissonance,
+                verdict=experience.verdict,
+                reason=experience.reason,
+            )
+        )
+    return CyclesReply(task=context.task.name, model_version=serving.version, cycles=cycles)
+
+
+def _model_reply(version: ModelVersion) -> ModelReply:
+    return ModelReply(
+        role=version.role.value,
+        version=version.version,
+        digest=version.digest,
+        created_at=to_text(version.created_at_us),
+        metrics=version.metrics,
+        parent=version.parent,
+        in_production=version.in_production,
+    )

@@ -1,0 +1,57 @@
+"""What a role is to those that start it: its name, the topics it reads and writes, its routes and its work."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+from dissonance.contracts.events import Event
+from dissonance.contracts.topics import EventKind
+from dissonance.ports.bus import Bus
+from dissonance.ports.clock import Clock, Randomness
+from dissonance.ports.keys import DataSubjectKeys
+from dissonance.ports.registry import Registry
+from dissonance.ports.store import Store
+from dissonance.roles.catalogue import Catalogue
+from dissonance.web.routes import ProtectedRouter
+
+
+class Workplace(NamedTuple):
+    """Everything a role may touch. One per process, shared by its roles."""
+
+    store: Store
+    keys: DataSubjectKeys
+    bus: Bus
+    registry: Registry
+    catalogue: Catalogue
+    clock: Clock
+    randomness: Randomness
+
+
+Handler = Callable[[Sequence[Event]], Awaitable[list[Event]]]
+
+
+class Work(NamedTuple):
+    """A durable consumer: `handle` gets all that is queued of `kinds`; what it returns is published."""
+
+    consumer: str
+    kinds: tuple[EventKind, ...]
+    handle: Handler
+
+
+class AtWork(NamedTuple):
+    """A role that was built: its routes, its consumers, and what to finish before it leaves."""
+
+    router: ProtectedRouter
+    work: tuple[Work, ...] = ()
+    drain: Callable[[], Awaitable[None]] | None = None
+
+
+class Role(NamedTuple):
+    """The manifest. `publishes` is what it writes besides dead letters."""
+
+    name: str
+    purpose: str
+    consumes: tuple[EventKind, ...]
+    publishes: tuple[EventKind, ...]
+    build: Callable[[Workplace], AtWork]
