@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import NamedTuple
 
 from dissonance.contracts.events import Event
@@ -21,8 +20,10 @@ from dissonance.errors import DissonanceError, EngineUnavailable, UnknownTask
 from dissonance.ports.bus import Bus
 from dissonance.ports.store import TaskStore
 from dissonance.roles.serving import ModelLoader, Serving
+from dissonance.telemetry.logs import log
+from dissonance.telemetry.names import LogAction
 
-log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 PAIRS_KEPT = 8
 """Loaded pairs kept for rows that an earlier version answered."""
@@ -58,7 +59,6 @@ class Catalogue:
         self._production: dict[str, Serving] = {}
         self._pairs: OrderedDict[tuple[str, str], Serving] = OrderedDict()
         self._loading = asyncio.Lock()
-        self.on_swap: list[Callable[[Task, Serving], None]] = []
 
     async def by_name(self, name: str) -> TaskContext:
         """Raises `UnknownTask`."""
@@ -102,7 +102,7 @@ class Catalogue:
                     finally:
                         resync.cancel()
             except EngineUnavailable as error:
-                log.warning("catalogue cannot watch the bus: %s", error, extra={"action": "catalogue_watch_lost"})
+                log(_logger, LogAction.ENGINE_UNREACHABLE, logging.WARNING, why=error.what)
             await asyncio.sleep(RECONNECT_S)
 
     async def refresh_all(self) -> None:
@@ -132,9 +132,9 @@ class Catalogue:
         except UnknownTask:
             self._forget(task)
         except EngineUnavailable as error:
-            log.warning("task cannot be read again now: %s", error, extra={"action": "catalogue_refresh_later"})
+            log(_logger, LogAction.ENGINE_UNREACHABLE, logging.WARNING, task=task.name, why=error.what)
         except DissonanceError as error:
-            log.error("task keeps what it had: %s", error, extra={"action": "catalogue_refresh_refused"})
+            log(_logger, LogAction.MODEL_REFUSED, logging.ERROR, task=task.name, why=str(error))
 
     async def _read(self, task: Task) -> TaskContext:
         policy = await self._store.policy(task.task_id)
@@ -154,8 +154,7 @@ class Catalogue:
                 return old
             self._production[task.task_id] = serving
             self._keep(task, serving)
-        for notify in self.on_swap:
-            notify(task, serving)
+        log(_logger, LogAction.MODEL_LOADED, task=task.name, version=serving.version, digest=serving.proposer_digest)
         return serving
 
     def _keep(self, task: Task, serving: Serving) -> None:
