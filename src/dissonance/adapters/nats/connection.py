@@ -10,8 +10,10 @@ from nats.aio.client import Client
 
 from dissonance.adapters.nats.failures import translated, unavailable
 from dissonance.errors import EngineError
+from dissonance.telemetry.logs import log
+from dissonance.telemetry.names import LogAction
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 5.0
 RECONNECT_WAIT_S = 0.25  # between two attempts to reach a broker that is away
@@ -85,24 +87,23 @@ class Connection:
                 with translated("cannot drain"):
                     await self.client.drain()
             except EngineError as error:
-                log.warning("closed without draining: %s", error, extra={"action": "bus_drain_failed"})
+                log(logger, LogAction.ENGINE_UNREACHABLE, logging.WARNING, engine="nats", error=error.slug)
         self._closing = True
         await self.client.close()
 
     async def _on_error(self, error: Exception) -> None:
         self._last_error = error
-        log.debug("client: %s", error or type(error).__name__, extra={"action": "bus_client_error"})
 
     async def _on_disconnect(self) -> None:
         for listener in list(self._lost):
             listener()
         if not self._closing:
-            log.warning("connection to the broker lost", extra={"action": "bus_lost"})
+            log(logger, LogAction.ENGINE_UNREACHABLE, logging.WARNING, engine="nats")
 
     async def _on_reconnect(self) -> None:
         self._last_error = None
-        log.info("connected to the broker again", extra={"action": "bus_back"})
+        log(logger, LogAction.ENGINE_REACHED, engine="nats")
 
     async def _on_closed(self) -> None:
         if not self._closing:
-            log.error("broker ended the connection: %s", self._last_error, extra={"action": "bus_closed"})
+            log(logger, LogAction.ENGINE_DIED, logging.ERROR, engine="nats", error=str(self._last_error))

@@ -8,35 +8,19 @@ from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
 from nats.js.errors import NotFoundError
 
+from dissonance.adapters.dead_letters import REASON_CHARACTERS, rows_of, unknown_dead_letter
 from dissonance.adapters.nats.delivery import JetStreamDelivery
 from dissonance.adapters.nats.failures import translated
 from dissonance.adapters.nats.publisher import Outgoing, Publisher
-from dissonance.contracts.codec import decode
 from dissonance.contracts.topics import DEAD_STREAM, EventKind, dead_topic
-from dissonance.errors import ContractError, InputError
 from dissonance.ports.bus import DeadLetter
 from dissonance.ports.clock import Clock
-
-REASON_CHARACTERS = 800
-"""A reason is cut here, so that it fits its header also when every character of it must be escaped."""
 
 _READABLE = " !#$&'()*+,/:;=?@[]"
 
 REASON, ROWS, DIED_AT, TOPIC, CONSUMER = (
     f"Dissonance-{name}" for name in ("Reason", "Rows", "Died-At-Us", "Topic", "Consumer")
 )
-
-
-def rows_of(data: bytes) -> int:
-    """How many rows a message speaks of; 0 when it cannot be read, since then nobody knows."""
-    try:
-        return decode(data).rows
-    except ContractError:
-        return 0
-
-
-def unknown_dead_letter(sequence: int) -> InputError:
-    return InputError(f"there is no dead letter {sequence}", where="sequence", fix="list: dissonance dead-letters list")
 
 
 class Graveyard:

@@ -13,6 +13,7 @@ import json
 import logging
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -21,16 +22,19 @@ from nats.aio.subscription import Subscription as Inbox
 from nats.js import JetStreamContext
 from nats.js.api import Header
 
+from dissonance.adapters.dead_letters import in_vain
 from dissonance.adapters.nats.connection import Connection
 from dissonance.adapters.nats.dead_letters import Graveyard
 from dissonance.adapters.nats.delivery import JetStreamDelivery
 from dissonance.adapters.nats.failures import translated, unavailable
 from dissonance.adapters.nats.streams import durable, ensure_consumer
 from dissonance.contracts.topics import EventKind, stream
-from dissonance.errors import EngineError, EngineUnavailable
+from dissonance.errors import EngineUnavailable
 from dissonance.ports.bus import Delivery
+from dissonance.telemetry.logs import log
+from dissonance.telemetry.names import LogAction
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 ANSWER_SLACK_S = 2.0
 """Seconds the broker may be late with the end of a request before it counts as away."""
@@ -106,13 +110,12 @@ class PullSubscription:
         self._connection.forget(self._on_lost)
         if self._keeper is not None:
             self._keeper.cancel()
-        try:
+        # Without a broker nothing can be handed back; it comes back by itself after the ack wait.
+        with suppress(EngineUnavailable):
             if self._inbox is not None:
                 with translated("cannot unsubscribe"):
                     await self._inbox.unsubscribe()
             await self.hand_back()
-        except EngineUnavailable as gone:
-            log.debug("not handed back, comes back by itself: %s", gone, extra={"action": "bus_hand_back"})
 
     async def hand_back(self) -> None:
         """Give what waits here to another replica now instead of after the ack wait."""
@@ -143,11 +146,17 @@ class PullSubscription:
             while pull.waiting and not pull.expected and len(batch) < limit:
                 delivery = pull.waiting[0]
                 if delivery.attempt > self._max_deliver:
-                    await delivery.dead_letter(f"delivered {self._max_deliver} times without an answer")
+                    await self._give_up(delivery)
                 else:
                     batch.append(delivery)
                 pull.waiting.popleft()
         return batch
+
+    async def _give_up(self, delivery: JetStreamDelivery) -> None:
+        reason = in_vain(self._max_deliver)
+        await delivery.dead_letter(reason)
+        fields = {"consumer": self._consumer, "kind": delivery.kind.value, "reason": reason}
+        log(logger, LogAction.EVENT_DEAD_LETTERED, logging.ERROR, **fields)
 
     async def _ask(self, limit: int, wait_s: float) -> list[_Pull]:
         self._connection.require()
@@ -225,8 +234,6 @@ class PullSubscription:
         """What waits here was delivered: without this it would be delivered again, and at last be buried unread."""
         while True:
             await asyncio.sleep(self._ack_wait_s / KEEPS_PER_ACK_WAIT)
-            try:
+            with suppress(EngineUnavailable):
                 for delivery in [delivery for pull in self._pulls.values() for delivery in pull.waiting]:
                     await delivery.keep()
-            except EngineError as error:
-                log.debug("cannot keep now: %s", error, extra={"action": "bus_keep"})

@@ -15,8 +15,10 @@ from dissonance.contracts.codec import decode
 from dissonance.contracts.events import Event
 from dissonance.contracts.topics import EventKind, topic
 from dissonance.errors import ContractError, EngineUnavailable
+from dissonance.telemetry.logs import log
+from dissonance.telemetry.names import LogAction
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @asynccontextmanager
@@ -33,7 +35,7 @@ async def watching(connection: Connection, kinds: Sequence[EventKind]) -> AsyncI
         try:
             arrived.put_nowait(decode(message.data))
         except ContractError as error:
-            log.warning("watched message cannot be read: %s", error.slug, extra={"action": "bus_watch_unreadable"})
+            log(logger, LogAction.EVENT_FAILED, logging.WARNING, topic=message.subject, error=error.slug)
 
     def on_lost() -> None:
         arrived.put_nowait(unavailable("the connection was lost while watching"))

@@ -1,0 +1,162 @@
+"""A bus within one process, for unit tests: the semantics of JetStream, nothing durable.
+
+Ack waits, delays and the duplicate window run on the clock that is given; only the wait for a first message runs
+on the event loop. Replicas and other processes are played by several buses on one `MemoryBroker`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from dissonance.adapters.dead_letters import unknown_dead_letter
+from dissonance.adapters.memory.broker import Kept, MemoryBroker
+from dissonance.contracts.codec import decode, encode
+from dissonance.contracts.events import Event
+from dissonance.contracts.topics import EventKind
+from dissonance.errors import EngineUnavailable
+from dissonance.ports.bus import DeadLetter, Delivery, Subscription
+from dissonance.ports.clock import Clock
+
+logger = logging.getLogger(__name__)
+
+_MICROSECONDS = 1_000_000
+
+
+class MemoryBus:
+    """`available = False` plays a broker that is away: every call raises `EngineUnavailable`."""
+
+    is_double = True
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        ack_wait_s: float = 30.0,
+        max_deliver: int = 5,
+        duplicate_window_s: float = 120.0,
+        broker: MemoryBroker | None = None,
+    ) -> None:
+        logger.warning("a bus in memory: its events end with this process, production refuses it")
+        self.broker = broker or MemoryBroker(clock, max_deliver=max_deliver, duplicate_window_s=duplicate_window_s)
+        self.available = True
+        self._ack_wait_us = round(ack_wait_s * _MICROSECONDS)
+
+    async def publish(self, events: Sequence[Event]) -> None:
+        self.require()
+        for event in events:
+            self.broker.publish(event.KIND, event.task_id, event.event_id, encode(event))
+
+    @asynccontextmanager
+    async def subscribe(self, consumer: str, kinds: Sequence[EventKind]) -> AsyncIterator[Subscription]:
+        yield _MemorySubscription(self, consumer, kinds, self._ack_wait_us)
+
+    @asynccontextmanager
+    async def watch(self, kinds: Sequence[EventKind]) -> AsyncIterator[AsyncIterator[Event]]:
+        self.require()
+        arrived: asyncio.Queue[bytes] = asyncio.Queue()
+
+        async def events() -> AsyncIterator[Event]:
+            while True:
+                yield decode(await arrived.get())
+
+        watcher = (frozenset(kinds), arrived)
+        self.broker.watchers.append(watcher)
+        try:
+            yield events()
+        finally:
+            self.broker.watchers.remove(watcher)
+
+    async def lag(self, consumer: str, kinds: Sequence[EventKind]) -> int:
+        self.require()
+        return sum(self.broker.durable(consumer, kind).lag for kind in kinds)
+
+    async def dead_letters(self, limit: int = 1000) -> list[DeadLetter]:
+        self.require()
+        return list(self.broker.dead.values())[:limit]
+
+    async def replay_dead_letter(self, sequence: int) -> None:
+        letter = self._letter(sequence)
+        self.broker.publish(letter.kind, letter.task_id, f"replay.{sequence}.{letter.died_at_us}", letter.data)
+        del self.broker.dead[sequence]
+
+    async def drop_dead_letter(self, sequence: int) -> None:
+        self._letter(sequence)
+        del self.broker.dead[sequence]
+
+    async def ready(self) -> None:
+        self.require()
+
+    async def close(self) -> None:
+        """What was taken and not answered comes back to other buses of the broker after its ack wait."""
+        self.available = False
+        self.broker.wake()
+
+    def require(self) -> None:
+        """Raises `EngineUnavailable` when closed or made unavailable."""
+        if not self.available:
+            raise EngineUnavailable("the bus in memory is away", where="memory bus", fix="set available")
+
+    def _letter(self, sequence: int) -> DeadLetter:
+        self.require()
+        if sequence not in self.broker.dead:
+            raise unknown_dead_letter(sequence)
+        return self.broker.dead[sequence]
+
+
+class _MemorySubscription:
+    def __init__(self, bus: MemoryBus, consumer: str, kinds: Sequence[EventKind], ack_wait_us: int) -> None:
+        self._bus = bus
+        self._durables = [bus.broker.durable(consumer, kind) for kind in kinds]
+        self._ack_wait_us = ack_wait_us
+
+    async def fetch(self, limit: int, wait_s: float) -> list[Delivery]:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wait_s
+        while True:
+            self._bus.require()
+            taken: list[Delivery] = []
+            for durable in self._durables:
+                kept = durable.take(limit - len(taken), self._ack_wait_us)
+                taken += [_MemoryDelivery(self._bus, message, self._ack_wait_us) for message in kept]
+            left = deadline - loop.time()
+            if taken or left <= 0:
+                return taken
+            await self._bus.broker.changed(min(left, *(durable.until_due_s() for durable in self._durables)))
+
+
+class _MemoryDelivery:
+    """See `ports.bus.Delivery`. Only the first of `ack`, `retry` and `dead_letter` counts."""
+
+    def __init__(self, bus: MemoryBus, kept: Kept, ack_wait_us: int) -> None:
+        self._bus = bus
+        self._kept = kept
+        self._ack_wait_us = ack_wait_us
+        self._answered = False
+        self.attempt = kept.attempt
+        self.kind = kept.durable.kind
+        self.data = kept.message.data
+
+    def _answer(self) -> bool:
+        self._bus.require()
+        first, self._answered = not self._answered, True
+        return first
+
+    async def ack(self) -> None:
+        if self._answer():
+            self._kept.end()
+
+    async def retry(self, delay_s: float) -> None:
+        if self._answer():
+            self._kept.hide(round(delay_s * _MICROSECONDS))
+
+    async def keep(self) -> None:
+        self._bus.require()
+        if not self._answered:
+            self._kept.hide(self._ack_wait_us)
+
+    async def dead_letter(self, reason: str) -> None:
+        if self._answer():
+            self._kept.bury(reason)
