@@ -1,0 +1,134 @@
+"""The proposer: gradient-boosted trees with real categories and real missing values (Ke et al. 2017, LightGBM).
+
+Same data, same seed, same number of threads: same model, to the byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import lightgbm
+import numpy as np
+
+from dissonance.errors import ModelRefused
+from dissonance.science.arrays import Classes, Matrix
+
+MAX_ROUNDS = 600
+PATIENCE_ROUNDS = 30
+STOPPING_SHARE = 0.15
+"""Share of the training rows that decides the number of trees; the model is then fitted on all of them."""
+
+PARAMETERS: dict[str, Any] = {
+    "learning_rate": 0.06,
+    "num_leaves": 31,
+    "min_data_in_leaf": 40,
+    "lambda_l2": 1.0,
+    "max_cat_to_onehot": 4,
+    "cat_smooth": 20.0,
+    "feature_fraction": 0.8,
+    "deterministic": True,
+    "force_row_wise": True,
+    "verbosity": -1,
+}
+
+Progress = Callable[[float], None]
+"""Called with the share that is done, 0 to 1."""
+
+
+class LightGBMProposer:
+    """A fitted model. `probabilities` uses one thread, so that the same rows always get the same answer."""
+
+    def __init__(self, booster: lightgbm.Booster, classes_count: int) -> None:
+        self._booster = booster
+        self._classes_count = classes_count
+
+    @classmethod
+    def from_text(cls, text: str, classes_count: int) -> LightGBMProposer:
+        """Raises `ModelRefused` when the text is no model, or one of another number of classes."""
+        try:
+            booster = lightgbm.Booster(model_str=text)
+            outputs = booster.num_model_per_iteration()
+        except lightgbm.basic.LightGBMError as error:
+            raise ModelRefused(
+                f"the model was refused: its text is not LightGBM's: {error}",
+                where="model artefact",
+                fix="register it again",
+            ) from error
+        if outputs != (1 if classes_count == 2 else classes_count):
+            raise ModelRefused(
+                f"the model was refused: it answers with {outputs} numbers, the task has {classes_count} classes",
+                where="model artefact",
+                fix="train it on this task",
+            )
+        return cls(booster, classes_count)
+
+    @property
+    def text(self) -> str:
+        """LightGBM's own text format."""
+        return str(self._booster.model_to_string())
+
+    def probabilities(self, features: Matrix) -> Matrix:
+        """(n, d) to (n, k); rows sum to 1."""
+        if not len(features):
+            return np.empty((0, self._classes_count))
+        raw = np.asarray(self._booster.predict(features, num_threads=1), dtype=np.float64)
+        if self._classes_count == 2:
+            return np.stack((1.0 - raw, raw), axis=1)
+        return np.asarray(raw / raw.sum(axis=1, keepdims=True))
+
+
+def fit_lightgbm(
+    features: Matrix,
+    classes: Classes,
+    *,
+    category_sizes: Sequence[int],
+    classes_count: int,
+    seed: int,
+    threads: int,
+    progress: Progress | None = None,
+) -> LightGBMProposer:
+    """Fit on (n, d) features and (n,) class indices; `category_sizes[j]` is 0 where column j is a number.
+
+    The number of trees is found by early stopping on a random part of the rows, then all rows are used.
+    """
+    parameters = PARAMETERS | {"seed": seed, "num_threads": threads}
+    if classes_count == 2:
+        parameters |= {"objective": "binary"}
+    else:
+        parameters |= {"objective": "multiclass", "num_class": classes_count}
+    # A leaf may not ask for more rows than a small data set can give.
+    parameters["min_data_in_leaf"] = max(1, min(parameters["min_data_in_leaf"], len(features) // 50))
+    categories = [column for column, size in enumerate(category_sizes) if size > 0]
+
+    def data(rows: np.ndarray[Any, Any], reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
+        return lightgbm.Dataset(
+            features[rows], classes[rows], categorical_feature=categories, reference=reference, params=parameters
+        )
+
+    order = np.random.default_rng(seed).permutation(len(features))
+    held = max(1, int(STOPPING_SHARE * len(order)))
+    fitting = data(order[held:])
+    trial = lightgbm.train(
+        parameters,
+        fitting,
+        MAX_ROUNDS,
+        valid_sets=[data(order[:held], fitting)],
+        callbacks=[lightgbm.early_stopping(PATIENCE_ROUNDS, verbose=False), *_reporting(progress, 0.0, MAX_ROUNDS)],
+    )
+    rounds = max(1, trial.best_iteration)
+    booster = lightgbm.train(
+        parameters, data(np.arange(len(features))), rounds, callbacks=_reporting(progress, 0.5, rounds)
+    )
+    # Through the text and back: what serves is exactly what is stored.
+    return LightGBMProposer.from_text(booster.model_to_string(), classes_count)
+
+
+def _reporting(progress: Progress | None, start: float, rounds: int) -> list[Callable[[Any], None]]:
+    if progress is None:
+        return []
+
+    def report(environment: Any) -> None:
+        progress(start + 0.5 * (environment.iteration + 1) / rounds)
+
+    return [report]
