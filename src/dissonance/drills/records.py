@@ -78,7 +78,7 @@ class AtLeast(msgspec.Struct, frozen=True):
         return value >= self.bound
 
     def __str__(self) -> str:
-        return f"at least {self.bound:g}"
+        return f"at least {self.bound:.10g}"
 
 
 class AtMost(msgspec.Struct, frozen=True):
@@ -91,7 +91,7 @@ class AtMost(msgspec.Struct, frozen=True):
         return value <= self.bound
 
     def __str__(self) -> str:
-        return f"at most {self.bound:g}"
+        return f"at most {self.bound:.10g}"
 
 
 class Equals(msgspec.Struct, frozen=True):
@@ -104,7 +104,7 @@ class Equals(msgspec.Struct, frozen=True):
         return value == self.bound
 
     def __str__(self) -> str:
-        return f"exactly {self.bound:g}"
+        return f"exactly {self.bound:.10g}"
 
 
 Limit = AtLeast | AtMost | Equals
@@ -121,7 +121,7 @@ def judge(raw: Mapping[str, Raw], limits: Sequence[Limit]) -> tuple[Outcome, lis
         if not isinstance(value, int | float):
             reasons.append(f"{limit.name} was not measured; it must be {limit}")
         elif not limit.holds(value):
-            reasons.append(f"{limit.name} is {value:g}; it must be {limit}")
+            reasons.append(f"{limit.name} is {value:.10g}; it must be {limit}")
     return (Outcome.FAIL if reasons else Outcome.PASS), reasons
 
 
