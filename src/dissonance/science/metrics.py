@@ -1,0 +1,67 @@
+"""How good answers are. p: (n, k), rows sum to 1; classes: (n,), index of the true class; n ≥ 1."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import norm
+
+from dissonance.science.arrays import Classes, Matrix, Vector
+
+SMALLEST = 1e-15
+"""Probabilities are cut to at least this before their logarithm is taken."""
+
+BINS = 15
+
+
+class Interval(NamedTuple):
+    low: float
+    high: float
+
+
+def accuracy(p: Matrix, classes: Classes) -> float:
+    """Share of rows whose most probable class is the true one, in [0, 1]."""
+    return float((p.argmax(axis=1) == classes).mean())
+
+
+def log_loss(p: Matrix, classes: Classes) -> float:
+    """Mean −ln p of the true class, in nats, 0 or more (Good 1952)."""
+    true = p[np.arange(len(classes)), classes]
+    return float(-np.log(np.clip(true, SMALLEST, 1.0)).mean())
+
+
+def brier_score(p: Matrix, classes: Classes) -> float:
+    """Mean squared distance from the true class's one-hot vector, in [0, 2] (Brier 1950).
+
+    >>> brier_score(np.array([[0.5, 0.5]]), np.array([0]))
+    0.5
+    """
+    truth = np.zeros_like(p)
+    truth[np.arange(len(classes)), classes] = 1.0
+    return float(((p - truth) ** 2).sum(axis=1).mean())
+
+
+def expected_calibration_error(confidence: Vector, right: Vector, bins: int = BINS) -> float:
+    """Mean gap between confidence and share right over bins of equal width, in [0, 1] (Naeini et al. 2015).
+
+    `confidence`: (n,), in [0, 1]; `right`: (n,), 0 or 1.
+    """
+    index = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    gaps = np.bincount(index, weights=confidence - right, minlength=bins)
+    return float(np.abs(gaps).sum() / len(confidence))
+
+
+def wilson_interval(successes: int, n: int, level: float = 0.95) -> Interval:
+    """Interval of a share of n trials (Wilson 1927); sensible at 0 and n successes too. n = 0 gives [0, 1].
+
+    >>> [round(bound, 3) for bound in wilson_interval(8, 10)]
+    [0.49, 0.943]
+    """
+    if n == 0:
+        return Interval(0.0, 1.0)
+    z = float(norm.ppf(0.5 + level / 2.0))
+    share, spread = successes / n, z * z / n
+    middle = (share + spread / 2.0) / (1.0 + spread)
+    half = z / (1.0 + spread) * np.sqrt(share * (1.0 - share) / n + spread / (4.0 * n))
+    return Interval(max(0.0, float(middle - half)), min(1.0, float(middle + half)))
