@@ -64,5 +64,5 @@ def decode(data: bytes) -> Event:
         for version in range(frame.schema_version, current):
             body = UPCASTS[frame.kind, version](body)
         return msgspec.convert(body, EVENT_TYPES[frame.kind])
-    except (msgspec.MsgspecError, KeyError, TypeError) as error:
+    except (msgspec.MsgspecError, KeyError, TypeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedEvent(f"not an event: {error}", where="event", fix="see the dead letter's bytes") from error
