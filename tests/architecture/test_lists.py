@@ -1,0 +1,71 @@
+"""Explicit lists agree with what they list: errors, roles, events, upcasts."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+
+from dissonance.contracts.codec import UPCASTS
+from dissonance.contracts.events import EVENT_TYPES, Event
+from dissonance.contracts.topics import EventKind
+from dissonance.errors import DissonanceError
+from dissonance.roles import ROLES
+from dissonance.security.permissions import GRANTS, Permission
+from support.source import PACKAGE
+
+
+def tree_of(root: type) -> list[type]:
+    return [root, *(found for child in root.__subclasses__() for found in tree_of(child))]
+
+
+ERRORS = tree_of(DissonanceError)
+
+
+def test_every_error_has_a_slug_of_its_own() -> None:
+    """Problem types and logs are told apart by it (RFC 9457, section 3.1.1)."""
+    shared = [slug for slug, count in Counter(error.slug for error in ERRORS).items() if count > 1]
+
+    assert shared == []
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_error_is_fit_for_a_problem_body(error: type[DissonanceError]) -> None:
+    assert error.__module__ == "dissonance.errors"
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", error.slug)
+    assert 400 <= error.status <= 599
+    assert 1 <= error.exit_code <= 63  # above are the shell's own
+    assert error.title[0].isupper()
+
+
+def test_list_of_roles_is_the_folders_of_roles() -> None:
+    packages = sorted(path.parent.name for path in (PACKAGE / "roles").glob("*/__init__.py"))
+
+    assert sorted(getattr(role, "name", role) for role in ROLES) == packages
+    assert packages
+
+
+def test_every_kind_has_one_type() -> None:
+    kinds = [event.KIND for event in tree_of(Event) if event is not Event]
+
+    assert sorted(kinds) == sorted(EventKind)
+    assert {kind: event.KIND for kind, event in EVENT_TYPES.items()} == {kind: kind for kind in EventKind}
+
+
+@pytest.mark.parametrize("kind", EventKind)
+def test_every_older_version_of_an_event_has_its_upcast(kind: EventKind) -> None:
+    older = range(1, EVENT_TYPES[kind].SCHEMA_VERSION)
+
+    assert sorted(version for of, version in UPCASTS if of is kind) == list(older)
+
+
+@pytest.mark.parametrize("permission", Permission)
+def test_permission_follows_its_grammar(permission: Permission) -> None:
+    assert re.fullmatch(r"[a-z]+:(read|write)", permission.value)
+
+
+def test_every_permission_is_in_some_grant_but_the_public_one() -> None:
+    granted = frozenset[Permission]().union(*GRANTS.values())
+
+    assert granted == frozenset(Permission) - {Permission.PUBLIC}
