@@ -40,11 +40,12 @@ class Work(NamedTuple):
 
 
 class AtWork(NamedTuple):
-    """A role that was built: its routes, its consumers, and what to finish before it leaves."""
+    """A role that was built: its routes, its consumers, what to finish before it leaves, what it does besides."""
 
     router: ProtectedRouter
     work: tuple[Work, ...] = ()
     drain: Callable[[], Awaitable[None]] | None = None
+    background: Callable[[], Awaitable[None]] | None = None
 
 
 class Role(NamedTuple):

@@ -7,10 +7,24 @@ from __future__ import annotations
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from dissonance.errors import ConfigurationError
 
 SEED_BYTES = 32
 PUBLIC_KEY_BYTES = 32
 SIGNATURE_BYTES = 64
+
+
+def seed_of(private_key_pem: bytes) -> bytes:
+    """The 32 secret bytes of an Ed25519 private key in PKCS #8 PEM. Raises `ConfigurationError` for another key."""
+    try:
+        key = load_pem_private_key(private_key_pem, password=None)
+    except ValueError as error:
+        raise _not_a_key() from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise _not_a_key()
+    return key.private_bytes_raw()
 
 
 def public_key(seed: bytes) -> bytes:
@@ -34,6 +48,10 @@ def verifies(public: bytes, signature: bytes, purpose: str, message: bytes) -> b
     except InvalidSignature:
         return False
     return True
+
+
+def _not_a_key() -> ConfigurationError:
+    return ConfigurationError("not an Ed25519 private key", where="signing key", fix="restore the key folder")
 
 
 def _with_purpose(purpose: str, message: bytes) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dissonance.contracts.topics import EventKind
 from dissonance.roles.learner.handle import Learner
+from dissonance.roles.learner.housekeeping import Housekeeping
 from dissonance.roles.learner.routes import routes
 from dissonance.roles.role import AtWork, Role, Work, Workplace
 
@@ -14,7 +15,7 @@ def build(place: Workplace) -> AtWork:
         Work("learner", (EventKind.JUDGED,), learner.store),
         Work("learner-labels", (EventKind.LABELLED,), learner.join),
     )
-    return AtWork(routes(place), work)
+    return AtWork(routes(place), work, background=Housekeeping(place.store, place.clock).run)
 
 
 ROLE = Role(
