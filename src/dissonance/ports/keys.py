@@ -13,9 +13,7 @@ DataKey = bytes
 
 
 class DataSubjectKeys(Protocol):
-    async def obtain(
-        self, task_id: str, data_data_subjects: Sequence[DataSubjectHash]
-    ) -> dict[DataSubjectHash, DataKey]:
+    async def obtain(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> dict[DataSubjectHash, DataKey]:
         """The key of each subject, made (and durable before this returns) where there was none.
 
         A subject whose key was destroyed gets none: it is missing from the result.
@@ -23,11 +21,11 @@ class DataSubjectKeys(Protocol):
         """
         ...
 
-    async def find(self, task_id: str, data_data_subjects: Sequence[DataSubjectHash]) -> dict[DataSubjectHash, DataKey]:
+    async def find(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> dict[DataSubjectHash, DataKey]:
         """The keys that exist; destroyed and unknown subjects are missing from the result."""
         ...
 
-    async def destroy(self, task_id: str, data_data_subjects: Sequence[DataSubjectHash]) -> int:
+    async def destroy(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> int:
         """Erase: returns how many keys were destroyed; logged so that a restore destroys them again."""
         ...
 

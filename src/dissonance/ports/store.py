@@ -117,7 +117,7 @@ class IdempotentAnswer(msgspec.Struct, frozen=True):
 
 class TaskStore(Protocol):
     async def create(self, task: Task, policy: Policy) -> None:
-        """Raises `TaskExists` when the name is taken."""
+        """Raises `TaskExists` when the name or the id is taken."""
         ...
 
     async def by_name(self, name: str) -> Task:
@@ -129,7 +129,10 @@ class TaskStore(Protocol):
     async def all(self) -> list[Task]: ...
 
     async def delete(self, task_id: str) -> None:
-        """Removes the task and every row of it (reference, experience, labels, windows, verdicts)."""
+        """Removes the task and every row of it (reference, experience, labels, windows, verdicts).
+
+        A task that is not there is deleted already.
+        """
         ...
 
     async def policy(self, task_id: str) -> Policy:
@@ -173,7 +176,10 @@ class VerdictStore(Protocol):
 
 class ExperienceStore(Protocol):
     async def record(self, batches: Sequence[Judged]) -> int:
-        """Insert the rows that are not there yet (staging by COPY); returns how many were new."""
+        """Insert the rows that are not there yet; returns how many were new.
+
+        Rows of a task that does not exist, or no longer does, are not stored.
+        """
         ...
 
     async def add_labels(
@@ -186,6 +192,8 @@ class ExperienceStore(Protocol):
         source: str,
     ) -> int:
         """The latest label of an id wins (by `labelled_at_us`); returns how many changed something.
+
+        A label of an id that is not stored under this task changes nothing.
 
         `right`: whether the answer was the label; plain, since it speaks of the model (ADR on plain columns).
         """
@@ -217,10 +225,17 @@ class ExperienceStore(Protocol):
         """Drop rows processed before `oldest_us`; returns, and counts in a table, how many."""
         ...
 
+    async def dropped_by_retention(self, task_id: str) -> int:
+        """How many rows `retain` dropped so far."""
+        ...
+
 
 class WindowStore(Protocol):
     async def save_window(self, window: Window) -> int:
-        """Insert or restate; the revision is counted up by the store and returned."""
+        """Insert or restate; the revision is counted up by the store and returned.
+
+        Figures that did not change keep their revision. Raises `UnknownTask`.
+        """
         ...
 
     async def windows(self, task_id: str, limit: int = 100) -> list[Window]:
@@ -232,7 +247,10 @@ class IdempotencyStore(Protocol):
     async def reserve(
         self, task_id: str, answers: Sequence[IdempotentAnswer], now_us: int
     ) -> dict[bytes, IdempotentAnswer]:
-        """Keep each answer whose key is new; return the earlier answers of the keys that are not."""
+        """Keep each answer whose key is new; return the earlier answers of the keys that are not.
+
+        Of answers that share a key in one call the first is kept, and returned.
+        """
         ...
 
     async def forget_idempotency(self, older_than_us: int) -> int: ...

@@ -1,0 +1,122 @@
+"""Connections to one PostgreSQL database: a pool that heals itself, and errors in our words.
+
+After PostgreSQL died and came back, every connection of the pool is dead. Asking the socket whether the other end
+hung up costs no round trip, so each connection is asked before it is used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from psycopg.pq import ConnStatus
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from dissonance.adapters.postgres.columns import with_columns
+from dissonance.adapters.postgres.failures import translated
+from dissonance.adapters.postgres.queries import load_queries
+
+CONNECT_S = 2
+"""Seconds until an attempt to connect is given up."""
+
+WAIT_S = 4.0
+"""Seconds until a caller that gets no connection is told so."""
+
+STATEMENT_MS = 30_000
+LOCK_MS = 10_000
+
+Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+Parameters = Mapping[str, object]
+
+
+class Database:
+    """Named queries of one file on one database. Opens at first use; belongs to the event loop of that use."""
+
+    def __init__(self, url: str, *, queries: str, connections: int) -> None:
+        self.url = url
+        self._queries = load_queries(queries)
+        self._opening = asyncio.Lock()
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            url,
+            kwargs={
+                "autocommit": True,
+                "connect_timeout": CONNECT_S,
+                "context": with_columns(),
+                "options": f"-c statement_timeout={STATEMENT_MS} -c lock_timeout={LOCK_MS} -c timezone=UTC",
+                "prepare_threshold": 2,
+                "keepalives_idle": 10,
+                "keepalives_interval": 5,
+                "keepalives_count": 3,
+            },
+            min_size=1,
+            max_size=connections,
+            timeout=WAIT_S,
+            reconnect_timeout=WAIT_S,
+            open=False,
+        )
+
+    @asynccontextmanager
+    async def connection(self, doing: str) -> AsyncIterator[Connection]:
+        """A live connection in autocommit mode. Raises `EngineUnavailable` or `EngineError`, naming `doing`."""
+        if self._pool.closed:
+            async with self._opening:
+                if self._pool.closed:
+                    await self._open(doing)
+        with translated(doing):
+            connection = await self._live()
+            try:
+                yield connection
+            finally:
+                await self._pool.putconn(connection)
+
+    async def _open(self, doing: str) -> None:
+        with translated(doing):
+            await self._pool.open(wait=False)
+
+    async def _live(self) -> Connection:
+        for _ in range(self._pool.max_size + 1):
+            connection = await self._pool.getconn()
+            if not _hung_up(connection):
+                return connection
+            await connection.close()
+            await self._pool.putconn(connection)
+        raise PoolTimeout("every connection was closed by the other end")
+
+    def query(self, name: str) -> bytes:
+        """The statement of this name."""
+        return self._queries[name]
+
+    async def rows(self, query: str, parameters: Parameters) -> list[tuple[Any, ...]]:
+        """All rows of a named query, values read in binary."""
+        async with self.connection(query) as connection:
+            return await self.rows_on(connection, query, parameters)
+
+    async def rows_on(self, connection: Connection, query: str, parameters: Parameters) -> list[tuple[Any, ...]]:
+        async with connection.cursor(binary=True) as cursor:
+            await cursor.execute(self._queries[query], parameters)
+            return await cursor.fetchall()
+
+    async def execute(self, query: str, parameters: Parameters) -> int:
+        """Rows that a named query touched."""
+        async with self.connection(query) as connection:
+            return await self.execute_on(connection, query, parameters)
+
+    async def execute_on(self, connection: Connection, query: str, parameters: Parameters) -> int:
+        return (await connection.execute(self._queries[query], parameters)).rowcount
+
+    async def close(self) -> None:
+        if not self._pool.closed:
+            await self._pool.close(timeout=WAIT_S)
+
+
+def _hung_up(connection: Connection) -> bool:
+    """Whether the other end closed it. Reads what lies in the socket; waits for nothing."""
+    try:
+        for _ in range(2):  # a farewell message may lie before the end
+            connection.pgconn.consume_input()
+    except psycopg.OperationalError:
+        return True
+    return bool(connection.pgconn.status != ConnStatus.OK)

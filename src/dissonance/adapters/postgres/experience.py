@@ -1,0 +1,172 @@
+"""The experience: every input with its prediction, doubt, verdict and, later, its label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import chain
+from typing import Any
+
+from dissonance.adapters.postgres import partitions
+from dissonance.adapters.postgres.columns import Bigints, Booleans, Byteas, Floats, Texts, Uuids
+from dissonance.adapters.postgres.part import CHUNK_ROWS, digest_bytes, id_parameters, task_key
+from dissonance.adapters.postgres.weekly import WeeklyPart
+from dissonance.contracts.events import Judged
+from dissonance.contracts.verdicts import Reason, Verdict
+from dissonance.ports.store import Counts, Experience, WindowFigures
+
+
+class PostgresExperience(WeeklyPart):
+    """`ports.store.ExperienceStore`."""
+
+    async def record(self, batches: Sequence[Judged]) -> int:
+        """One statement per 2,000 rows, whatever messages and tasks they came in (see `columns`).
+
+        Rows of a task that does not exist (any more) are not stored. Raises `MalformedEvent` for an id that is no
+        UUID of version 7 or a digest that is not hex; then nothing was stored.
+        """
+        ids = _joined(batch.prediction_ids for batch in batches)
+        if not ids:
+            return 0
+        events = _event_parameters(batches)
+        columns = _row_columns(batches)
+        new = 0
+        for start in range(0, len(ids), CHUNK_ROWS):
+            chunk = slice(start, start + CHUNK_ROWS)
+            parameters = events | {name: kind(values[chunk]) for name, (kind, values) in columns.items()}
+            new += await self.with_weeks(ids[chunk], partial(self._database.execute, "insert_experience", parameters))
+        return new
+
+    async def data_subjects_of(self, task_id: str, prediction_ids: Sequence[bytes]) -> dict[bytes, tuple[bytes, int]]:
+        rows = await self._by_ids("data_subjects_of", task_id, prediction_ids)
+        return {prediction_id: (data_subject, time_us) for prediction_id, data_subject, time_us in rows}
+
+    async def stored_ids(self, task_id: str, prediction_ids: Sequence[bytes]) -> set[bytes]:
+        return {row[0] for row in await self._by_ids("stored_ids", task_id, prediction_ids)}
+
+    async def find(self, task_id: str, prediction_ids: Sequence[bytes]) -> dict[bytes, Experience]:
+        return {row[0]: _experience(row) for row in await self._by_ids("find", task_id, prediction_ids)}
+
+    async def _by_ids(self, query: str, task_id: str, prediction_ids: Sequence[bytes]) -> list[tuple[Any, ...]]:
+        if not prediction_ids:
+            return []
+        return await self._database.rows(query, {"task": task_key(task_id), **id_parameters(prediction_ids)})
+
+    async def add_labels(
+        self,
+        task_id: str,
+        prediction_ids: Sequence[bytes],
+        sealed: Sequence[bytes],
+        labelled_at_us: Sequence[int],
+        right: Sequence[bool],
+        source: str,
+    ) -> int:
+        """Labels of ids that are not stored under this task change nothing."""
+        if not prediction_ids:
+            return 0
+        parameters = {
+            "task": task_key(task_id),
+            **id_parameters(prediction_ids),
+            "sealed": Byteas(sealed),
+            "labelled_at_us": Bigints(labelled_at_us),
+            "right": Booleans(right),
+            "source": source,
+        }
+        return await self._database.execute("upsert_labels", parameters)
+
+    async def figures(self, task_id: str, start_us: int, end_us: int, d_target: float) -> WindowFigures:
+        parameters = {"task": task_key(task_id), "start_us": start_us, "end_us": end_us, "d_target": d_target}
+        return WindowFigures(*(await self._database.rows("figures", parameters))[0])
+
+    async def between(self, task_id: str, start_us: int, end_us: int, limit: int | None = None) -> list[Experience]:
+        parameters = {"task": task_key(task_id), "start_us": start_us, "end_us": end_us, "limit": limit}
+        return [_experience(row) for row in await self._database.rows("between", parameters)]
+
+    async def learnable(self, task_id: str) -> list[Experience]:
+        return [_experience(row) for row in await self._database.rows("learnable", {"task": task_key(task_id)})]
+
+    async def counts(self, task_id: str) -> Counts:
+        task = {"task": task_key(task_id)}
+        admitted, blocked = (await self._database.rows("count_rows", task))[0]
+        return Counts(admitted, blocked, (await self._database.rows("count_labels", task))[0][0])
+
+    async def latest_event_time_us(self, task_id: str) -> int | None:
+        latest: int | None = (await self._database.rows("latest_event_time", {"task": task_key(task_id)}))[0][0]
+        return latest
+
+    async def retain(self, task_id: str, oldest_us: int) -> int:
+        """Weeks in which nothing else is left are dropped whole, each in a short transaction; other rows one by one."""
+        dropped = 0
+        oldest_week = oldest_us // 1000 // partitions.WEEK_MS
+        async with self._database.connection("retain") as connection:
+            weeks = [week for week in await partitions.existing_weeks(connection) if week < oldest_week]
+            for week in sorted(weeks):
+                async with connection.transaction():
+                    task = task_key(task_id)
+                    gone = await partitions.drop_if_only(connection, week, task.bytes, oldest_us)
+                    await self._count(connection, task_id, oldest_us, gone or (0, 0))
+                if gone is not None:
+                    self._weeks.discard(week)
+                    dropped += gone[0]
+            async with connection.transaction():
+                await connection.execute("SET LOCAL statement_timeout = 0")
+                rows = await self._database.rows_on(
+                    connection, "delete_before", {"task": task_key(task_id), "oldest_us": oldest_us}
+                )
+                await self._count(connection, task_id, oldest_us, rows[0])
+        return dropped + int(rows[0][0])
+
+    async def _count(self, connection: Any, task_id: str, oldest_us: int, gone: Sequence[int]) -> None:
+        if gone[0]:
+            parameters = {
+                "task": task_key(task_id),
+                "at_us": self._clock.now_us(),
+                "oldest_us": oldest_us,
+                "rows": gone[0],
+                "labels": gone[1],
+            }
+            await self._database.execute_on(connection, "insert_retention_count", parameters)
+
+    async def dropped_by_retention(self, task_id: str) -> int:
+        rows = await self._database.rows("dropped_by_retention", {"task": task_key(task_id)})
+        return int(rows[0][0])
+
+
+def _joined(columns: Any) -> list[Any]:
+    return list(chain.from_iterable(columns))
+
+
+def _event_parameters(batches: Sequence[Judged]) -> dict[str, object]:
+    """What is the same in all rows of a message, one element a message."""
+    return {
+        "tasks": Uuids([task_key(batch.task_id).bytes for batch in batches]),
+        "model_digests": Byteas([digest_bytes(batch.model_digest) for batch in batches]),
+        "critic_digests": Byteas([digest_bytes(batch.critic_digest) for batch in batches]),
+        "policy_versions": Bigints([batch.policy_version for batch in batches]),
+    }
+
+
+def _row_columns(batches: Sequence[Judged]) -> dict[str, tuple[Any, list[Any]]]:
+    """Parameter, its kind, and the values of all messages; `events` says which message a row came in, from 1."""
+    return {
+        "events": (Bigints, _joined([number] * batch.rows for number, batch in enumerate(batches, start=1))),
+        "ids": (Uuids, _joined(batch.prediction_ids for batch in batches)),
+        "event_times_us": (Bigints, _joined(batch.event_times_us for batch in batches)),
+        "processing_times_us": (Bigints, _joined(batch.processing_times_us for batch in batches)),
+        "confidences": (Floats, _joined(batch.confidences for batch in batches)),
+        "dissonances": (Floats, _joined(batch.dissonances for batch in batches)),
+        "propensities": (Floats, _joined(batch.propensities for batch in batches)),
+        "data_subjects": (Byteas, _joined(batch.data_subjects for batch in batches)),
+        "verdicts": (Texts, _joined(batch.verdicts for batch in batches)),
+        "reasons": (Texts, _joined(batch.reasons for batch in batches)),
+        "canary_arms": (Texts, _joined(batch.canary_arms for batch in batches)),
+        "sealed": (Byteas, _joined(batch.sealed for batch in batches)),
+    }
+
+
+def _experience(row: tuple[Any, ...]) -> Experience:
+    """A row of `find`, `between` or `learnable`, whose columns are in the order of `Experience`."""
+    fields = list(row)
+    fields[5:7] = row[5].hex(), row[6].hex()
+    fields[8:10] = Verdict(row[8]), Reason(row[9])
+    return Experience(*fields)

@@ -1,0 +1,48 @@
+"""What psycopg raises, in our words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import psycopg_pool
+
+from dissonance.errors import EngineError, EngineUnavailable
+
+_RETRY = (
+    psycopg.OperationalError,  # connection lost, shutdown, deadlock, timeout, disk full; PoolTimeout is one too
+    psycopg.InterfaceError,  # the connection was found closed
+    psycopg_pool.PoolClosed,
+)
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Raises `EngineUnavailable` for what may succeed when tried again, `EngineError` for what will not.
+
+    `doing` names the query, so that the message says what could not be done.
+    """
+    try:
+        yield
+    except _RETRY as error:
+        raise EngineUnavailable(
+            f"PostgreSQL could not {doing}: {_first_line(error)}",
+            where="postgres",
+            fix="check that it runs and has room (dissonance status); the call is tried again",
+        ) from error
+    except psycopg.Error as error:
+        raise EngineError(
+            f"PostgreSQL refused to {doing}: {_first_line(error)}", where="postgres", fix="see the log of PostgreSQL"
+        ) from error
+
+
+def caused_by(error: EngineError, kind: type[psycopg.Error]) -> bool:
+    """Whether PostgreSQL's answer was of this kind, for callers that know what it means."""
+    return isinstance(error.__cause__, kind)
+
+
+def _first_line(error: Exception) -> str:
+    """The rest may quote values of a row, which must not reach logs."""
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__

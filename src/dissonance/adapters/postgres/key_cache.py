@@ -1,0 +1,48 @@
+"""Keys of data subjects in memory, for a short while."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+
+CACHED_KEYS = 100_000
+CACHED_US = 60_000_000
+"""Another replica may use a destroyed key for so long; what it seals in that time nobody can open later."""
+
+
+class KeyCache:
+    """The keys used last, at most `size` of them, none older than `lifetime_us` microseconds."""
+
+    def __init__(self, size: int = CACHED_KEYS, lifetime_us: int = CACHED_US) -> None:
+        self._size = size
+        self._lifetime_us = lifetime_us
+        self._keys: OrderedDict[tuple[str, bytes], tuple[bytes, int]] = OrderedDict()
+
+    def take(self, task_id: str, data_subjects: Iterable[bytes], now_us: int) -> tuple[dict[bytes, bytes], list[bytes]]:
+        """The keys that are here, and, each once, the data subjects whose keys are not."""
+        found: dict[bytes, bytes] = {}
+        missing: list[bytes] = []
+        for data_subject in dict.fromkeys(data_subjects):
+            name = (task_id, data_subject)
+            entry = self._keys.get(name)
+            if entry is None or now_us - entry[1] >= self._lifetime_us:
+                missing.append(data_subject)
+            else:
+                self._keys.move_to_end(name)
+                found[data_subject] = entry[0]
+        return found, missing
+
+    def put(self, task_id: str, keys: Mapping[bytes, bytes], now_us: int) -> None:
+        for data_subject, key in keys.items():
+            self._keys[task_id, data_subject] = (key, now_us)
+            self._keys.move_to_end((task_id, data_subject))
+        while len(self._keys) > self._size:
+            self._keys.popitem(last=False)
+
+    def forget(self, task_id: str, data_subjects: Sequence[bytes]) -> None:
+        for data_subject in data_subjects:
+            self._keys.pop((task_id, data_subject), None)
+
+    def forget_task(self, task_id: str) -> None:
+        for name in [name for name in self._keys if name[0] == task_id]:
+            del self._keys[name]

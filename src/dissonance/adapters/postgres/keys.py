@@ -1,0 +1,138 @@
+"""Keys of data subjects in a database of their own, wrapped under the key-encryption key.
+
+A wrapped key is `version (1) | nonce (12) | AES-256-GCM of the key`, bound to task and data subject; random nonces
+allow 2**32 wrapped keys under one key-encryption key (NIST SP 800-38D, section 8.3).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from dissonance.adapters.postgres.columns import Byteas
+from dissonance.adapters.postgres.database import Database
+from dissonance.adapters.postgres.key_cache import KeyCache
+from dissonance.adapters.postgres.migrate import Schema
+from dissonance.adapters.postgres.part import task_key
+from dissonance.adapters.postgres.version import require_version
+from dissonance.errors import SealBroken
+from dissonance.ports.clock import Clock, Randomness
+from dissonance.ports.keys import DataKey, DataSubjectHash
+from dissonance.security.wrapping import NEW_KEY_BYTES, KeyWrap, data_subject_hash
+
+CHUNK_KEYS = 5_000
+"""Keys of one statement."""
+
+
+class PostgresDataSubjectKeys:
+    """`ports.keys.DataSubjectKeys`. Connects at first use; migrate the database before (`Schema.DATA_SUBJECT_KEYS`).
+
+    `key_encryption_key`: 32 bytes. `hash_key`: for `data_subject_hash`. Both are checked against the database at
+    first use: `SealBroken` when it was made with others. A key that another replica destroyed may be in use here for
+    up to 60 seconds more (`key_cache.CACHED_US`).
+    """
+
+    def __init__(
+        self,
+        keys_database_url: str,
+        *,
+        key_encryption_key: bytes,
+        hash_key: bytes,
+        clock: Clock,
+        randomness: Randomness,
+        connections: int = 4,
+    ) -> None:
+        self._database = Database(keys_database_url, queries="keys.sql", connections=connections)
+        self._wrap = KeyWrap(key_encryption_key)
+        self._hash_key = hash_key
+        self._clock = clock
+        self._randomness = randomness
+        self._cache = KeyCache()
+        self._checked = False
+
+    async def obtain(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> dict[DataSubjectHash, DataKey]:
+        keys, missing = self._cache.take(task_id, data_subjects, self._clock.now_us())
+        if missing:
+            await self._check()
+        for start in range(0, len(missing), CHUNK_KEYS):
+            chunk = missing[start : start + CHUNK_KEYS]
+            random = self._randomness.token(NEW_KEY_BYTES * len(chunk))
+            wrapped = [
+                self._wrap.new(task_id, data_subject, random[i * NEW_KEY_BYTES : (i + 1) * NEW_KEY_BYTES])
+                for i, data_subject in enumerate(chunk)
+            ]
+            parameters = {"task": task_key(task_id), "data_subjects": Byteas(chunk), "wrapped": Byteas(wrapped)}
+            here = self._unwrapped(task_id, await self._database.rows("obtain_keys", parameters))
+            if rest := [data_subject for data_subject in chunk if data_subject not in here]:
+                here |= await self._read(task_id, rest)
+            self._cache.put(task_id, here, self._clock.now_us())
+            keys |= here
+        return keys
+
+    async def find(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> dict[DataSubjectHash, DataKey]:
+        keys, missing = self._cache.take(task_id, data_subjects, self._clock.now_us())
+        if missing:
+            await self._check()
+        for start in range(0, len(missing), CHUNK_KEYS):
+            here = await self._read(task_id, missing[start : start + CHUNK_KEYS])
+            self._cache.put(task_id, here, self._clock.now_us())
+            keys |= here
+        return keys
+
+    async def _read(self, task_id: str, data_subjects: Sequence[bytes]) -> dict[bytes, bytes]:
+        parameters = {"task": task_key(task_id), "data_subjects": Byteas(data_subjects)}
+        return self._unwrapped(task_id, await self._database.rows("find_keys", parameters))
+
+    def _unwrapped(self, task_id: str, rows: Iterable[tuple[Any, ...]]) -> dict[bytes, bytes]:
+        return {data_subject: self._wrap.open(task_id, data_subject, wrapped) for data_subject, wrapped in rows}
+
+    async def destroy(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> int:
+        """A data subject that has no key yet is logged too, and never gets one."""
+        return await self._destroy(task_id, "log_destroyed_keys", "destroy_keys", data_subjects)
+
+    async def destroy_task(self, task_id: str) -> int:
+        """No data subject of the task ever gets a key again."""
+        return await self._destroy(task_id, "log_destroyed_task", "destroy_task_keys", None)
+
+    async def _destroy(self, task_id: str, log: str, destroy: str, data_subjects: Sequence[bytes] | None) -> int:
+        parameters: dict[str, object] = {"task": task_key(task_id), "at_us": self._clock.now_us()}
+        if data_subjects is not None:
+            parameters["data_subjects"] = Byteas(data_subjects)
+        async with self._database.connection(destroy) as connection, connection.transaction():
+            await self._database.execute_on(connection, "hold_back_new_keys", {})
+            await self._database.execute_on(connection, log, parameters)
+            destroyed = await self._database.execute_on(connection, destroy, parameters)
+        if data_subjects is None:
+            self._cache.forget_task(task_id)
+        else:
+            self._cache.forget(task_id, data_subjects)
+        return destroyed
+
+    def data_subject_hash(self, task_id: str, data_subject: str) -> DataSubjectHash:
+        return data_subject_hash(self._hash_key, task_id, data_subject)
+
+    async def ready(self) -> None:
+        """Raises `EngineUnavailable`, `EngineError` for a newer database, or `SealBroken` for other keys."""
+        await require_version(self._database, Schema.DATA_SUBJECT_KEYS)
+        await self._check()
+
+    async def _check(self) -> None:
+        if self._checked:
+            return
+        hash_key_digest = hashlib.sha256(self._hash_key).digest()
+        ours = self._wrap.seal(self._randomness.token(12), b"key check", hash_key_digest)
+        sealed = (await self._database.rows("key_check", {"sealed": ours}))[0][0]
+        try:
+            opened = self._wrap.unseal(sealed, hash_key_digest)
+        except SealBroken as error:
+            raise SealBroken(
+                "the keys of data subjects were made with another key-encryption key or hash key",
+                where="keys database",
+                fix="use the key folder that belongs to this database, or restore it from its backup",
+            ) from error
+        self._checked = hmac.compare_digest(opened, b"key check")
+
+    async def close(self) -> None:
+        await self._database.close()

@@ -1,0 +1,39 @@
+"""The experience store on PostgreSQL: all parts on one pool of connections."""
+
+from __future__ import annotations
+
+from dissonance.adapters.postgres.database import Database
+from dissonance.adapters.postgres.experience import PostgresExperience
+from dissonance.adapters.postgres.idempotency import PostgresIdempotency
+from dissonance.adapters.postgres.migrate import Schema
+from dissonance.adapters.postgres.reference import PostgresReference
+from dissonance.adapters.postgres.tasks import PostgresTasks
+from dissonance.adapters.postgres.verdicts import PostgresVerdicts
+from dissonance.adapters.postgres.version import require_version
+from dissonance.adapters.postgres.windows import PostgresWindows
+from dissonance.ports.clock import Clock
+
+
+class PostgresStore(
+    PostgresTasks,
+    PostgresReference,
+    PostgresVerdicts,
+    PostgresExperience,
+    PostgresWindows,
+    PostgresIdempotency,
+):
+    """`ports.store.Store`. Connects at first use; call `migrate.migrate` on the database before.
+
+    `connections`: at most so many at once. While PostgreSQL is away every method raises `EngineUnavailable` within
+    seconds; when it is back they work again, in this same object.
+    """
+
+    def __init__(self, database_url: str, *, clock: Clock, connections: int = 8) -> None:
+        super().__init__(Database(database_url, queries="queries.sql", connections=connections), clock)
+
+    async def ready(self) -> None:
+        """Raises `EngineUnavailable` unless it answers at this release's version, `EngineError` when it is newer."""
+        await require_version(self._database, Schema.EXPERIENCE)
+
+    async def close(self) -> None:
+        await self._database.close()

@@ -1,0 +1,96 @@
+"""Tasks and the versions of their policies."""
+
+from __future__ import annotations
+
+import msgspec
+
+from dissonance.adapters.postgres.part import NO_TASK, StorePart, task_key, unknown_task
+from dissonance.contracts.policy import Policy
+from dissonance.contracts.schema import Task
+from dissonance.errors import PolicyInvalid, TaskExists, UnknownTask, WrongType
+
+CHAIN_START = bytes(32)
+"""What the first link of a hash chain follows."""
+
+
+class PostgresTasks(StorePart):
+    """`ports.store.TaskStore`."""
+
+    async def create(self, task: Task, policy: Policy) -> None:
+        task_id = task_key(task.task_id)
+        if task_id == NO_TASK:
+            raise WrongType(f"'{task.task_id}' is no task id", where="task.task_id", fix="give 32 hex digits")
+        async with self._database.connection("insert_task") as connection, connection.transaction():
+            inserted = await self._database.execute_on(
+                connection,
+                "insert_task",
+                {
+                    "task": task_id,
+                    "name": task.name,
+                    "created_at_us": task.created_at_us,
+                    "body": msgspec.json.encode(task).decode(),
+                },
+            )
+            if not inserted:
+                raise TaskExists(
+                    f"a task is named '{task.name}' or has its id", where="task.name", fix="choose another name"
+                )
+            await self._database.execute_on(connection, "insert_chain_head", {"task": task_id, "digest": CHAIN_START})
+            await self._database.execute_on(
+                connection, "insert_first_policy", self._policy_row(task.task_id, policy, "task created", "task create")
+            )
+
+    async def by_name(self, name: str) -> Task:
+        rows = await self._database.rows("task_by_name", {"name": name})
+        if not rows:
+            raise UnknownTask(f"no task is named '{name}'", where="task", fix="list them: dissonance task list")
+        return msgspec.json.decode(rows[0][0], type=Task)
+
+    async def by_id(self, task_id: str) -> Task:
+        rows = await self._database.rows("task_by_id", {"task": task_key(task_id)})
+        if not rows:
+            raise unknown_task(task_id)
+        return msgspec.json.decode(rows[0][0], type=Task)
+
+    async def all(self) -> list[Task]:
+        return [msgspec.json.decode(body, type=Task) for (body,) in await self._database.rows("all_tasks", {})]
+
+    async def delete(self, task_id: str) -> None:
+        """In one transaction; a task that is not there is deleted already."""
+        task = {"task": task_key(task_id)}
+        async with self._database.connection("delete_task") as connection, connection.transaction():
+            await connection.execute("SET LOCAL statement_timeout = 0")
+            for query in (
+                "delete_task",  # first: it waits for writers, and later ones find no task to write for
+                "delete_experience",
+                "delete_labels",
+                "delete_verdicts",
+                "delete_idempotency",
+            ):
+                await self._database.execute_on(connection, query, task)
+
+    async def policy(self, task_id: str) -> Policy:
+        rows = await self._database.rows("policy_in_force", {"task": task_key(task_id)})
+        if not rows:
+            raise unknown_task(task_id)
+        return msgspec.json.decode(rows[0][0], type=Policy)
+
+    async def set_policy(self, task_id: str, policy: Policy, *, reason: str, by: str) -> None:
+        in_force = (await self.policy(task_id)).version
+        inserted = await self._database.execute("insert_policy", self._policy_row(task_id, policy, reason, by))
+        if not inserted:
+            raise PolicyInvalid(
+                f"version {policy.version} does not follow version {in_force}, which is in force",
+                where="policy.version",
+                fix="read the policy in force, change it, and count its version up by 1",
+            )
+
+    def _policy_row(self, task_id: str, policy: Policy, reason: str, by: str) -> dict[str, object]:
+        return {
+            "task": task_key(task_id),
+            "version": policy.version,
+            "body": msgspec.json.encode(policy).decode(),
+            "reason": reason,
+            "by": by,
+            "at_us": self._clock.now_us(),
+        }

@@ -1,0 +1,53 @@
+"""Windows and their revisions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import psycopg
+
+from dissonance.adapters.postgres.failures import caused_by
+from dissonance.adapters.postgres.part import StorePart, task_key, unknown_task
+from dissonance.errors import EngineError, EngineUnavailable
+from dissonance.ports.store import Window
+
+TRIES = 8
+
+
+class PostgresWindows(StorePart):
+    """`ports.store.WindowStore`."""
+
+    async def save_window(self, window: Window) -> int:
+        """Figures that did not change keep their revision, so that a repeated message restates nothing."""
+        parameters = msgspec.structs.asdict(window) | {
+            "task": task_key(window.task_id),
+            "at_us": self._clock.now_us(),
+        }
+        for _ in range(TRIES):
+            try:
+                inserted = await self._database.rows("save_window", parameters)
+            except EngineError as error:
+                if caused_by(error, psycopg.errors.ForeignKeyViolation):
+                    raise unknown_task(window.task_id) from error
+                raise
+            if inserted:
+                return int(inserted[0][0])
+            latest = await self._database.rows("window", parameters)
+            if latest:
+                there = _window(window.task_id, latest[0])
+                if msgspec.structs.replace(window, revision=there.revision) == there:
+                    return there.revision
+        raise EngineUnavailable(
+            f"others restated the window {TRIES} times meanwhile",
+            where="windows",
+            fix="nothing: the message is tried again",
+        )
+
+    async def windows(self, task_id: str, limit: int = 100) -> list[Window]:
+        rows = await self._database.rows("windows", {"task": task_key(task_id), "limit": limit})
+        return [_window(task_id, row) for row in rows]
+
+
+def _window(task_id: str, row: tuple[Any, ...]) -> Window:
+    return Window(row[0], task_id, *row[1:])

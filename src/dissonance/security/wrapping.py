@@ -1,0 +1,60 @@
+"""Keys under a key: how the key of a data subject rests, and the keyed hash that stands for a data subject."""
+
+from __future__ import annotations
+
+import hmac
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from dissonance.errors import SealBroken
+from dissonance.security.envelope import KEY_BYTES, NONCE_BYTES, VERSION
+
+NEW_KEY_BYTES = KEY_BYTES + NONCE_BYTES
+"""Random bytes that make a key and wrap it."""
+
+HASH_BYTES = 16
+
+
+def data_subject_hash(hash_key: bytes, task_id: str, data_subject: str) -> bytes:
+    """HMAC-SHA-256 (RFC 2104) of the data subject within the task, cut to 16 bytes.
+
+    >>> data_subject_hash(b"k", "t", "Ada") == data_subject_hash(b"k", "u", "Ada")
+    False
+    """
+    return hmac.digest(hash_key, task_id.encode() + b"\0" + data_subject.encode(), "sha256")[:HASH_BYTES]
+
+
+class KeyWrap:
+    """Wraps data keys under one key-encryption key of 32 bytes: AES-256-GCM, as in `envelope`."""
+
+    def __init__(self, key_encryption_key: bytes) -> None:
+        self._cipher = AESGCM(key_encryption_key)
+
+    def new(self, task_id: str, data_subject: bytes, random: bytes) -> bytes:
+        """A new key, wrapped. `random`: 44 bytes, the key and the nonce."""
+        return self.seal(random[KEY_BYTES:], random[:KEY_BYTES], _bound_to(task_id, data_subject))
+
+    def open(self, task_id: str, data_subject: bytes, wrapped: bytes) -> bytes:
+        """The key. Raises `SealBroken` under another key-encryption key, or for another data subject."""
+        return self.unseal(wrapped, _bound_to(task_id, data_subject))
+
+    def seal(self, nonce: bytes, plain: bytes, associated: bytes) -> bytes:
+        return VERSION + nonce + self._cipher.encrypt(nonce, plain, VERSION + associated)
+
+    def unseal(self, sealed: bytes, associated: bytes) -> bytes:
+        nonce, body = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
+        try:
+            if sealed[:1] != VERSION:
+                raise InvalidTag
+            return self._cipher.decrypt(nonce, body, VERSION + associated)
+        except (InvalidTag, ValueError) as error:
+            raise SealBroken(
+                "a wrapped key does not open: it was changed, or wrapped under another key-encryption key",
+                where="keys of data subjects",
+                fix="use the key folder that belongs to this database, or restore it from its backup",
+            ) from error
+
+
+def _bound_to(task_id: str, data_subject: bytes) -> bytes:
+    return b"dissonance-key|" + task_id.encode() + b"|" + data_subject
