@@ -90,8 +90,8 @@ class Critic:
         self._number_weights = self._input_weights[:, self._inputs.first_number :]
 
     @classmethod
-    def from_json(cls, data: bytes, classes_count: int) -> Critic:
-        """Raises `ModelRefused` when the bytes are no critic of version 1 for this number of classes."""
+    def from_json(cls, data: bytes) -> Critic:
+        """Raises `ModelRefused` when the bytes are no critic of version 1."""
         try:
             model = msgspec.json.decode(data, type=CriticModel)
         except msgspec.MsgspecError as error:
@@ -100,11 +100,15 @@ class Critic:
         width = sum(size + 1 if size else 2 for size in model.category_sizes)
         if model.version != 1:
             raise _refused(f"it is of version {model.version}; this release reads 1")
-        if len(model.intercepts) != classes_count or len(model.input_weights) not in (1, classes_count):
-            raise _refused(f"it is not made for {classes_count} classes")
+        if len(model.input_weights) not in (1, len(model.intercepts)):
+            raise _refused("it has weights for another number of answers than it knows")
         if not len(model.means) == len(model.scales) == numbers or any(len(r) != width for r in model.input_weights):
             raise _refused("its weights do not fit its columns")
         return cls(model)
+
+    @property
+    def classes_count(self) -> int:
+        return len(self.model.intercepts)
 
     def to_json(self) -> bytes:
         return msgspec.json.encode(self.model)
