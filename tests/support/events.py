@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import get_args, get_origin
+from typing import Any, get_args, get_origin
 
 import msgspec
 from hypothesis import strategies as st
@@ -51,7 +51,7 @@ _ROWS = {"prediction_ids": _PREDICTED["prediction_ids"], "event_times_us": _PRED
 _MODEL = {"version": 4, "model_digest": "12" * 32, "previous_version": 3, "reason": "retrained", "by": "operator"}
 
 
-def _envelope(kind: EventKind) -> dict[str, object]:
+def _envelope(kind: EventKind) -> dict[str, Any]:
     return {"event_id": f"{kind.value}-1", "task_id": TASK_ID, "produced_at_us": T0_US + 7, "producer": "proposer"}
 
 
@@ -117,7 +117,7 @@ def joined(number: int, *, rows: int = 3, prefix: str = "joined") -> LabelsJoine
         task_id=TASK_ID,
         produced_at_us=T0_US,
         producer="test",
-        prediction_ids=[bytes([row]) * 16 for row in range(rows)],
+        prediction_ids=[row.to_bytes(16, "big") for row in range(rows)],
         event_times_us=[T0_US + row for row in range(rows)],
     )
 

@@ -25,6 +25,8 @@ from dissonance.contracts.topics import EventKind, stream, topic
 from dissonance.ports.bus import DeadLetter, Subscription
 from dissonance.ports.clock import Clock
 
+CONNECT_TIMEOUT_S = 5.0
+
 
 class JetStreamBus:
     """Made by `connect`; one event loop."""
@@ -51,6 +53,7 @@ class JetStreamBus:
         duplicate_window_s: float,
         stream_max_age_s: float,
         replicas: int = 1,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
     ) -> JetStreamBus:
         """Connect and bring the streams to these settings.
 
@@ -58,7 +61,7 @@ class JetStreamBus:
         `replicas`: copies of each stream in a cluster (1, 3 or 5). Raises `EngineUnavailable` when the broker is not
         reachable; from then on the connection mends itself for ever.
         """
-        connection = await Connection.open(url)
+        connection = await Connection.open(url, connect_timeout_s)
         bus = cls(connection, clock, ack_wait_s=ack_wait_s, max_deliver=max_deliver)
         try:
             wanted = configs(max_age_s=stream_max_age_s, window_s=duplicate_window_s, replicas=replicas)

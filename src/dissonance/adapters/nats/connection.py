@@ -15,7 +15,6 @@ from dissonance.telemetry.names import LogAction
 
 logger = logging.getLogger(__name__)
 
-CONNECT_TIMEOUT_S = 5.0
 RECONNECT_WAIT_S = 0.25  # between two attempts to reach a broker that is away
 PING_INTERVAL_S = 10  # a broker that is silent for three of these is given up
 FLUSH_TIMEOUT_S = 5.0
@@ -33,11 +32,11 @@ class Connection:
         self._last_error: Exception | None = None
 
     @classmethod
-    async def open(cls, url: str) -> Connection:
-        """Raises `EngineUnavailable` when the broker is not reachable within `CONNECT_TIMEOUT_S`."""
+    async def open(cls, url: str, timeout_s: float) -> Connection:
+        """Raises `EngineUnavailable` when the broker is not reachable, or refuses us, for `timeout_s`."""
         self = cls()
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            async with asyncio.timeout(timeout_s):
                 with translated("cannot connect"):
                     await self._connect(url)
         except TimeoutError as error:

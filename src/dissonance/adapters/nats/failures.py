@@ -13,6 +13,9 @@ from dissonance.errors import EngineError, EngineUnavailable
 WHERE = "NATS"
 FIX = "look at the broker: dissonance status; the call may be repeated as it is"
 
+NOT_FOUND = 404
+"""A stream or consumer that was made is not there: the broker lost its store, or has not read it yet."""
+
 TOO_MANY_REQUESTS = 429
 """JetStream's inbound queue is full (since server 2.11): the same message passes a moment later."""
 
@@ -27,9 +30,10 @@ def refused(what: str) -> EngineError:
 
 
 def api_failure(doing: str, code: int | None, description: str | None) -> EngineError:
-    """JetStream answers with codes of HTTP: 429 and 5xx pass by waiting (full disk, no leader), others do not."""
+    """JetStream answers with codes of HTTP: 404, 429 and 5xx (full disk, no leader) pass by waiting, others do not."""
     what = f"{doing}: JetStream answered {code} {description or ''}".rstrip()
-    return unavailable(what) if code is None or code == TOO_MANY_REQUESTS or code >= 500 else refused(what)
+    passes = code is None or code in (NOT_FOUND, TOO_MANY_REQUESTS) or code >= 500
+    return unavailable(what) if passes else refused(what)
 
 
 @contextmanager
