@@ -16,7 +16,12 @@ from typing import Any, Protocol
 import jwt
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
 
 from dissonance.errors import ConfigurationError, InputError, Unauthenticated
 from dissonance.security.permissions import ANY_TASK, GRANTS, Permission
@@ -178,6 +183,12 @@ def permissions_of(grants: Sequence[str]) -> frozenset[Permission]:
     if not grants:
         raise InputError("a token needs a grant", where="grant", fix=f"use one of {', '.join(GRANTS)}")
     return frozenset().union(*(GRANTS[name] for name in grants))
+
+
+def public_key_pem(private_key_pem: bytes) -> bytes:
+    """What a `TokenVerifier` needs, from what the `TokenIssuer` has."""
+    public = _private_key(private_key_pem).public_key()
+    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
 def thumbprint(key: ec.EllipticCurvePublicKey) -> str:

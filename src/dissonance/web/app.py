@@ -83,4 +83,5 @@ def create_app(
     app.protected_routes = routes
     # The roles' routes first: they are the hot ones, and routes are tried in order.
     app.router.routes.extend(sorted(routes, key=lambda route: route in system.routes))
+    app.openapi()  # a contract that cannot be described stops the start, not the first reader
     return app

@@ -97,6 +97,8 @@ def explain(data: bytes, error: Exception) -> NoReturn:
         _explain_shape(data, str(error), error)
     at = _AT_BYTE.search(str(error))
     position = int(at.group(1)) if at else len(data)
+    if "trailing" in str(error):
+        position -= 1  # there msgspec counts from the byte after the one it means
     if at and _NOT_FINITE.search(data, max(0, position - 5), position + 9):
         raise NotFinite(
             "the body has a NaN or an infinity, which JSON does not know",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 from starlette.requests import Request
@@ -19,7 +20,7 @@ from dissonance.web.routes import ProtectedRouter
 class Configuration(msgspec.Struct, frozen=True):
     """Settings of the process; secrets are `***`."""
 
-    settings: dict[str, object]
+    settings: dict[str, Any]
 
 
 def system_routes(health: Health, metrics: Metrics, settings: Mapping[str, object]) -> ProtectedRouter:

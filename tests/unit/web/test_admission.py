@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import pytest
+
+from support.access import LocalAccess, private_key_pem
+from support.api import echo_app
+from support.asgi import Reply, call
+
+CHECK = "/v1/tasks/census/check"
+JSON = {"content-type": "application/json"}
+
+
+def post(access: LocalAccess, authorization: str | None, body: bytes = b'{"rows": [{}]}', path: str = CHECK) -> Reply:
+    headers = JSON if authorization is None else {**JSON, "authorization": authorization}
+    return call(echo_app(access), "POST", path, headers=headers, body=body)
+
+
+def test_a_token_with_the_permission_and_the_task_is_let_in() -> None:
+    access = LocalAccess()
+    reply = post(access, f"Bearer {access.token('client', ('census',))}")
+    assert (reply.status, reply.json()["task"]) == (200, "census")
+
+
+def test_the_scheme_is_read_in_any_case() -> None:
+    access = LocalAccess()
+    assert post(access, f"bearer  {access.token()}").status == 200
+
+
+def test_without_a_token_it_is_401_and_the_body_is_never_read() -> None:
+    reply = post(LocalAccess(), None, body=b"this is not json")
+    assert (reply.status, reply.json()["type"]) == (401, "urn:dissonance:problem:unauthenticated")
+    assert reply.headers["www-authenticate"] == 'Bearer realm="dissonance"'
+    assert reply.chunks_read == 0
+
+
+def test_without_a_token_the_parameters_are_not_validated_either() -> None:
+    assert post(LocalAccess(), None, path=f"{CHECK}?repeat=nonsense").status == 401
+
+
+@pytest.mark.parametrize("authorization", ["Bearer", "Bearer ", "Basic dTpw", "Bearer é", "Bearer nonsense"])
+def test_an_authorization_that_is_no_token_of_ours_is_401(authorization: str) -> None:
+    reply = post(LocalAccess(), authorization)
+    assert reply.status == 401
+    assert reply.headers["www-authenticate"] == 'Bearer realm="dissonance", error="invalid_token"'
+
+
+def test_two_authorization_headers_are_401() -> None:
+    access = LocalAccess()
+    header = ("authorization", f"Bearer {access.token()}")
+    assert call(echo_app(access), "POST", CHECK, headers=[header, header]).status == 401
+
+
+def test_an_expired_token_is_401() -> None:
+    access = LocalAccess()
+    token = access.token(lifetime_s=60)
+    access.clock.advance(61)
+    reply = post(access, f"Bearer {token}")
+    assert (reply.status, reply.json()["where"]) == (401, "exp")
+
+
+def test_forged_tokens_are_401() -> None:
+    access = LocalAccess()
+    strangers = [
+        access.other_issuer(issuer="someone"),
+        access.other_issuer(audience="elsewhere"),
+        access.other_issuer(pem=private_key_pem(2)),
+    ]
+    for stranger in strangers:
+        token = stranger.issue("client", subject="x", tasks=["*"], lifetime_s=60)
+        assert post(access, f"Bearer {token}").status == 401
+
+
+def test_the_wrong_grant_is_403_and_the_body_is_never_read() -> None:
+    access = LocalAccess()
+    reply = post(access, f"Bearer {access.token('labeller')}", body=b"this is not json")
+    assert (reply.status, reply.json()["type"]) == (403, "urn:dissonance:problem:forbidden")
+    assert "insufficient_scope" in reply.headers["www-authenticate"]
+    assert "verdicts:read" in reply.json()["detail"]
+    assert reply.chunks_read == 0
+
+
+def test_the_wrong_task_is_403_whether_it_exists_or_not() -> None:
+    access = LocalAccess()
+    authorization = f"Bearer {access.token('client', ('census',))}"
+    for task in ("loans", "nowhere", "census2", "%2A", "*"):
+        reply = post(access, authorization, path=f"/v1/tasks/{task}/check")
+        assert (reply.status, reply.json()["where"]) == (403, "token tasks")
+
+
+def test_the_operator_reads_configuration_and_metrics_and_a_client_does_not() -> None:
+    access = LocalAccess()
+    for path in ("/config", "/metrics", "/openapi.json"):
+        assert call(echo_app(access), "GET", path).status == 401
+        assert call(echo_app(access), "GET", path, headers=access.header("client")).status == 403
+        assert call(echo_app(access), "GET", path, headers=access.header("operator")).status == 200
+
+
+def test_liveness_and_readiness_need_no_token_and_ignore_a_bad_one() -> None:
+    access = LocalAccess()
+    for path in ("/livez", "/readyz"):
+        assert call(echo_app(access), "GET", path).status == 200
+        assert call(echo_app(access), "GET", path, headers={"authorization": "Bearer nonsense"}).status == 200
