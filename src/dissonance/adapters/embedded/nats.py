@@ -115,7 +115,7 @@ async def present_streams(url: str) -> frozenset[str]:
     """Names of all streams of the broker at `url`. Raises `EngineUnavailable` when JetStream does not answer."""
     client = Client()
     try:
-        await client.connect(url, connect_timeout=2, allow_reconnect=False, error_cb=_quiet, closed_cb=None)
+        await client.connect(url, connect_timeout=2, reconnect_time_wait=0, allow_reconnect=False, error_cb=_quiet)
         try:
             names: list[str] = []
             while True:

@@ -23,6 +23,8 @@ from urllib.parse import quote
 
 import psutil
 import psycopg
+import psycopg.errors
+import psycopg.sql
 
 from dissonance.adapters.embedded.account import Account, give, others_can_reach
 from dissonance.adapters.embedded.addresses import EngineName
@@ -159,13 +161,7 @@ class PostgresEngine:
         )
 
     async def check_ready(self) -> None:
-        try:
-            async with await psycopg.AsyncConnection.connect(self.url("postgres"), connect_timeout=5) as connection:
-                await connection.execute("SELECT 1")
-        except psycopg.OperationalError as error:
-            raise EngineUnavailable(
-                f"PostgreSQL does not answer: {error}", where=str(self._socket_folder), fix="see its log"
-            ) from error
+        await check_postgres(self.url("postgres"))
 
     async def create_databases(self) -> None:
         """Make the databases that are missing. Raises `EngineError`."""
@@ -229,6 +225,17 @@ class PostgresEngine:
             path.unlink()
         except (OSError, ValueError, psutil.AccessDenied):
             return
+
+
+async def check_postgres(url: str) -> None:
+    """Raises `EngineUnavailable` when the server at `url` does not answer a query."""
+    try:
+        async with await psycopg.AsyncConnection.connect(url, connect_timeout=5) as connection:
+            await connection.execute("SELECT 1")
+    except psycopg.OperationalError as error:
+        raise EngineUnavailable(
+            f"PostgreSQL does not answer: {error}", where="postgresql", fix="see its log: <data folder>/logs"
+        ) from error
 
 
 async def create_databases(url: str, names: tuple[str, ...]) -> None:

@@ -1,0 +1,90 @@
+"""The command `dissonance`. Commands are registered here, in one explicit list, in the order that help shows them.
+
+Modules of commands import what is heavy inside the command, so that `dissonance --help` stays fast.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import typer
+
+from dissonance.cli import engines, kpis, token
+from dissonance.cli.output import emit_error, emit_json, error_console
+from dissonance.errors import ConfigurationError, DissonanceError
+from dissonance.settings import read_settings
+
+EXIT_UNEXPECTED = 70  # EX_SOFTWARE of sysexits(3)
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells say it
+
+app = typer.Typer(
+    name="dissonance",
+    help="Keeps a classifier in production right, and can prove it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+app.command("up")(engines.up)
+app.command("status")(engines.status)
+app.command("down")(engines.down)
+app.add_typer(token.app, name="token")
+app.command("kpis")(kpis.kpis)
+
+
+def main() -> None:
+    """The console script: runs one command and exits with its code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """One command line without the program's name; the exit code. Errors are told here and nowhere else.
+
+    Codes: that of the error's class for an error of ours, 2 for a wrong command line, 130 for Ctrl-C, 70 for a defect.
+    """
+    as_json = "--json" in arguments
+    try:
+        app(list(arguments), prog_name="dissonance", standalone_mode=True)
+    except DissonanceError as error:
+        emit_error(error, as_json)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    except Exception as error:  # noqa: BLE001 - the outermost edge: a defect is logged whole, and has its own code
+        _tell_defect(error, arguments, as_json)
+        return EXIT_UNEXPECTED
+    return 0
+
+
+def _tell_defect(error: Exception, arguments: Sequence[str], as_json: bool) -> None:
+    text = "".join(traceback.format_exception(error))
+    log = _defect_log(arguments)
+    if log is None:
+        error_console.print(text, markup=False, soft_wrap=True)
+    what = f"a defect of dissonance: {type(error).__name__}: {error}"
+    if log is not None:
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"{' '.join(arguments)}\n{text}\n")
+    where = str(log) if log is not None else "stderr"
+    if as_json:
+        emit_json({"error": "defect", "what": what, "where": where, "exit_code": EXIT_UNEXPECTED})
+    else:
+        error_console.print(f"{what} (traceback in {where})", style="bold red", markup=False, soft_wrap=True)
+
+
+def _defect_log(arguments: Sequence[str]) -> Path | None:
+    """The log in the data folder; none when there is no data folder yet, since a defect must not make one."""
+    given = [value for name, value in pairwise(arguments) if name == "--data"]
+    variables = {**os.environ, "DISSONANCE_DATA": given[-1]} if given else os.environ
+    try:
+        logs = read_settings(variables).data_folder / "logs"
+    except ConfigurationError:
+        return None
+    return logs / "defects.log" if os.access(logs, os.W_OK) else None

@@ -1,0 +1,84 @@
+"""How commands speak: results on stdout, progress and errors on stderr, JSON when asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from dissonance.errors import DissonanceError
+
+console = Console(highlight=False)
+"""For results."""
+
+error_console = Console(stderr=True, highlight=False)
+"""For progress and errors, so that stdout can be piped."""
+
+
+class ErrorMessage(msgspec.Struct, frozen=True):
+    """The one JSON object that a failing command prints with `--json`."""
+
+    error: str
+    title: str
+    what: str
+    where: str
+    fix: str
+    exit_code: int
+
+
+def emit(value: Any, as_json: bool, human: RenderableType | Callable[[Console], None]) -> None:
+    """Print the result of a command: `value` as one line of JSON (anything msgspec encodes), or `human`.
+
+    `human` is what rich can print, or a function that prints it on the console it is given.
+    """
+    if as_json:
+        emit_json(value)
+    elif callable(human):
+        human(console)
+    else:
+        console.print(human)
+
+
+def emit_json(value: Any) -> None:
+    """One line of JSON on stdout, written at once so that a reader of a pipe sees it."""
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    sys.stdout.flush()
+
+
+def emit_error(error: DissonanceError, as_json: bool) -> None:
+    """What is wrong and where, and how to mend it."""
+    if as_json:
+        emit_json(ErrorMessage(error.slug, error.title, error.what, error.where, error.fix, error.exit_code))
+        return
+    where = f" ({error.where})" if error.where else ""
+    # Never as markup: the text may hold brackets of its own.
+    error_console.print(f"{error.title}: {error.what}{where}", style="bold red", markup=False, soft_wrap=True)
+    if error.fix:
+        error_console.print(f"How to mend it: {error.fix}", markup=False, soft_wrap=True)
+
+
+@contextmanager
+def progress(what: str, total: int | None = None, *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
+    """For anything that takes more than two seconds: a bar on stderr, or one plain line where there is no terminal.
+
+    Yields a function to be told how many more of `total` are done. Without `total` it only shows that work goes on.
+    Nothing is shown when `quiet`, as with `--json`.
+
+    >>> with progress("reading rows", total=2, quiet=True) as advance:
+    ...     advance(2)
+    """
+    if quiet or not error_console.is_terminal:
+        if not quiet:
+            error_console.print(f"{what} …", markup=False)
+        yield lambda count: None
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn())
+    counts = (MofNCompleteColumn(),) if total is not None else ()
+    with Progress(*columns, *counts, TimeElapsedColumn(), console=error_console, transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda count: bar.update(task, advance=count)
