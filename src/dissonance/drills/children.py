@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +18,7 @@ import msgspec
 import psutil
 
 from dissonance.errors import EngineError, TimedOut
+from dissonance.settings import PREFIX, Settings
 
 READY_S = 120.0  # seconds a child may take to say that it is ready
 STOP_S = 30.0  # seconds a child may take to stop before it is killed
@@ -69,15 +70,20 @@ class Child:
         return memory_of(self.pid)
 
 
-def command_line(arguments: Sequence[str], data: Path) -> list[str]:
-    """The command as this very Python would run it, installed script or not, on one data folder.
+def command_line(arguments: Sequence[str], settings: Mapping[str, str]) -> list[str]:
+    """The command as this very Python would run it, installed script or not, under these settings and no others.
 
-    `env` sets the one variable: a command such as `task create` has a `--data` of its own.
+    `env` sets and unsets the variables, since nobody but `settings` reads the environment (design 6.5).
     """
-    return ["/usr/bin/env", f"DISSONANCE_DATA={data}", sys.executable, "-m", "dissonance", *arguments]
+    names = [name for name in Settings.__struct_fields__ if name not in settings]
+    unset = [word for name in names for word in ("-u", PREFIX + name.upper())]
+    variables = [f"{PREFIX}{name.upper()}={value}" for name, value in settings.items()]
+    return ["/usr/bin/env", *unset, *variables, sys.executable, "-m", "dissonance", *arguments]
 
 
-async def start_child(name: str, arguments: Sequence[str], data: Path, logs: Path, ready_s: float = READY_S) -> Child:
+async def start_child(
+    name: str, arguments: Sequence[str], settings: Mapping[str, str], logs: Path, ready_s: float = READY_S
+) -> Child:
     """Start `dissonance <arguments>` and wait for its line of JSON.
 
     Raises `EngineError` when it ends before, `TimedOut` when it says nothing for `ready_s` seconds.
@@ -85,7 +91,7 @@ async def start_child(name: str, arguments: Sequence[str], data: Path, logs: Pat
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / f"{name}.log"
     with log.open("ab") as file:
-        process = await _spawn(command_line(arguments, data), file)
+        process = await _spawn(command_line(arguments, settings), file)
     try:
         ready = await asyncio.wait_for(_first_object(process, log), ready_s)
     except TimeoutError as error:
@@ -100,7 +106,9 @@ async def start_child(name: str, arguments: Sequence[str], data: Path, logs: Pat
     return Child(name, process, ready, log)
 
 
-async def run_command(name: str, arguments: Sequence[str], data: Path, logs: Path, limit_s: float = 300.0) -> Any:
+async def run_command(
+    name: str, arguments: Sequence[str], settings: Mapping[str, str], logs: Path, limit_s: float = 300.0
+) -> Any:
     """Run `dissonance <arguments>` to its end and decode the JSON that it printed; None for nothing.
 
     Raises `EngineError` and `TimedOut`; the command is stopped when the caller is cancelled.
@@ -108,7 +116,7 @@ async def run_command(name: str, arguments: Sequence[str], data: Path, logs: Pat
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / f"{name}.log"
     with log.open("ab") as file:
-        process = await _spawn(command_line(arguments, data), file)
+        process = await _spawn(command_line(arguments, settings), file)
     try:
         printed, _ = await asyncio.wait_for(process.communicate(), limit_s)
     except TimeoutError as error:

@@ -22,6 +22,7 @@ from typing import Any, Self
 
 import psutil
 
+from dissonance.adapters.embedded.state import read_state
 from dissonance.drills.children import Child, memory_of, run_command, start_child
 from dissonance.errors import EngineError
 
@@ -43,12 +44,21 @@ class RunningSystem:
 
     Entering starts the engines; roles are started with `start` or `start_all`, since proposer and critic need nothing
     but find something to do only once a task is there. Leaving stops roles first, engines last, whatever happened.
+    `settings` are fields of `Settings` that the children get beside the data folder; they get no other setting, also
+    when the environment has some.
     """
 
-    def __init__(self, data: Path, logs: Path, groups: Mapping[str, Sequence[str]] = TWO_PROCESSES) -> None:
+    def __init__(
+        self,
+        data: Path,
+        logs: Path,
+        groups: Mapping[str, Sequence[str]] = TWO_PROCESSES,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self.data = data
         self.logs = logs
         self.groups = dict(groups)
+        self._settings = {**(settings or {}), "data": str(data)}
         self._children: dict[str, Child] = {}
         self._ports: dict[str, int] = {}
 
@@ -63,7 +73,7 @@ class RunningSystem:
 
     async def start_engines(self) -> dict[str, Any]:
         """`dissonance up`; returns what it said about its addresses when it was ready."""
-        child = await start_child(ENGINES, ("up", "--json"), self.data, self.logs)
+        child = await start_child(ENGINES, ("up", "--json"), self._settings, self.logs)
         self._children[ENGINES] = child
         return child.ready
 
@@ -75,7 +85,7 @@ class RunningSystem:
         roles = self.groups[group]
         port = self._ports.get(group, 0)
         arguments = ("run", *roles, "--port", str(port), "--json")
-        child = await start_child(group, arguments, self.data, self.logs)
+        child = await start_child(group, arguments, self._settings, self.logs)
         self._children[group] = child
         self._ports[group] = _port_of(str(child.ready["url"]))
         return child
@@ -103,14 +113,14 @@ class RunningSystem:
         child = self._children.get(group)
         return child is not None and child.running
 
-    async def engine_pids(self) -> dict[str, int]:
-        """Process ids of `postgresql`, `nats` and `mlflow`, as `dissonance status` sees them."""
-        status = await self.command("status")
-        return {str(name): int(engine["pid"]) for name, engine in status["engines"].items() if engine.get("pid")}
+    def engine_pids(self) -> dict[str, int]:
+        """Process ids of `postgresql`, `nats` and `mlflow`, as their supervisor wrote them down last."""
+        state = read_state(self.data)
+        return {name: child.pid for name, child in state.children.items()} if state is not None else {}
 
     async def kill_engine(self, name: str) -> int:
         """SIGKILL to one engine; `dissonance up` brings it back. Returns the pid that was killed."""
-        pid = (await self.engine_pids())[name]
+        pid = self.engine_pids()[name]
         with suppress(psutil.NoSuchProcess):
             psutil.Process(pid).kill()
         return pid
@@ -124,7 +134,7 @@ class RunningSystem:
 
     async def command(self, *arguments: str, limit_s: float = 300.0) -> Any:
         """`dissonance <arguments> --json` on this data folder, decoded. Raises `EngineError` with its last words."""
-        return await run_command("-".join(arguments[:2]), (*arguments, "--json"), self.data, self.logs, limit_s)
+        return await run_command("-".join(arguments[:2]), (*arguments, "--json"), self._settings, self.logs, limit_s)
 
     async def token(self, grant: str, task: str = "*") -> str:
         """A token of the local issuer, signed."""
