@@ -14,6 +14,7 @@ from dissonance.contracts.verdicts import Reason, Verdict
 from dissonance.errors import EngineUnavailable, SealBroken, UnknownTask
 from dissonance.security.permissions import Permission
 from dissonance.telemetry.metrics import Metrics
+from dissonance.web.admission import identity_of
 from dissonance.web.app import DissonanceApp, create_app
 from dissonance.web.bodies import json_reply, read_body
 from dissonance.web.health import HealthCheck
@@ -49,6 +50,12 @@ def check_router() -> ProtectedRouter:
             raise UnknownTask("no task is named 'nowhere'", where="task", fix="list them: dissonance task list")
         one = Check(Verdict.ADMITTED, Reason.AGREED, doubt=0.1, dissonance=0.0, fields=[])
         return json_reply(CheckReply(task, policy_version=1, checks=[one] * len(body.rows) * repeat))
+
+    @router.protected("POST", "/v1/tasks/{task}/labels", permission=Permission.LABEL, body=RowsRequest)
+    async def whoami(request: Request, task: str) -> Response:
+        """Read a short body and say who sent it."""
+        await read_body(request, RowsRequest, max_body_bytes=20)
+        return Response(identity_of(request.scope).name)
 
     @router.protected("GET", "/v1/tasks/{task}/windows", permission=Permission.WINDOWS)
     async def fail(request: Request, task: str) -> Response:

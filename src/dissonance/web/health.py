@@ -48,9 +48,10 @@ class Readiness(msgspec.Struct, frozen=True):
 class Health:
     """The checks of a process, by role."""
 
-    def __init__(self, checks: Mapping[str, HealthCheck], clock: Clock) -> None:
+    def __init__(self, checks: Mapping[str, HealthCheck], clock: Clock, timeout_s: float = CHECK_TIMEOUT_S) -> None:
         self._checks = dict(checks)
         self._clock = clock
+        self._timeout_s = timeout_s
         self._kept: Readiness | None = None
         self._kept_until_us = 0
         self._asking = asyncio.Lock()
@@ -67,10 +68,10 @@ class Health:
 
     async def _ask(self, role: str) -> RoleReadiness:
         try:
-            async with asyncio.timeout(CHECK_TIMEOUT_S):
+            async with asyncio.timeout(self._timeout_s):
                 await self._checks[role]()
         except TimeoutError:
-            answer = RoleReadiness(ready=False, why=f"no answer within {CHECK_TIMEOUT_S} s", fix="see the log")
+            answer = RoleReadiness(ready=False, why=f"no answer within {self._timeout_s} s", fix="see the log")
         except DissonanceError as error:
             answer = RoleReadiness(ready=False, why=error.what, fix=error.fix)
         else:

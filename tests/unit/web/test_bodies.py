@@ -32,6 +32,17 @@ def test_a_body_as_large_as_the_limit_is_taken_and_a_byte_more_is_not() -> None:
     assert problem(post(body, limit=len(body) - 1)) == (413, "body-too-large", "body")
 
 
+@pytest.mark.parametrize(("rows", "status"), [("[]", 200), ("[{}, {}, {}]", 413)])
+def test_a_route_may_take_less_than_the_app_and_knows_who_asks(rows: str, status: int) -> None:
+    access = LocalAccess()
+    headers = {**access.header("labeller"), "content-type": "application/json"}
+    reply = call(
+        echo_app(access), "POST", "/v1/tasks/census/labels", headers=headers, body=f'{{"rows": {rows}}}'.encode()
+    )
+    assert reply.status == status
+    assert status == 413 or reply.body == b"tester"
+
+
 def test_a_body_announced_as_too_large_is_refused_before_it_is_read() -> None:
     reply = post([b"x" * 100] * 5, limit=200, content_length="500")
     assert problem(reply) == (413, "body-too-large", "body")

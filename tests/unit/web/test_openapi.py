@@ -55,7 +55,7 @@ def test_every_operation_asks_for_a_token_unless_it_is_liveness_or_readiness() -
 
 def test_operation_ids_are_unique_and_every_operation_is_described() -> None:
     ids = [operation["operationId"] for _, operation in operations(document())]
-    assert len(ids) == len(set(ids)) == 7
+    assert len(ids) == len(set(ids)) == 8
     assert all(operation["summary"] for _, operation in operations(document()))
 
 

@@ -3,8 +3,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from dissonance.adapters.memory.clock import FixedClock
 from dissonance.errors import EngineUnavailable
-from dissonance.web.health import KEPT_US
+from dissonance.web.health import KEPT_US, Health
 from support.access import LocalAccess
 from support.api import echo_app
 from support.asgi import call, request
@@ -65,6 +66,13 @@ def test_many_probes_at_once_ask_each_role_once_and_again_when_the_answer_is_old
 
     asyncio.run(probe())
     assert role.asked == 2
+
+
+def test_a_check_that_hangs_counts_as_not_ready() -> None:
+    health = Health({"gate": asyncio.Event().wait}, FixedClock(), timeout_s=0.01)  # type: ignore[dict-item]
+    readiness = asyncio.run(health.readiness())
+    assert not readiness.ready
+    assert readiness.roles["gate"].why == "no answer within 0.01 s"
 
 
 def test_the_configuration_shows_settings_and_no_secret() -> None:
