@@ -1,0 +1,353 @@
+"""The experience store within one process, for unit tests: the contract of PostgreSQL, nothing durable."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from dissonance.adapters.memory.task_rows import Link, TaskRows
+from dissonance.contracts.events import Judged
+from dissonance.contracts.ids import uuid7_time_us
+from dissonance.contracts.policy import Policy
+from dissonance.contracts.schema import Task
+from dissonance.contracts.times import HOUR_US
+from dissonance.contracts.verdicts import Reason, Verdict
+from dissonance.errors import (
+    EngineUnavailable,
+    MalformedEvent,
+    PolicyInvalid,
+    SealBroken,
+    TaskExists,
+    UnknownTask,
+    WrongType,
+)
+from dissonance.ports.clock import Clock
+from dissonance.ports.store import (
+    Counts,
+    Experience,
+    IdempotentAnswer,
+    ReferenceRows,
+    Split,
+    VerdictRows,
+    Window,
+    WindowFigures,
+)
+
+logger = logging.getLogger(__name__)
+
+
+class MemoryStore:
+    """`ports.store.Store`. `available = False` plays a database that is away."""
+
+    is_double = True
+
+    def __init__(self, clock: Clock) -> None:
+        logger.warning("an experience store in memory: its rows end with this process, production refuses it")
+        self.available = True
+        self._clock = clock
+        self._tasks: dict[str, TaskRows] = {}
+        self._idempotency: dict[tuple[str, bytes], tuple[IdempotentAnswer, int]] = {}
+
+    async def create(self, task: Task, policy: Policy) -> None:
+        self._require()
+        if not _is_task_id(task.task_id):
+            raise WrongType(f"'{task.task_id}' is no task id", where="task.task_id", fix="give 32 hex digits")
+        if any(known.task.name == task.name or task_id == task.task_id for task_id, known in self._tasks.items()):
+            raise TaskExists(
+                f"a task is named '{task.name}' or has its id", where="task.name", fix="choose another name"
+            )
+        self._tasks[task.task_id] = TaskRows(task, policy)
+
+    async def by_name(self, name: str) -> Task:
+        self._require()
+        for known in self._tasks.values():
+            if known.task.name == name:
+                return known.task
+        raise UnknownTask(f"no task is named '{name}'", where="task", fix="list them: dissonance task list")
+
+    async def by_id(self, task_id: str) -> Task:
+        return self._of(task_id).task
+
+    async def all(self) -> list[Task]:
+        self._require()
+        tasks = [known.task for known in self._tasks.values()]
+        return sorted(tasks, key=lambda task: (task.created_at_us, task.name))
+
+    async def delete(self, task_id: str) -> None:
+        self._require()
+        self._tasks.pop(task_id, None)
+        for name in [name for name in self._idempotency if name[0] == task_id]:
+            del self._idempotency[name]
+
+    async def policy(self, task_id: str) -> Policy:
+        return self._of(task_id).policies[-1]
+
+    async def set_policy(self, task_id: str, policy: Policy, *, reason: str, by: str) -> None:
+        known = self._of(task_id)
+        in_force = known.policies[-1].version
+        if policy.version != in_force + 1:
+            raise PolicyInvalid(
+                f"version {policy.version} does not follow version {in_force}, which is in force",
+                where="policy.version",
+                fix="read the policy in force, change it, and count its version up by 1",
+            )
+        known.policies.append(policy)
+
+    async def add_reference(self, task_id: str, rows: ReferenceRows) -> int:
+        if not rows.row_numbers:
+            return 0
+        reference = self._of(task_id).reference
+        before = len(reference)
+        for number, split, data_subject, sealed in zip(
+            rows.row_numbers, rows.splits, rows.data_subjects, rows.sealed, strict=True
+        ):
+            reference.setdefault(number, (split, data_subject, sealed))
+        return len(reference) - before
+
+    async def reference(self, task_id: str, split: Split) -> ReferenceRows:
+        self._require()
+        known = self._tasks.get(task_id)
+        found = sorted((number, row) for number, row in known.reference.items() if row[0] is split) if known else []
+        return ReferenceRows(
+            row_numbers=[number for number, _ in found],
+            splits=[split] * len(found),
+            data_subjects=[row[1] for _, row in found],
+            sealed=[row[2] for _, row in found],
+        )
+
+    async def golden_data_subjects(self, task_id: str) -> frozenset[bytes]:
+        return frozenset((await self.reference(task_id, Split.GOLDEN)).data_subjects)
+
+    async def judged(self, task_id: str, prediction_ids: Sequence[bytes]) -> dict[bytes, tuple[Verdict, Reason, int]]:
+        self._require()
+        verdicts = self._tasks[task_id].verdicts if task_id in self._tasks else {}
+        return {each: verdicts[each] for each in prediction_ids if each in verdicts}
+
+    async def budget_spent(self, task_id: str, hours: Sequence[int]) -> dict[int, int]:
+        self._require()
+        spent = self._tasks[task_id].spent if task_id in self._tasks else {}
+        return {hour: spent.get(hour, 0) for hour in hours}
+
+    async def record_verdicts(self, task_id: str, rows: VerdictRows, expected_spent: Mapping[int, int]) -> bool:
+        self._require()
+        if not rows.prediction_ids:
+            return True
+        _require_uuid7(rows.prediction_ids)
+        known = self._of(task_id)
+        hours = [time_us // HOUR_US for time_us in rows.event_times_us]
+        seen = dict.fromkeys(hours, 0) | dict(expected_spent)
+        taken = any(each in other.verdicts for other in self._tasks.values() for each in rows.prediction_ids)
+        if (
+            taken
+            or len(set(rows.prediction_ids)) < len(rows.prediction_ids)
+            or any(known.spent[hour] != spent for hour, spent in seen.items())
+        ):
+            return False
+        for each, verdict, reason in zip(rows.prediction_ids, rows.verdicts, rows.reasons, strict=True):
+            known.verdicts[each] = (verdict, reason, rows.policy_version)
+        known.spent += Counter(
+            hour for hour, reason in zip(hours, rows.reasons, strict=True) if reason is Reason.WITHIN_BUDGET
+        )
+        previous = known.chain[-1].digest if known.chain else bytes(32)
+        known.chain.append(Link(hashlib.sha256(previous + rows.evidence).digest(), rows.evidence))
+        return True
+
+    async def verify_chain(self, task_id: str) -> int:
+        digest = bytes(32)
+        chain = self._of(task_id).chain
+        for number, link in enumerate(chain, start=1):
+            digest = hashlib.sha256(digest + link.evidence).digest()
+            if digest != link.digest:
+                raise SealBroken(
+                    f"link {number} of the verdict chain was changed or is missing",
+                    where=f"verdict_log of task {task_id}",
+                    fix="compare it with a backup; verdicts from that link on are not proven",
+                )
+        return len(chain)
+
+    async def record(self, batches: Sequence[Judged]) -> int:
+        self._require()
+        for batch in batches:
+            _require_uuid7(batch.prediction_ids)
+            _require_hex(batch.model_digest, batch.critic_digest)
+        return sum(self._record(batch) for batch in batches)
+
+    def _record(self, batch: Judged) -> int:
+        known = self._tasks.get(batch.task_id)
+        if known is None:
+            return 0
+        new = 0
+        for i, prediction_id in enumerate(batch.prediction_ids):
+            if any(prediction_id in other.experience for other in self._tasks.values()):
+                continue
+            new += 1
+            known.experience[prediction_id] = Experience(
+                prediction_id=prediction_id,
+                data_subject=batch.data_subjects[i],
+                event_time_us=batch.event_times_us[i],
+                processing_time_us=batch.processing_times_us[i],
+                sealed=batch.sealed[i],
+                model_digest=batch.model_digest.lower(),
+                critic_digest=batch.critic_digest.lower(),
+                policy_version=batch.policy_version,
+                verdict=batch.verdicts[i],
+                reason=batch.reasons[i],
+                confidence=batch.confidences[i],
+                dissonance=batch.dissonances[i],
+            )
+        return new
+
+    async def data_subjects_of(self, task_id: str, prediction_ids: Sequence[bytes]) -> dict[bytes, tuple[bytes, int]]:
+        found = await self.find(task_id, prediction_ids)
+        return {each: (row.data_subject, row.event_time_us) for each, row in found.items()}
+
+    async def stored_ids(self, task_id: str, prediction_ids: Sequence[bytes]) -> set[bytes]:
+        return set(await self.find(task_id, prediction_ids))
+
+    async def find(self, task_id: str, prediction_ids: Sequence[bytes]) -> dict[bytes, Experience]:
+        experience = self._experience(task_id)
+        return {each: experience[each] for each in prediction_ids if each in experience}
+
+    async def add_labels(
+        self,
+        task_id: str,
+        prediction_ids: Sequence[bytes],
+        sealed: Sequence[bytes],
+        labelled_at_us: Sequence[int],
+        right: Sequence[bool],
+        source: str,
+    ) -> int:
+        experience = self._experience(task_id)
+        changed = set()
+        for each, blob, at_us, is_right in zip(prediction_ids, sealed, labelled_at_us, right, strict=True):
+            row = experience.get(each)
+            if row is None or (row.labelled_at_us is not None and row.labelled_at_us >= at_us):
+                continue
+            label = {"label_sealed": blob, "labelled_at_us": at_us, "right": is_right}
+            experience[each] = msgspec.structs.replace(row, **label)
+            changed.add(each)
+        return len(changed)
+
+    async def figures(self, task_id: str, start_us: int, end_us: int, d_target: float) -> WindowFigures:
+        rows = await self.between(task_id, start_us, end_us)
+        return WindowFigures(
+            rows=len(rows),
+            labelled=sum(row.right is not None for row in rows),
+            right=sum(row.right is True for row in rows),
+            sum_confidence=float(sum(row.confidence for row in rows)),
+            sum_dissonance=float(sum(row.dissonance for row in rows)),
+            over_target=sum(row.dissonance > d_target for row in rows),
+        )
+
+    async def between(self, task_id: str, start_us: int, end_us: int, limit: int | None = None) -> list[Experience]:
+        rows = [row for row in self._experience(task_id).values() if start_us <= row.event_time_us < end_us]
+        return sorted(rows, key=_by_event_time)[:limit]
+
+    async def learnable(self, task_id: str) -> list[Experience]:
+        rows = self._experience(task_id).values()
+        return sorted(
+            (row for row in rows if row.verdict is Verdict.ADMITTED and row.right is not None), key=_by_event_time
+        )
+
+    async def counts(self, task_id: str) -> Counts:
+        rows = self._experience(task_id).values()
+        admitted = sum(row.verdict is Verdict.ADMITTED for row in rows)
+        return Counts(admitted, len(rows) - admitted, sum(row.right is not None for row in rows))
+
+    async def latest_event_time_us(self, task_id: str) -> int | None:
+        return max((row.event_time_us for row in self._experience(task_id).values()), default=None)
+
+    async def retain(self, task_id: str, oldest_us: int) -> int:
+        experience = self._experience(task_id)
+        gone = [each for each, row in experience.items() if row.processing_time_us < oldest_us]
+        for each in gone:
+            del experience[each]
+            self._tasks[task_id].verdicts.pop(each, None)
+        if gone:
+            self._tasks[task_id].dropped += len(gone)
+        return len(gone)
+
+    async def dropped_by_retention(self, task_id: str) -> int:
+        self._require()
+        return self._tasks[task_id].dropped if task_id in self._tasks else 0
+
+    async def save_window(self, window: Window) -> int:
+        windows = self._of(window.task_id).windows
+        before = windows.get(window.window_id)
+        if before is None or before != msgspec.structs.replace(window, revision=before.revision):
+            revision = before.revision + 1 if before else 1
+            windows[window.window_id] = msgspec.structs.replace(window, revision=revision)
+        return windows[window.window_id].revision
+
+    async def windows(self, task_id: str, limit: int = 100) -> list[Window]:
+        self._require()
+        windows = self._tasks[task_id].windows.values() if task_id in self._tasks else []
+        return sorted(windows, key=lambda window: (-window.start_us, window.window_id))[:limit]
+
+    async def reserve(
+        self, task_id: str, answers: Sequence[IdempotentAnswer], now_us: int
+    ) -> dict[bytes, IdempotentAnswer]:
+        self._require()
+        earlier = {}
+        for answer in answers:
+            name = (task_id, answer.key_hash)
+            if name in self._idempotency:
+                earlier[answer.key_hash] = self._idempotency[name][0]
+            else:
+                self._idempotency[name] = (answer, now_us)
+        return earlier
+
+    async def forget_idempotency(self, older_than_us: int) -> int:
+        self._require()
+        old = [name for name, (_, kept_at_us) in self._idempotency.items() if kept_at_us < older_than_us]
+        for name in old:
+            del self._idempotency[name]
+        return len(old)
+
+    async def ready(self) -> None:
+        self._require()
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _require(self) -> None:
+        if not self.available:
+            raise EngineUnavailable("the store in memory plays dead", where="store", fix="set its `available`")
+
+    def _of(self, task_id: str) -> TaskRows:
+        self._require()
+        if task_id not in self._tasks:
+            raise UnknownTask(f"no task has the id '{task_id}'", where="task", fix="list them: dissonance task list")
+        return self._tasks[task_id]
+
+    def _experience(self, task_id: str) -> dict[bytes, Experience]:
+        self._require()
+        return self._tasks[task_id].experience if task_id in self._tasks else {}
+
+
+def _by_event_time(row: Experience) -> tuple[int, bytes]:
+    return row.event_time_us, row.prediction_id
+
+
+def _is_task_id(task_id: str) -> bool:
+    try:
+        return len(bytes.fromhex(task_id)) == 16 and any(bytes.fromhex(task_id))
+    except ValueError:
+        return False
+
+
+def _require_uuid7(prediction_ids: Sequence[bytes]) -> None:
+    for prediction_id in prediction_ids:
+        uuid7_time_us(prediction_id)
+
+
+def _require_hex(*digests: str) -> None:
+    try:
+        for digest in digests:
+            bytes.fromhex(digest)
+    except ValueError as error:
+        raise MalformedEvent("not a digest", where="digest", fix="give hex digits") from error
