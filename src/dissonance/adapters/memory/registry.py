@@ -1,0 +1,114 @@
+"""The registry in memory, for unit tests; holds to the same contract suite as MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from threading import RLock
+from typing import TypeVar
+
+import msgspec
+
+from dissonance.errors import EngineUnavailable, ModelNotFound, TaskExists
+from dissonance.ports.clock import Clock
+from dissonance.ports.registry import ModelRole, ModelVersion
+
+Item = TypeVar("Item")
+
+
+class _Model(msgspec.Struct):
+    name: str
+    versions: list[ModelVersion]
+    artefacts: list[bytes]
+    production: int | None = None
+
+
+class MemoryRegistry:
+    """Forgets everything with the process. `available = False` makes every call raise `EngineUnavailable`."""
+
+    is_double = True
+
+    def __init__(self, clock: Clock) -> None:
+        self.available = True
+        self._clock = clock
+        self._models: dict[tuple[str, ModelRole], _Model] = {}
+        self._lock = RLock()
+
+    def register(
+        self,
+        task_id: str,
+        task_name: str,
+        role: ModelRole,
+        artefact: bytes,
+        digest: str,
+        *,
+        metrics: dict[str, float],
+        parameters: dict[str, str],
+        parent: int | None,
+    ) -> ModelVersion:
+        """Raises `TaskExists` when another task's models have the name."""
+        with self._lock:
+            self.ready()
+            name = f"{task_name}.{role.value}"
+            if (task_id, role) not in self._models and name in self._names():
+                raise TaskExists(
+                    f"the registry has a model '{name}' of another task", where="registry", fix="use another name"
+                )
+            model = self._models.setdefault((task_id, role), _Model(name, [], []))
+            version = ModelVersion(
+                task_id, role, len(model.versions) + 1, digest, self._clock.now_us(), dict(metrics), parent
+            )
+            model.versions.append(version)
+            model.artefacts.append(artefact)
+            return version
+
+    def promote(self, task_id: str, role: ModelRole, version: int) -> int | None:
+        with self._lock:
+            model = self._model(task_id, role)
+            _at(model.versions, version)
+            before, model.production = model.production, version
+            return before
+
+    def production(self, task_id: str, role: ModelRole) -> ModelVersion:
+        with self._lock:
+            for version in self.versions(task_id, role):
+                if version.in_production:
+                    return version
+        raise ModelNotFound(f"no {role} is in production", where="registry", fix="promote one")
+
+    def versions(self, task_id: str, role: ModelRole) -> list[ModelVersion]:
+        with self._lock:
+            model = self._model(task_id, role)
+            return [
+                msgspec.structs.replace(version, in_production=version.version == model.production)
+                for version in reversed(model.versions)
+            ]
+
+    def artefact(self, task_id: str, role: ModelRole, version: int) -> bytes:
+        with self._lock:
+            return _at(self._model(task_id, role).artefacts, version)
+
+    def delete_task(self, task_id: str) -> None:
+        with self._lock:
+            self.ready()
+            for role in ModelRole:
+                self._models.pop((task_id, role), None)
+
+    def ready(self) -> None:
+        if not self.available:
+            raise EngineUnavailable("the registry is away", where="registry", fix="set available")
+
+    def _names(self) -> Iterable[str]:
+        return {model.name for model in self._models.values()}
+
+    def _model(self, task_id: str, role: ModelRole) -> _Model:
+        self.ready()
+        model = self._models.get((task_id, role))
+        if model is None:
+            raise ModelNotFound(f"there is no {role} of this task", where="registry", fix="create the task")
+        return model
+
+
+def _at(items: list[Item], version: int) -> Item:
+    if not 1 <= version <= len(items):
+        raise ModelNotFound(f"there is no version {version}", where="registry", fix="list the versions")
+    return items[version - 1]

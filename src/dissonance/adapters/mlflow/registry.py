@@ -1,0 +1,237 @@
+"""`ports.registry.Registry` on an MLflow server.
+
+A task has two registered models, `<task name>.proposer` and `<task name>.critic`, found by their tag `task_id`, and
+one experiment. A training is one run with its parameters, metrics and the sealed artefact; a version points at its
+run; production is the alias `production`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from mlflow import MlflowClient
+from mlflow import environment_variables as variables
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities.model_registry import ModelVersion as MlflowVersion
+from mlflow.entities.model_registry import RegisteredModel
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+from dissonance.adapters.mlflow.failures import translated
+from dissonance.errors import ModelNotFound, TaskExists
+from dissonance.ports.registry import ModelRole, ModelVersion
+
+ALIAS = "production"
+ARTEFACT_FILE = "artefact.bin"
+PAGE = 1000
+
+TIMEOUT_S = 10
+"""Seconds until a request that gets no answer is given up."""
+
+RETRIES = 1
+"""MLflow's own default, 7 with growing pauses, would hold a caller for minutes when the server is away."""
+
+CLIENT_SETTINGS = (
+    (variables.MLFLOW_HTTP_REQUEST_TIMEOUT, TIMEOUT_S),
+    (variables.MLFLOW_HTTP_REQUEST_MAX_RETRIES, RETRIES),
+    (variables.MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR, False),
+    (variables.MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT, True),
+)
+
+
+class MlflowRegistry:
+    """Blocking; may be shared between threads. `url`: `http://host:port`.
+
+    MLflow's client takes its limits from the environment of the process only, so they are set there, once, for all.
+    """
+
+    def __init__(self, url: str) -> None:
+        for variable, value in CLIENT_SETTINGS:
+            variable.set(value)  # type: ignore[no-untyped-call]  # MLflow leaves it untyped
+        self._url = url
+        self._client = MlflowClient(tracking_uri=url, registry_uri=url)
+        self._names: dict[tuple[str, ModelRole], str] = {}
+
+    def register(
+        self,
+        task_id: str,
+        task_name: str,
+        role: ModelRole,
+        artefact: bytes,
+        digest: str,
+        *,
+        metrics: dict[str, float],
+        parameters: dict[str, str],
+        parent: int | None,
+    ) -> ModelVersion:
+        """Raises `TaskExists` when another task's models have the name."""
+        with translated("register a model"):
+            name = self._obtain_model(task_id, task_name, role)
+            run_id, source = self._record_run(task_id, task_name, role, artefact, metrics, parameters)
+            tags = {
+                "task_id": task_id,
+                "role": role.value,
+                "digest": digest,
+                "metrics": msgspec.json.encode(metrics).decode(),
+                "parent": "" if parent is None else str(parent),
+            }
+            version = self._client.create_model_version(
+                name, source=source, run_id=run_id, tags=tags, await_creation_for=0
+            )
+        return _version(version, None)
+
+    def promote(self, task_id: str, role: ModelRole, version: int) -> int | None:
+        with translated("promote a model"):
+            model = self._model(task_id, role)
+            self._client.get_model_version(model.name, str(version))
+            self._client.set_registered_model_alias(model.name, ALIAS, str(version))
+        return _aliased(model)
+
+    def production(self, task_id: str, role: ModelRole) -> ModelVersion:
+        with translated("find the model in production"):
+            model = self._model(task_id, role)
+            aliased = _aliased(model)
+            if aliased is None:
+                raise ModelNotFound(
+                    f"no {role} is in production",
+                    where="registry",
+                    fix="promote one: dissonance models promote",
+                )
+            return _version(self._client.get_model_version(model.name, str(aliased)), aliased)
+
+    def versions(self, task_id: str, role: ModelRole) -> list[ModelVersion]:
+        with translated("list models"):
+            model = self._model(task_id, role)
+            aliased = _aliased(model)
+            found = [_version(version, aliased) for version in self._all_versions(model.name)]
+        return sorted(found, key=lambda version: version.version, reverse=True)
+
+    def artefact(self, task_id: str, role: ModelRole, version: int) -> bytes:
+        with translated("fetch a model"), tempfile.TemporaryDirectory() as folder:
+            run_id = self._client.get_model_version(self._name(task_id, role), str(version)).run_id
+            return Path(self._client.download_artifacts(str(run_id), ARTEFACT_FILE, folder)).read_bytes()
+
+    def delete_task(self, task_id: str) -> None:
+        """Also the artefacts themselves, which MLflow would keep. Nothing to delete is no error."""
+        with translated("delete a task's models"):
+            for model in self._client.search_registered_models(filter_string=f"tags.task_id = '{task_id}'"):
+                self._client.delete_registered_model(model.name)
+            for experiment in self._client.search_experiments(filter_string=f"tags.task_id = '{task_id}'"):
+                for run in self._all_runs(experiment.experiment_id):
+                    repository = get_artifact_repository(run.info.artifact_uri, tracking_uri=self._url)
+                    repository.delete_artifacts(ARTEFACT_FILE)  # type: ignore[no-untyped-call]  # MLflow leaves it untyped
+                self._client.delete_experiment(experiment.experiment_id)
+        for role in ModelRole:
+            self._names.pop((task_id, role), None)
+
+    def ready(self) -> None:
+        with translated("answer"):
+            self._client.search_experiments(max_results=1)
+
+    def _obtain_model(self, task_id: str, task_name: str, role: ModelRole) -> str:
+        found = self._client.search_registered_models(
+            filter_string=f"tags.task_id = '{task_id}' AND tags.role = '{role.value}'"
+        )
+        if found:
+            return str(found[0].name)
+        name = f"{task_name}.{role.value}"
+        if self._client.search_registered_models(filter_string=f"name = '{name}'"):
+            raise TaskExists(
+                f"the registry has a model '{name}' of another task",
+                where="registry",
+                fix="use another name, or delete that registered model in MLflow if its task is gone",
+            )
+        self._client.create_registered_model(name, tags={"task_id": task_id, "role": role.value})
+        return name
+
+    def _record_run(
+        self,
+        task_id: str,
+        task_name: str,
+        role: ModelRole,
+        artefact: bytes,
+        metrics: dict[str, float],
+        parameters: dict[str, str],
+    ) -> tuple[str, str]:
+        """Id of the run and address of the artefact."""
+        run = self._client.create_run(
+            self._obtain_experiment(task_id, task_name), run_name=role.value, tags={"task_id": task_id}
+        )
+        run_id, started_ms = run.info.run_id, run.info.start_time
+        self._client.log_batch(
+            run_id,
+            metrics=[Metric(name, value, started_ms, 0) for name, value in metrics.items()],
+            params=[Param(name, value) for name, value in parameters.items()],
+            tags=[RunTag("role", role.value)],
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / ARTEFACT_FILE
+            file.write_bytes(artefact)
+            self._client.log_artifact(run_id, str(file))
+        self._client.set_terminated(run_id)
+        return run_id, f"{run.info.artifact_uri}/{ARTEFACT_FILE}"
+
+    def _obtain_experiment(self, task_id: str, task_name: str) -> str:
+        found = self._client.search_experiments(filter_string=f"tags.task_id = '{task_id}'")
+        if found:
+            return str(found[0].experiment_id)
+        # The id is part of the name, since MLflow never frees the name of a deleted experiment.
+        return str(self._client.create_experiment(f"{task_name}-{task_id[:8]}", tags={"task_id": task_id}))
+
+    def _name(self, task_id: str, role: ModelRole) -> str:
+        name = self._names.get((task_id, role))
+        return str(self._model(task_id, role).name) if name is None else name
+
+    def _model(self, task_id: str, role: ModelRole) -> RegisteredModel:
+        name = self._names.get((task_id, role))
+        if name is not None:
+            return self._client.get_registered_model(name)
+        found = self._client.search_registered_models(
+            filter_string=f"tags.task_id = '{task_id}' AND tags.role = '{role.value}'"
+        )
+        if not found:
+            raise ModelNotFound(
+                f"there is no {role} of this task", where="registry", fix="create the task: dissonance task create"
+            )
+        self._names[task_id, role] = found[0].name
+        return found[0]
+
+    def _all_versions(self, name: str) -> list[MlflowVersion]:
+        return _pages(
+            lambda token: self._client.search_model_versions(f"name = '{name}'", max_results=PAGE, page_token=token)
+        )
+
+    def _all_runs(self, experiment_id: str) -> list[Any]:
+        return _pages(lambda token: self._client.search_runs([experiment_id], max_results=PAGE, page_token=token))
+
+
+def _pages(page: Any) -> list[Any]:
+    found: list[Any] = []
+    token = None
+    while True:
+        answer = page(token)
+        found.extend(answer)
+        token = answer.token
+        if not token:
+            return found
+
+
+def _aliased(model: RegisteredModel) -> int | None:
+    version = model.aliases.get(ALIAS)
+    return None if version is None else int(version)
+
+
+def _version(version: MlflowVersion, aliased: int | None) -> ModelVersion:
+    tags: dict[str, str] = version.tags
+    return ModelVersion(
+        task_id=tags["task_id"],
+        role=ModelRole(tags["role"]),
+        version=int(version.version),
+        digest=tags["digest"],
+        created_at_us=int(version.creation_timestamp) * 1000,
+        metrics=msgspec.json.decode(tags["metrics"], type=dict[str, float]),
+        parent=int(tags["parent"]) if tags["parent"] else None,
+        in_production=int(version.version) == aliased,
+    )

@@ -1,0 +1,165 @@
+"""What every registry must do; holds for the memory double and for MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from dissonance.adapters.memory.clock import FixedClock
+from dissonance.adapters.memory.registry import MemoryRegistry
+from dissonance.adapters.mlflow.registry import MlflowRegistry
+from dissonance.errors import EngineUnavailable, ModelNotFound, TaskExists
+from dissonance.ports.registry import ModelRole, ModelVersion, Registry
+
+PROPOSER, CRITIC = ModelRole.PROPOSER, ModelRole.CRITIC
+
+
+@pytest.fixture(params=["memory", "mlflow"])
+def registry(request: pytest.FixtureRequest) -> Iterator[Registry]:
+    if request.param == "memory":
+        yield MemoryRegistry(FixedClock())
+    else:
+        yield MlflowRegistry(request.getfixturevalue("all_engines").mlflow_url)
+
+
+class NewTask:
+    """A task of its own for each test, since the real registry is shared by all."""
+
+    def __init__(self) -> None:
+        self.task_id = uuid4().hex
+        self.name = f"task-{self.task_id[:12]}"
+
+    def register(
+        self,
+        registry: Registry,
+        role: ModelRole = PROPOSER,
+        artefact: bytes = b"sealed",
+        digest: str = "d" * 64,
+        parent: int | None = None,
+    ) -> ModelVersion:
+        return registry.register(
+            self.task_id,
+            self.name,
+            role,
+            artefact,
+            digest,
+            metrics={"golden_accuracy": 0.875},
+            parameters={"seed": "7"},
+            parent=parent,
+        )
+
+
+@pytest.fixture
+def task() -> NewTask:
+    return NewTask()
+
+
+def test_versions_count_up_and_are_listed_newest_first(registry: Registry, task: NewTask) -> None:
+    first = task.register(registry, digest="1" * 64)
+    second = task.register(registry, digest="2" * 64, parent=first.version)
+    assert (first.version, second.version) == (1, 2)
+    listed = registry.versions(task.task_id, PROPOSER)
+    assert [(version.version, version.digest, version.parent) for version in listed] == [
+        (2, "2" * 64, 1),
+        (1, "1" * 64, None),
+    ]
+
+
+def test_a_version_says_what_it_was_registered_with(registry: Registry, task: NewTask) -> None:
+    registered = task.register(registry)
+    (listed,) = registry.versions(task.task_id, PROPOSER)
+    assert listed == registered
+    assert (listed.task_id, listed.role, listed.metrics) == (task.task_id, PROPOSER, {"golden_accuracy": 0.875})
+    assert listed.created_at_us > 1_600_000_000_000_000
+
+
+def test_roles_of_a_task_count_their_versions_apart(registry: Registry, task: NewTask) -> None:
+    task.register(registry)
+    task.register(registry)
+    assert task.register(registry, CRITIC).version == 1
+
+
+def test_artefact_comes_back_to_the_byte(registry: Registry, task: NewTask) -> None:
+    content = bytes(range(256)) * 4000
+    task.register(registry, artefact=b"first")
+    version = task.register(registry, artefact=content)
+    assert registry.artefact(task.task_id, PROPOSER, version.version) == content
+    assert registry.artefact(task.task_id, PROPOSER, 1) == b"first"
+
+
+def test_nothing_is_in_production_until_promoted(registry: Registry, task: NewTask) -> None:
+    task.register(registry)
+    with pytest.raises(ModelNotFound):
+        registry.production(task.task_id, PROPOSER)
+    assert not registry.versions(task.task_id, PROPOSER)[0].in_production
+
+
+def test_promoting_moves_production_and_tells_what_it_was(registry: Registry, task: NewTask) -> None:
+    task.register(registry)
+    task.register(registry)
+    assert registry.promote(task.task_id, PROPOSER, 1) is None
+    assert registry.promote(task.task_id, PROPOSER, 2) == 1
+    assert registry.production(task.task_id, PROPOSER).version == 2
+    assert registry.promote(task.task_id, PROPOSER, 1) == 2
+    assert [(v.version, v.in_production) for v in registry.versions(task.task_id, PROPOSER)] == [(2, False), (1, True)]
+
+
+def test_promoting_a_version_that_does_not_exist_changes_nothing(registry: Registry, task: NewTask) -> None:
+    task.register(registry)
+    registry.promote(task.task_id, PROPOSER, 1)
+    with pytest.raises(ModelNotFound):
+        registry.promote(task.task_id, PROPOSER, 9)
+    assert registry.production(task.task_id, PROPOSER).version == 1
+
+
+def test_unknown_tasks_and_versions_are_not_found(registry: Registry, task: NewTask) -> None:
+    with pytest.raises(ModelNotFound):
+        registry.versions(task.task_id, PROPOSER)
+    with pytest.raises(ModelNotFound):
+        registry.production(task.task_id, PROPOSER)
+    task.register(registry)
+    with pytest.raises(ModelNotFound):
+        registry.artefact(task.task_id, PROPOSER, 2)
+
+
+def test_another_task_of_the_same_name_is_refused(registry: Registry, task: NewTask) -> None:
+    task.register(registry)
+    other = NewTask()
+    other.name = task.name
+    with pytest.raises(TaskExists):
+        other.register(registry)
+
+
+def test_a_deleted_task_is_gone_and_its_name_is_free_again(registry: Registry, task: NewTask) -> None:
+    task.register(registry)
+    task.register(registry, CRITIC)
+    registry.promote(task.task_id, PROPOSER, 1)
+    registry.delete_task(task.task_id)
+    with pytest.raises(ModelNotFound):
+        registry.versions(task.task_id, PROPOSER)
+    with pytest.raises(ModelNotFound):
+        registry.artefact(task.task_id, PROPOSER, 1)
+    successor = NewTask()
+    successor.name = task.name
+    assert successor.register(registry, artefact=b"new").version == 1
+    assert registry.artefact(successor.task_id, PROPOSER, 1) == b"new"
+
+
+def test_deleting_a_task_without_models_is_no_error(registry: Registry, task: NewTask) -> None:
+    registry.delete_task(task.task_id)
+    registry.ready()
+
+
+def test_a_registry_that_is_away_says_so() -> None:
+    away = MlflowRegistry("http://127.0.0.1:9")
+    double = MemoryRegistry(FixedClock())
+    double.available = False
+    for registry in (away, double):
+        with pytest.raises(EngineUnavailable):
+            registry.ready()
+        with pytest.raises(EngineUnavailable):
+            registry.versions("0" * 32, PROPOSER)
+        with pytest.raises(EngineUnavailable):
+            NewTask().register(registry)
