@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dissonance.cli.output import emit_json, error_console
 from dissonance.drills.records import Outcome, Raw, Record, read_records
 
 FIGURES_WITHOUT_LIMITS = 4
@@ -36,14 +37,15 @@ def kpis(
     """
     latest = latest_by_name(read_records(records))
     if as_json:
-        typer.echo(msgspec.json.format(msgspec.json.encode(latest)).decode())
+        emit_json(latest)
     elif latest:
         Console().print(_table(latest))
     else:
-        typer.echo(
+        error_console.print(
             f"There are no records in {records.absolute()}. Make some: dissonance drill nothing-lost, "
             "dissonance drill bench-cycle. Or name their folder: dissonance kpis --records DIR",
-            err=True,
+            markup=False,
+            soft_wrap=True,
         )
     raise typer.Exit(0 if latest and all(kpi.record.verdict is Outcome.PASS for kpi in latest) else 1)
 
