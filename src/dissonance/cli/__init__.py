@@ -14,7 +14,8 @@ from pathlib import Path
 
 import typer
 
-from dissonance.cli import engines, kpis, token
+from dissonance.cli import drill, engines, kpis, token
+from dissonance.cli import run as run_command
 from dissonance.cli.output import emit_error, emit_json, error_console
 from dissonance.errors import ConfigurationError, DissonanceError
 from dissonance.settings import read_settings
@@ -33,8 +34,10 @@ app = typer.Typer(
 app.command("up")(engines.up)
 app.command("status")(engines.status)
 app.command("down")(engines.down)
+app.command("run")(run_command.run)
 app.add_typer(token.app, name="token")
 app.command("kpis")(kpis.kpis)
+app.add_typer(drill.app, name="drill")
 
 
 def main() -> None:

@@ -1,0 +1,94 @@
+"""`dissonance drill`: start the real thing, hurt or load it, measure, write a record."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+from rich.table import Table
+
+from dissonance.cli.output import emit, error_console
+
+if TYPE_CHECKING:
+    from dissonance.drills.records import Record
+
+Result = TypeVar("Result")
+
+app = typer.Typer(help="Drills and benchmarks on the real system; each writes a record.", no_args_is_help=True)
+
+Records = Annotated[Path, typer.Option(help="Where the record goes.")]
+Data = Annotated[Path | None, typer.Option(help="A folder to work in; a temporary one when left out.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the record as JSON.")]
+DEFAULT_RECORDS = Path("records")
+
+
+@app.callback()
+def drill() -> None:
+    """Drills and benchmarks on the real system; each writes a record."""
+
+
+@app.command("nothing-lost")
+def nothing_lost(
+    rows: Annotated[int, typer.Option(min=1_000, help="Predictions to stream.")] = 50_000,
+    everything: Annotated[bool, typer.Option(help="Kill every role and engine, not just the four stated.")] = False,
+    records: Records = DEFAULT_RECORDS,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Kill critic, learner, NATS and PostgreSQL (-9) under a stream of predictions; account for every row."""
+    from dissonance.drills import nothing_lost as drill
+    from dissonance.drills.nothing_lost_record import record_of
+
+    victims = drill.EVERYTHING if everything else drill.STATED
+    outcome = _in_folder(data, lambda folder: drill.nothing_lost(folder, rows, victims, _say))
+    _finish(record_of(outcome, rows), records, as_json)
+
+
+@app.command("bench-cycle")
+def bench_cycle(
+    cycles: Annotated[int, typer.Option(min=1_000, help="Single-row requests to send.")] = 30_000,
+    connections: Annotated[int, typer.Option(min=1, max=512, help="Requests in flight.")] = 64,
+    records: Records = DEFAULT_RECORDS,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Durable cycles per second: single-row requests until all of them are stored experience."""
+    from dissonance.drills.cycle import bench_cycle, record_of
+
+    outcome = _in_folder(data, lambda folder: bench_cycle(folder, cycles, connections, _say))
+    _finish(record_of(outcome), records, as_json)
+
+
+def _in_folder(data: Path | None, work: Callable[[Path], Awaitable[Result]]) -> Result:
+    with ExitStack() as stack:
+        folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dissonance-drill-")))
+
+        async def run() -> Result:
+            return await work(folder)
+
+        return asyncio.run(run())
+
+
+def _say(line: str) -> None:
+    error_console.print(line, markup=False, soft_wrap=True)
+
+
+def _finish(record: Record, records: Path, as_json: bool) -> None:
+    from dissonance.drills.records import Outcome, write_record
+
+    path = write_record(records, record)
+    table = Table(title=f"{record.name}: {record.verdict}", caption=str(path))
+    table.add_column("measured")
+    table.add_column("value", justify="right")
+    table.add_column("limit")
+    for name, value in record.raw.items():
+        table.add_row(
+            name, f"{value:,.10g}" if isinstance(value, int | float) else str(value), record.limits.get(name, "")
+        )
+    emit(record, as_json, table)
+    raise typer.Exit(0 if record.verdict is Outcome.PASS else 1)

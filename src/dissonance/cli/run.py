@@ -1,0 +1,63 @@
+"""`dissonance run`: roles in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from dissonance.cli.output import console, emit_json
+from dissonance.settings import Settings, read_settings
+
+ALL = "all"
+
+
+class RunAnswer(msgspec.Struct, frozen=True):
+    """The line that `run --json` prints when the process takes requests."""
+
+    url: str
+    pid: int
+    roles: list[str]
+
+
+def run(
+    roles: Annotated[list[str], typer.Argument(help="proposer, critic, gate, learner, evaluator; or all.")],
+    data: Annotated[Path | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")] = None,
+    host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="The port; 0 takes any free one.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON when ready, for programs.")] = False,
+) -> None:
+    """Run roles in this process, on the engines of the settings or of the data folder, until a signal."""
+    from dissonance.roles import ROLES
+    from dissonance.telemetry.logs import configure_logging
+
+    given = {"DISSONANCE_DATA": data, "DISSONANCE_HTTP_HOST": host, "DISSONANCE_HTTP_PORT": port}
+    settings = read_settings({**os.environ, **{name: str(value) for name, value in given.items() if value is not None}})
+    names = list(ROLES) if ALL in roles else list(dict.fromkeys(roles))
+    configure_logging(settings.log_level, sys.stderr, role="+".join(names))
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(settings, names, as_json))
+
+
+async def _run(settings: Settings, names: list[str], as_json: bool) -> None:
+    from dissonance.bootstrap import run_roles
+
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+
+    def announce(url: str) -> None:
+        if as_json:
+            emit_json(RunAnswer(url, os.getpid(), names))
+        else:
+            console.print(f"{', '.join(names)} at {url}  (API: {url}/openapi.json; stop: Ctrl-C)", markup=False)
+
+    await run_roles(settings, names, stop=stop, on_started=announce)
