@@ -115,7 +115,15 @@ async def present_streams(url: str) -> frozenset[str]:
     """Names of all streams of the broker at `url`. Raises `EngineUnavailable` when JetStream does not answer."""
     client = Client()
     try:
-        await client.connect(url, connect_timeout=2, reconnect_time_wait=0, allow_reconnect=False, error_cb=_quiet)
+        # One attempt: the caller decides when to try again; nats-py would wait two seconds before its own second one.
+        await client.connect(
+            url,
+            connect_timeout=2,
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0,
+            allow_reconnect=False,
+            error_cb=_quiet,
+        )
         try:
             names: list[str] = []
             while True:

@@ -68,8 +68,22 @@ class PostgresEngine:
     name = EngineName.POSTGRESQL
     ready_limit_s = 60.0
 
-    def __init__(self, folder: DataFolder, account: Account, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        folder: DataFolder,
+        account: Account,
+        environment: Mapping[str, str],
+        *,
+        wheel: Path | None = None,
+        temporary: Path | None = None,
+    ) -> None:
+        """`wheel`: the folder of the installed package; `temporary`: for a socket or programs that cannot be inside.
+
+        Raises `EngineError` when the wheel is missing or a temporary folder cannot be made.
+        """
         self._folder = folder
+        self._temporary = temporary or Path(tempfile.gettempdir())
+        self._wheel = wheel or _installed_wheel()
         self._account = account
         self._environment = passed_on(environment)
         self._scratch: Path | None = None
@@ -91,11 +105,11 @@ class PostgresEngine:
 
         Raises `EngineError` with what initdb said.
         """
-        if (self._folder.postgres / "PG_VERSION").is_file():
-            give(self._folder.postgres, self._account)
-            return
         part = self._folder.postgres_initialising
         try:
+            if (self._folder.postgres / "PG_VERSION").is_file():
+                give(self._folder.postgres, self._account)
+                return
             if part.exists():
                 shutil.rmtree(part)
             part.mkdir(mode=0o700)
@@ -179,7 +193,7 @@ class PostgresEngine:
             return self._folder.postgres
         # The name follows from the data folder, so that the address stays the same from start to start.
         digest = hashlib.sha256(os.fsencode(self._folder.root)).hexdigest()[:16]
-        folder = Path(tempfile.gettempdir()) / f"dissonance-{os.getuid()}-{digest}"
+        folder = self._temporary / f"dissonance-{os.getuid()}-{digest}"
         shutil.rmtree(folder, ignore_errors=True)
         try:
             folder.mkdir(mode=0o700)  # fails when somebody else holds the name: nobody can plant a folder for us
@@ -193,14 +207,11 @@ class PostgresEngine:
         return folder
 
     def _reachable_programs(self) -> Path:
-        found = importlib.util.find_spec(WHEEL)
-        if found is None or not found.submodule_search_locations:
-            raise EngineError(f"{WHEEL} is not installed", where="Python environment", fix="install dissonance again")
-        wheel = Path(found.submodule_search_locations[0])
+        wheel = self._wheel
         if not self._account.is_other or others_can_reach(wheel / PROGRAMS / "bin" / "postgres"):
             return wheel / PROGRAMS
         try:
-            self._scratch = Path(tempfile.mkdtemp(prefix="dissonance-programs-"))
+            self._scratch = Path(tempfile.mkdtemp(prefix="dissonance-programs-", dir=self._temporary))
             self._scratch.chmod(0o755)
             for name in (f"{WHEEL}/{PROGRAMS}", f"{WHEEL}.libs"):
                 if (wheel.parent / name).is_dir():
@@ -208,7 +219,7 @@ class PostgresEngine:
         except (OSError, shutil.Error) as error:
             raise EngineError(
                 f"the programs of PostgreSQL cannot be copied to where its account can reach them: {error}",
-                where=tempfile.gettempdir(),
+                where=str(self._temporary),
                 fix="free 40 MB there, or set TMPDIR to another folder",
             ) from error
         return self._scratch / WHEEL / PROGRAMS
@@ -225,6 +236,14 @@ class PostgresEngine:
             path.unlink()
         except (OSError, ValueError, psutil.AccessDenied):
             return
+
+
+def _installed_wheel() -> Path:
+    # Found, not imported: its import warns, and makes folders and locks of its own.
+    found = importlib.util.find_spec(WHEEL)
+    if found is None or not found.submodule_search_locations:
+        raise EngineError(f"{WHEEL} is not installed", where="Python environment", fix="install dissonance again")
+    return Path(found.submodule_search_locations[0])
 
 
 async def check_postgres(url: str) -> None:

@@ -11,19 +11,21 @@ from pathlib import Path
 
 import msgspec
 
+from dissonance.adapters.embedded.addresses import EngineName
 from dissonance.adapters.embedded.files import write_atomically
 from dissonance.adapters.embedded.folder import DataFolder
+from dissonance.adapters.embedded.state import read_state
 from dissonance.errors import DataFolderError, EngineError
 
 
 def record_streams(folder: Path, names: Iterable[str]) -> None:
     """Note the streams that exist in the embedded broker of data folder `folder`, replacing what was noted before.
 
-    To be called after streams are made or removed. Does nothing when `folder` holds no embedded engines.
-    Raises `DataFolderError`.
+    To be called after streams are made or removed. Does nothing when no broker was started on `folder`: streams of an
+    external broker are not ours to check. Raises `DataFolderError`.
     """
-    data = DataFolder(folder)
-    if not data.version.exists():
+    data, state = DataFolder(folder), read_state(folder)
+    if state is None or EngineName.NATS not in state.children:
         return
     try:
         write_atomically(data.streams, msgspec.json.encode(sorted(set(names))))
