@@ -1,0 +1,165 @@
+"""All five roles on doubles in one process: a task, two plain models, HTTP, and the bus pumped by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from dissonance.adapters.memory.bus import MemoryBus
+from dissonance.adapters.memory.clock import FixedClock, SeededRandomness
+from dissonance.adapters.memory.keys import MemoryDataSubjectKeys
+from dissonance.adapters.memory.registry import MemoryRegistry
+from dissonance.adapters.memory.store import MemoryStore
+from dissonance.contracts.codec import decode
+from dissonance.contracts.events import Event
+from dissonance.contracts.policy import Policy
+from dissonance.contracts.schema import Feature, FeatureKind, FeatureSchema, Task
+from dissonance.contracts.topics import EventKind
+from dissonance.errors import ModelNotFound
+from dissonance.roles import ROLES
+from dissonance.roles.catalogue import Catalogue
+from dissonance.roles.role import Work, Workplace
+from dissonance.roles.serving import Matrix, Serving
+from dissonance.telemetry.metrics import Metrics
+from dissonance.web.app import create_app
+from support.access import LocalAccess
+from support.asgi import Reply, request
+
+TASK = Task(
+    task_id="0" * 31 + "1",
+    name="toy",
+    schema=FeatureSchema(
+        (
+            Feature("x", FeatureKind.NUMBER, minimum=0.0, maximum=1.0),
+            Feature("colour", FeatureKind.CATEGORY, categories=("red", "blue"), missing_allowed=True),
+        )
+    ),
+    classes=("no", "yes"),
+    target="y",
+    created_at_us=0,
+    source_digest="0" * 64,
+    time_column="at",
+    data_subject_column="person",
+)
+POLICY = Policy(D_target=0.1, max_dissonance=0.4, d_budget_per_hour=2, max_rows_per_request=50)
+
+
+class SayX:
+    """Says `yes` with probability x (kept inside 0.01 to 0.99)."""
+
+    def probabilities(self, features: Matrix) -> Matrix:
+        yes = np.clip(features[:, 0], 0.01, 0.99)
+        return np.column_stack([1.0 - yes, yes])
+
+
+class BelieveLess:
+    """Believes the proposer `gap` less than it believes itself; D is `gap`."""
+
+    def __init__(self, gap: float) -> None:
+        self.gap = gap
+
+    def confidence(self, features: Matrix, probabilities: Matrix) -> Matrix:
+        return np.asarray(np.maximum(probabilities.max(axis=1) - self.gap, 0.0))
+
+
+class PlainLoader:
+    """Pairs by version; `serving` is the one in production."""
+
+    def __init__(self, gap: float) -> None:
+        self.pairs = {1: self.pair(1, gap)}
+        self.serving = 1
+
+    @staticmethod
+    def pair(version: int, gap: float) -> Serving:
+        return Serving(version, f"{version:064x}", f"{version:063x}c", SayX(), BelieveLess(gap))
+
+    def production(self, task: Task) -> Serving:
+        return self.pairs[self.serving]
+
+    def by_digest(self, task: Task, proposer_digest: str) -> Serving:
+        for pair in self.pairs.values():
+            if pair.proposer_digest == proposer_digest:
+                return pair
+        raise ModelNotFound("no such pair")
+
+
+class Walk:
+    """Make it inside a running loop, with `await Walk.open()`."""
+
+    def __init__(self, gap: float) -> None:
+        self.clock = FixedClock()
+        self.randomness = SeededRandomness(1)
+        self.store = MemoryStore(self.clock)
+        self.keys = MemoryDataSubjectKeys(SeededRandomness(2))
+        self.bus = MemoryBus(self.clock)
+        self.loader = PlainLoader(gap)
+        self.access = LocalAccess(self.clock)
+        self.catalogue = Catalogue(self.store, self.loader, self.bus)
+        place = Workplace(
+            store=self.store,
+            keys=self.keys,
+            bus=self.bus,
+            registry=MemoryRegistry(self.clock),
+            catalogue=self.catalogue,
+            clock=self.clock,
+            randomness=self.randomness,
+        )
+        self.at_work = {name: role.build(place) for name, role in ROLES.items()}
+        self.app = create_app(
+            [built.router for built in self.at_work.values()],
+            verifier=self.access.verifier,
+            clock=self.clock,
+            randomness=self.randomness,
+            metrics=Metrics(),
+            health={},
+            configuration={},
+            max_body_bytes=1_000_000,
+        )
+
+    @classmethod
+    async def open(cls, gap: float = 0.05, policy: Policy = POLICY) -> Walk:
+        walk = cls(gap)
+        await walk.store.create(TASK, policy)
+        return walk
+
+    async def post(self, route: str, body: Mapping[str, Any] | bytes, key: str = "", grant: str = "admin") -> Reply:
+        headers = {**self.access.header(grant), "content-type": "application/json"}
+        if key:
+            headers["idempotency-key"] = key
+        data = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        return await request(self.app, "POST", f"/v1/tasks/{route}", headers=headers, body=data)
+
+    async def get(self, route: str, grant: str = "admin") -> Reply:
+        return await request(self.app, "GET", f"/v1/tasks/{route}", headers=self.access.header(grant))
+
+    async def predict(self, rows: Sequence[Mapping[str, Any]], key: str = "") -> list[str]:
+        """The prediction ids."""
+        reply = await self.post("toy/predict", {"rows": list(rows)}, key)
+        assert reply.status == 200, reply.body
+        return [prediction["prediction_id"] for prediction in reply.json()["predictions"]]
+
+    async def deliver(self, consumer: str, kinds: Sequence[EventKind], *, ack: bool = True) -> list[Event]:
+        """What is queued for one consumer."""
+        async with self.bus.subscribe(consumer, kinds) as subscription:
+            deliveries = await subscription.fetch(100, 0.0)
+            for delivery in deliveries:
+                if ack:
+                    await delivery.ack()
+            return [decode(delivery.data) for delivery in deliveries]
+
+    async def pump(self) -> None:
+        """Every consumer once, in the order of the flow: what is queued is handled and published."""
+        for work in self.works():
+            events = await self.deliver(work.consumer, work.kinds)
+            if events:
+                await self.bus.publish(await work.handle(events))
+
+    def works(self) -> list[Work]:
+        return [work for built in self.at_work.values() for work in built.work]
+
+
+def row(x: float = 0.9, person: str = "p1", at: str = "2020-01-01T00:00:00Z", **more: Any) -> dict[str, Any]:
+    return {"x": x, "colour": "red", "person": person, "at": at, **more}
