@@ -52,10 +52,14 @@ check: setup ## Style, types, import rules, and that no file names a package reg
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/python -m mypy
-	@$(BIN)/lint-imports
-	@if grep -rnIiE '$(REGISTRIES)' . --exclude-dir=.git --exclude-dir='.venv*' --exclude-dir='.*_cache' --exclude-dir=htmlcov; \
-	then echo "The lines above name a package registry; where packages come from is for whoever installs to say." >&2; exit 1; \
-	else echo "No file names a package registry."; fi
+	@$(BIN)/lint-imports --no-logo
+	@status=0; \
+	grep -rnIiE '$(REGISTRIES)' . --exclude-dir=.git --exclude-dir='.venv*' --exclude-dir='.*_cache' --exclude-dir=htmlcov || status=$$?; \
+	if [ "$$status" -ne 1 ]; then \
+	  echo "The lines above name a package registry, or grep failed; where packages come from is for whoever installs to say." >&2; \
+	  exit 1; \
+	fi; \
+	echo "No file names a package registry."
 
 .PHONY: up
 up: setup ## Start PostgreSQL, NATS and MLflow and keep them running (Ctrl-C stops them)
