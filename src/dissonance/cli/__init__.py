@@ -45,14 +45,14 @@ def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str], commands: typer.Typer = app) -> int:
     """One command line without the program's name; the exit code. Errors are told here and nowhere else.
 
     Codes: that of the error's class for an error of ours, 2 for a wrong command line, 130 for Ctrl-C, 70 for a defect.
     """
     as_json = "--json" in arguments
     try:
-        app(list(arguments), prog_name="dissonance", standalone_mode=True)
+        commands(list(arguments), prog_name="dissonance", standalone_mode=True)
     except DissonanceError as error:
         emit_error(error, as_json)
         return error.exit_code

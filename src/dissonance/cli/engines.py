@@ -16,7 +16,7 @@ from rich.status import Status
 from rich.table import Table
 
 from dissonance.cli.output import console, emit, emit_json, error_console
-from dissonance.errors import TimedOut
+from dissonance.errors import EngineError, TimedOut
 from dissonance.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -198,22 +198,25 @@ def _status_table(statuses: list[EngineStatus], folder: Path) -> Table:
 
 def _stop_supervisor(folder: Path) -> int | None:
     """Its pid, once it has ended; none when there is none. Raises `TimedOut`."""
-    import psutil
-
-    from dissonance.adapters.embedded.process import find_process
+    from dissonance.adapters.embedded.process import wait_until_gone
     from dissonance.adapters.embedded.state import read_state
 
     state = read_state(folder)
-    process = find_process(state.supervisor) if state is not None else None
-    if process is None:
+    if state is None:
         return None
-    process.terminate()
+    pid = state.supervisor.pid
     try:
-        process.wait(timeout=DOWN_LIMIT_S)
-    except psutil.TimeoutExpired as error:
-        raise TimedOut(
-            f"the supervisor (pid {process.pid}) did not end within {DOWN_LIMIT_S:.0f} s",
-            where=str(folder),
-            fix=f"see {folder / 'logs'}; kill -9 {process.pid} ends it and its engines",
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        return pid
+    except PermissionError as error:
+        raise EngineError(
+            f"the supervisor (pid {pid}) belongs to another user", where=str(folder), fix="stop it as that user"
         ) from error
-    return int(process.pid)
+    if not wait_until_gone(state.supervisor, DOWN_LIMIT_S):
+        raise TimedOut(
+            f"the supervisor (pid {pid}) did not end within {DOWN_LIMIT_S:.0f} s",
+            where=str(folder),
+            fix=f"see {folder / 'logs'}; kill -9 {pid} ends it and its engines",
+        )
+    return pid

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,9 @@ from dissonance.errors import EngineError
 SHIM = Path(__file__).with_name("shim.py")
 STOP_LIMIT_S = 10.0
 """Seconds a child has to end by itself before its group is killed."""
+
+LOOK_EVERY_S = 0.05
+"""Seconds between two looks at a process that is not our child."""
 
 
 class Program(msgspec.Struct, frozen=True):
@@ -131,24 +135,31 @@ def find_process(identity: ProcessIdentity) -> psutil.Process | None:
     return process if same_start and same_command and alive else None
 
 
+def wait_until_gone(identity: ProcessIdentity, limit_s: float) -> bool:
+    """Wait, blocking, for the end of a process that need not be our child; whether it ended within `limit_s` seconds.
+
+    One that ended but was not yet collected by its parent has ended too.
+    """
+    for _ in range(round(limit_s / LOOK_EVERY_S)):
+        if find_process(identity) is None:
+            return True
+        time.sleep(LOOK_EVERY_S)
+    return find_process(identity) is None
+
+
 def stop_left_over(identity: ProcessIdentity, stop_signal: signal.Signals, limit_s: float = STOP_LIMIT_S) -> bool:
     """End what a killed supervisor left behind; whether there was anything. Raises `EngineError` when it stays."""
-    process = find_process(identity)
-    if process is None:
+    if find_process(identity) is None:
         return False
     # The leader is alive, so its number is also the number of its group, and of nobody else's.
     _signal_group(identity.pid, stop_signal, only_leader=True)
-    try:
-        process.wait(timeout=limit_s)
-    except psutil.TimeoutExpired:
+    if not wait_until_gone(identity, limit_s):
         _signal_group(identity.pid, signal.SIGKILL)
-        try:
-            process.wait(timeout=limit_s)
-        except psutil.TimeoutExpired as error:
+        if not wait_until_gone(identity, limit_s):
             raise EngineError(
                 f"a process of an earlier start, pid {identity.pid}, does not end",
                 where=" ".join(identity.argv[:3]),
                 fix=f"kill -9 {identity.pid}, then start again",
-            ) from error
+            )
     _signal_group(identity.pid, signal.SIGKILL)
     return True
