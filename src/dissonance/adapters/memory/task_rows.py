@@ -18,6 +18,13 @@ class Link(NamedTuple):
     evidence: bytes
 
 
+class Head(NamedTuple):
+    """Where the chain ends: number and digest of its last link."""
+
+    link: int
+    digest: bytes
+
+
 class TaskRows:
     """Plain dicts, keyed by what makes a row one: row number, prediction id, window id."""
 
@@ -28,6 +35,7 @@ class TaskRows:
         self.experience: dict[bytes, Experience] = {}
         self.verdicts: dict[bytes, tuple[Verdict, Reason, int]] = {}
         self.chain: list[Link] = []
+        self.head = Head(0, bytes(32))
         self.spent: Counter[int] = Counter()
         self.windows: dict[str, Window] = {}
         self.dropped = 0

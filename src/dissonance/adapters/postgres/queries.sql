@@ -96,7 +96,7 @@ SELECT link FROM chain_heads WHERE task_id = %(task)s FOR UPDATE;
 -- name: record_verdicts
 -- purpose: verdicts, budget and one link of the chain, if the budget is what the gate saw; after lock_chain
 WITH seen AS (
-    SELECT NOT EXISTS (
+    SELECT EXISTS (SELECT FROM chain_heads WHERE task_id = %(task)s) AND NOT EXISTS (
         SELECT FROM unnest(%(seen_hours)s::bigint[], %(seen_spent)s::bigint[]) AS expected (hour, spent)
         LEFT JOIN budget ON budget.task_id = %(task)s AND budget.hour = expected.hour
         WHERE coalesce(budget.spent, 0) <> expected.spent

@@ -1,0 +1,32 @@
+"""Fresh databases on a running PostgreSQL."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+
+@contextmanager
+def fresh_database(server_url: str) -> Iterator[str]:
+    """An empty database beside the one of `server_url`, dropped at the end; yields its address."""
+    name = sql.Identifier(f"test_{secrets.token_hex(6)}")
+    execute(server_url, sql.SQL("CREATE DATABASE {}").format(name))
+    try:
+        yield make_conninfo(server_url, dbname=name.as_string().strip('"'))
+    finally:
+        execute(server_url, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+def execute(url: str, statement: sql.Composed | sql.SQL, parameters: tuple[object, ...] = ()) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement, parameters)
+
+
+def rows(url: str, statement: sql.Composed | sql.SQL) -> list[tuple[object, ...]]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        return connection.execute(statement).fetchall()

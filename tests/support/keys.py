@@ -1,0 +1,76 @@
+"""Stores of data subjects' keys to hold to one contract: in memory, and on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from dissonance.adapters.memory.clock import FixedClock, SeededRandomness
+from dissonance.adapters.memory.keys import MemoryDataSubjectKeys, WrappedKeys
+from dissonance.adapters.postgres.keys import PostgresDataSubjectKeys
+from dissonance.ports.keys import DataSubjectKeys
+
+KeyStory = Callable[[DataSubjectKeys, DataSubjectKeys], Awaitable[None]]
+KEY_ENCRYPTION_KEY = b"\x05" * 32
+HASH_KEY = b"\x06" * 32
+
+
+class KeysCase(Protocol):
+    """Two task ids of one's own, and two replicas on what they share."""
+
+    task_id: str
+    other_task_id: str
+    clock: FixedClock
+
+    def tell(self, story: KeyStory, *, second_key_encryption_key: bytes = KEY_ENCRYPTION_KEY) -> None: ...
+
+
+class MemoryKeysCase:
+    def __init__(self, seed: int) -> None:
+        self.randomness = SeededRandomness(seed)
+        self.task_id, self.other_task_id = (self.randomness.token(16).hex() for _ in range(2))
+        self.clock = FixedClock()
+
+    def tell(self, story: KeyStory, *, second_key_encryption_key: bytes = KEY_ENCRYPTION_KEY) -> None:
+        shared = WrappedKeys()
+        one, two = (
+            MemoryDataSubjectKeys(self.randomness, key_encryption_key=key, hash_key=HASH_KEY, shared=shared)
+            for key in (KEY_ENCRYPTION_KEY, second_key_encryption_key)
+        )
+
+        async def told() -> None:
+            await story(one, two)
+
+        asyncio.run(told())
+
+
+class PostgresKeysCase:
+    def __init__(self, seed: int, url: str) -> None:
+        self.randomness = SeededRandomness(seed)
+        self.task_id, self.other_task_id = (self.randomness.token(16).hex() for _ in range(2))
+        self.clock = FixedClock()
+        self.url = url
+
+    def keys(
+        self, key_encryption_key: bytes = KEY_ENCRYPTION_KEY, hash_key: bytes = HASH_KEY
+    ) -> PostgresDataSubjectKeys:
+        return PostgresDataSubjectKeys(
+            self.url,
+            key_encryption_key=key_encryption_key,
+            hash_key=hash_key,
+            clock=self.clock,
+            randomness=self.randomness,
+            connections=2,
+        )
+
+    def tell(self, story: KeyStory, *, second_key_encryption_key: bytes = KEY_ENCRYPTION_KEY) -> None:
+        async def told() -> None:
+            one, two = self.keys(), self.keys(second_key_encryption_key)
+            try:
+                await story(one, two)
+            finally:
+                await one.close()
+                await two.close()
+
+        asyncio.run(told())
