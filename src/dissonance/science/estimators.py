@@ -47,6 +47,11 @@ class EstimatorProposer:
         self._classes_count = classes_count
         self._columns = np.asarray(estimator.classes_, dtype=np.int64)
 
+    @property
+    def template(self) -> Any:
+        """The classifier without its preparation; `fit_estimator` fits a copy of it."""
+        return self._estimator.named_steps["classify"]
+
     def probabilities(self, features: Matrix) -> Matrix:
         """(n, d) to (n, k); rows sum to 1. A class that was not in the training rows has probability 0."""
         probabilities = np.zeros((len(features), self._classes_count))
@@ -112,6 +117,8 @@ def load_estimator(data: bytes, trusted_types: Sequence[str], classes_count: int
         raise _refused(f"it holds types that its manifest does not name: {error}") from error
     except (BadZipFile, KeyError, ValueError, TypeError, AttributeError, ImportError) as error:
         raise _refused(f"its skops file cannot be read: {error}") from error
+    if not isinstance(estimator, Pipeline) or "classify" not in estimator.named_steps:
+        raise _refused("it is no classifier made here")
     if not hasattr(estimator, "predict_proba") or not _fits(estimator.classes_, classes_count):
         raise _refused(f"it is no classifier of {classes_count} classes")
     return EstimatorProposer(estimator, classes_count)

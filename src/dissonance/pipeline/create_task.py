@@ -1,0 +1,229 @@
+"""From a labelled data file to a task that can be served: ingest, validate, train, evaluate, register, promote."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from dissonance.contracts.events import TaskCreated
+from dissonance.contracts.policy import Policy
+from dissonance.contracts.schema import FeatureSchema, Task
+from dissonance.decisions.rows import category_sizes
+from dissonance.errors import TaskExists, UnknownTask, WrongType
+from dissonance.pipeline.data_file import (
+    DataFile,
+    Target,
+    read_data_file,
+    read_data_subjects,
+    read_target,
+    require_columns,
+)
+from dissonance.pipeline.delete_task import remove_traces
+from dissonance.pipeline.reference import digest_of, store_reference
+from dissonance.pipeline.registration import FittedPair, RegisteredPair, register_pair
+from dissonance.pipeline.schema_inference import encode_frame, infer_schema
+from dissonance.pipeline.splitting import Parts, count_twins, refuse_leak, split_rows, splits_of
+from dissonance.pipeline.training import LabelledRows, Recipe, Score, critic_metrics, score
+from dissonance.pipeline.workshop import Progress, Workshop, no_progress
+from dissonance.ports.registry import ModelRole
+from dissonance.science.critic import out_of_fold_confidence
+from dissonance.science.dissonance import critic_distribution, dissonance
+from dissonance.science.thresholds import Thresholds, reference_thresholds
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+FOLDS = 5
+PRODUCER = "pipeline"
+
+
+class Columns(NamedTuple):
+    """Names of columns of the data file; `categorical` and `numeric` override what is inferred."""
+
+    target: str
+    time: str | None = None
+    data_subject: str | None = None
+    categorical: Collection[str] = ()
+    numeric: Collection[str] = ()
+
+
+class CreatedTask(NamedTuple):
+    """What `task create` did. `twins`: golden rows whose features equal those of a training row."""
+
+    task: Task
+    policy: Policy
+    models: RegisteredPair
+    train_rows: int
+    critic_rows: int
+    golden: Score
+    twins: int
+
+
+class _Prepared(NamedTuple):
+    schema: FeatureSchema
+    target: Target
+    rows: LabelledRows
+    data_subjects: list[str]
+    parts: Parts
+    source_digest: str
+
+
+class _Fitted(NamedTuple):
+    pair: FittedPair
+    golden: Score
+    thresholds: Thresholds
+    twins: int
+
+
+async def create_task(
+    workshop: Workshop,
+    *,
+    name: str,
+    data: Path,
+    columns: Columns,
+    policy: Policy | None = None,
+    seed: int = 0,
+    threads: int = 1,
+    estimator: Any = None,
+    declared_types: Collection[str] = (),
+    progress: Progress = no_progress,
+) -> CreatedTask:
+    """Create a task and put its first pair of models into production.
+
+    `policy` gives the limits; its `D_target` and `max_dissonance` are caps on what the reference rows say.
+    `estimator`: a scikit-learn-compatible classifier with `predict_proba` in place of LightGBM; `declared_types`:
+    types outside of numpy, scipy, scikit-learn and LightGBM that its file may hold.
+
+    Raises `WrongType` (name), `InvalidDataFile`, `TaskExists`, `ConfigurationError` or `EngineUnavailable`; nothing
+    is kept then.
+    """
+    await _require_free(workshop, name)
+    progress("read", 0.0)
+    prepared = await asyncio.to_thread(_prepare, data, columns, seed)
+    recipe = Recipe(category_sizes(prepared.schema), len(prepared.target.classes), seed, threads, estimator)
+    limits = msgspec.structs.replace(policy or Policy(), version=1)
+    fitted = await asyncio.to_thread(_fit, recipe, prepared, limits, tuple(declared_types), progress)
+    task = Task(
+        task_id=workshop.randomness.token(16).hex(),
+        name=name,
+        schema=prepared.schema,
+        classes=prepared.target.classes,
+        target=columns.target,
+        created_at_us=workshop.clock.now_us(),
+        source_digest=prepared.source_digest,
+        time_column=columns.time,
+        data_subject_column=columns.data_subject,
+    )
+    in_force = msgspec.structs.replace(
+        limits, D_target=fitted.thresholds.target, max_dissonance=fitted.thresholds.maximum
+    )
+    models = await _keep(workshop, task, in_force, prepared, fitted.pair, progress)
+    return CreatedTask(
+        task=task,
+        policy=in_force,
+        models=models,
+        train_rows=len(prepared.parts.train),
+        critic_rows=len(prepared.parts.critic),
+        golden=fitted.golden,
+        twins=fitted.twins,
+    )
+
+
+async def _require_free(workshop: Workshop, name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise WrongType(
+            f"'{name}' cannot name a task",
+            where="task name",
+            fix="use 1 to 63 lower-case letters, digits, - and _, starting with a letter or digit",
+        )
+    try:
+        await workshop.store.by_name(name)
+    except UnknownTask:
+        return
+    raise TaskExists(f"a task is named '{name}'", where="task name", fix="choose another name, or delete the task")
+
+
+def _prepare(path: Path, columns: Columns, seed: int) -> _Prepared:
+    data: DataFile = read_data_file(path)
+    require_columns(data.frame, target=columns.target, time_column=columns.time, data_subject=columns.data_subject)
+    target = read_target(data.frame, columns.target)
+    data_subjects = read_data_subjects(data, columns.data_subject)
+    beside = {name for name in (columns.target, columns.time, columns.data_subject) if name is not None}
+    schema = infer_schema(data.frame, beside, columns.categorical, columns.numeric)
+    parts = split_rows(data_subjects, target.indices, seed)
+    golden = frozenset(data_subjects[row] for row in parts.golden)
+    others = [*parts.train.tolist(), *parts.critic.tolist()]
+    refuse_leak(parts.golden.tolist(), golden, others, [data_subjects[row] for row in others])
+    rows = LabelledRows(encode_frame(schema, data.frame), target.indices)
+    return _Prepared(schema, target, rows, data_subjects, parts, data.digest)
+
+
+def _fit(
+    recipe: Recipe, prepared: _Prepared, limits: Policy, declared_types: tuple[str, ...], progress: Progress
+) -> _Fitted:
+    train, held, golden = (prepared.rows.at(part) for part in prepared.parts)
+    proposer = recipe.fit_proposer(train, lambda share: progress("fit the proposer", share))
+    progress("fit the critic", 0.0)
+    probabilities = proposer.probabilities(held.features)
+    critic = recipe.fit_critic(held, probabilities)
+    confidences = out_of_fold_confidence(
+        held.features,
+        probabilities,
+        held.classes,
+        category_sizes=recipe.category_sizes,
+        folds=FOLDS,
+        seed=recipe.seed,
+    )
+    thresholds = reference_thresholds(
+        dissonance(probabilities, critic_distribution(probabilities, confidences)),
+        window_rows=limits.window_rows,
+        target_cap=limits.D_target,
+        maximum_cap=limits.max_dissonance,
+        seed=recipe.seed,
+    )
+    golden_score = score(proposer, golden)
+    pair = FittedPair(
+        proposer=proposer,
+        critic=critic,
+        proposer_metrics={**golden_score.metrics, "train_rows": float(len(train.classes))},
+        critic_metrics={**critic_metrics(critic, proposer, golden), "fitted_rows": float(len(held.classes))},
+        parameters=recipe.parameters,
+        data_digest=digest_of(train),
+        declared_types=declared_types,
+    )
+    return _Fitted(pair, golden_score, thresholds, count_twins(golden.features, train.features))
+
+
+async def _keep(
+    workshop: Workshop, task: Task, policy: Policy, prepared: _Prepared, pair: FittedPair, progress: Progress
+) -> RegisteredPair:
+    """All of it, or none: what was written is taken back when a later step fails or is interrupted."""
+    kept = False
+    try:
+        await workshop.store.create(task, policy)
+        progress("seal the rows", 0.0)
+        await store_reference(workshop, task, prepared.rows, splits_of(prepared.parts), prepared.data_subjects)
+        progress("register the models", 0.0)
+        models = await asyncio.to_thread(register_pair, workshop, task, pair)
+        await asyncio.to_thread(workshop.registry.promote, task.task_id, ModelRole.CRITIC, models.critic.version)
+        await asyncio.to_thread(workshop.registry.promote, task.task_id, ModelRole.PROPOSER, models.proposer.version)
+        await workshop.bus.publish(
+            [
+                TaskCreated(
+                    event_id=f"created-{task.task_id}",
+                    task_id=task.task_id,
+                    produced_at_us=workshop.clock.now_us(),
+                    producer=PRODUCER,
+                    name=task.name,
+                )
+            ]
+        )
+        kept = True
+    finally:
+        if not kept:
+            await remove_traces(workshop, task.task_id)
+    progress("done", 1.0)
+    return models

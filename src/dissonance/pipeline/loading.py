@@ -1,0 +1,80 @@
+"""A registered pair, verified and opened."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dissonance.contracts.schema import Task, schema_digest
+from dissonance.decisions.models import Proposer, open_critic, open_proposer
+from dissonance.errors import ModelNotFound, ModelRefused
+from dissonance.pipeline.workshop import Workshop
+from dissonance.ports.registry import ModelRole, ModelVersion
+from dissonance.science.critic import Critic
+from dissonance.security.artefacts import Artefact, unpack
+
+
+class LoadedPair(NamedTuple):
+    """Both are verified, and the critic was made for this proposer."""
+
+    version: ModelVersion
+    critic_version: ModelVersion
+    artefact: Artefact
+    proposer: Proposer
+    critic: Critic
+
+
+def load_pair(workshop: Workshop, task: Task, version: ModelVersion) -> LoadedPair:
+    """The proposer of this version with its critic. Blocking.
+
+    Raises `ModelNotFound`, `ModelRefused` or `EngineUnavailable`.
+    """
+    critic_version = critic_of(workshop, task, version)
+    artefact, doubting = _unpacked(workshop, task, version), _unpacked(workshop, task, critic_version)
+    if doubting.manifest.parent != artefact.digest:
+        raise ModelRefused(
+            f"critic {critic_version.version} was made for another proposer than {version.version}",
+            where="registry",
+            fix="retrain: dissonance models retrain",
+        )
+    return LoadedPair(version, critic_version, artefact, open_proposer(artefact), open_critic(doubting))
+
+
+def critic_of(workshop: Workshop, task: Task, proposer: ModelVersion) -> ModelVersion:
+    """The newest critic whose parent is this proposer. Raises `ModelNotFound`."""
+    for critic in workshop.registry.versions(task.task_id, ModelRole.CRITIC):
+        if critic.parent == proposer.version:
+            return critic
+    raise ModelNotFound(
+        f"version {proposer.version} has no critic", where="registry", fix="retrain: dissonance models retrain"
+    )
+
+
+def find_version(workshop: Workshop, task: Task, number: int | None) -> ModelVersion:
+    """The proposer of this number, or the newest. Raises `ModelNotFound`."""
+    versions = workshop.registry.versions(task.task_id, ModelRole.PROPOSER)
+    for version in versions:
+        if number is None or version.version == number:
+            return version
+    raise ModelNotFound(
+        f"'{task.name}' has no version {number}" if versions else f"'{task.name}' has no models",
+        where="version",
+        fix=f"the versions are {', '.join(str(each.version) for each in reversed(versions))}" if versions else "",
+    )
+
+
+def _unpacked(workshop: Workshop, task: Task, version: ModelVersion) -> Artefact:
+    data = workshop.registry.artefact(task.task_id, version.role, version.version)
+    artefact = unpack(
+        data,
+        workshop.artefact_keys,
+        task_id=task.task_id,
+        role=version.role.value,
+        schema_digest=schema_digest(task.schema),
+    )
+    if artefact.digest != version.digest:
+        raise ModelRefused(
+            f"{version.role} {version.version} is not the model that was registered under this version",
+            where="registry",
+            fix="roll back to a version that holds: dissonance models rollback",
+        )
+    return artefact

@@ -1,0 +1,120 @@
+"""Labelled rows into the store, sealed, and out of it again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dissonance.contracts.schema import Task
+from dissonance.contracts.sealed import SealedRow
+from dissonance.errors import SealBroken
+from dissonance.pipeline.training import LabelledRows
+from dissonance.pipeline.workshop import Workshop
+from dissonance.ports.store import ReferenceRows, Split
+from dissonance.security.rows import features_matrix, label_row_id, open_rows, reference_row_id, seal_rows
+
+CHUNK_ROWS = 20_000
+"""Rows whose keys are held at once."""
+
+
+class OpenedRows(NamedTuple):
+    """Rows that could be opened. `row_numbers` of the data file (-1 for experience), `data_subjects` by their hash;
+    `erased`: rows left out because their data subject's key is gone."""
+
+    rows: LabelledRows
+    row_numbers: list[int]
+    data_subjects: list[bytes]
+    erased: int
+
+
+async def store_reference(
+    workshop: Workshop, task: Task, rows: LabelledRows, splits: Sequence[Split], data_subjects: Sequence[str]
+) -> None:
+    """Seal every row under its data subject's key and store it. `data_subjects`: ids in plain, one a row."""
+    hashes = [workshop.keys.data_subject_hash(task.task_id, data_subject) for data_subject in data_subjects]
+    for start in range(0, len(hashes), CHUNK_ROWS):
+        chunk = range(start, min(start + CHUNK_ROWS, len(hashes)))
+        keys = await workshop.keys.obtain(task.task_id, list({hashes[i] for i in chunk}))
+        sealed = seal_rows(
+            keys,
+            task.task_id,
+            [reference_row_id(i) for i in chunk],
+            [hashes[i] for i in chunk],
+            [SealedRow(features=rows.features[i].tobytes(), label=int(rows.classes[i])) for i in chunk],
+            workshop.randomness,
+        )
+        await workshop.store.add_reference(
+            task.task_id, ReferenceRows(list(chunk), [splits[i] for i in chunk], [hashes[i] for i in chunk], sealed)
+        )
+
+
+async def open_reference(workshop: Workshop, task: Task, split: Split) -> OpenedRows:
+    """Raises `SealBroken` when a row was changed or holds no label."""
+    stored = await workshop.store.reference(task.task_id, split)
+    opened: list[SealedRow | None] = []
+    for start in range(0, len(stored.row_numbers), CHUNK_ROWS):
+        chunk = slice(start, start + CHUNK_ROWS)
+        data_subjects = stored.data_subjects[chunk]
+        keys = await workshop.keys.find(task.task_id, list(set(data_subjects)))
+        row_ids = [reference_row_id(number) for number in stored.row_numbers[chunk]]
+        opened += open_rows(keys, task.task_id, row_ids, data_subjects, stored.sealed[chunk])
+    there = [position for position, row in enumerate(opened) if row is not None]
+    rows = [row for row in opened if row is not None]
+    return OpenedRows(
+        rows=_labelled(task, rows, [row.label for row in rows]),
+        row_numbers=[stored.row_numbers[i] for i in there],
+        data_subjects=[stored.data_subjects[i] for i in there],
+        erased=len(opened) - len(rows),
+    )
+
+
+async def open_experience(workshop: Workshop, task: Task) -> OpenedRows:
+    """Admitted rows that have a label, in order of event time."""
+    stored = [row for row in await workshop.store.learnable(task.task_id) if row.label_sealed is not None]
+    data_subjects = [row.data_subject for row in stored]
+    keys = await workshop.keys.find(task.task_id, list(set(data_subjects)))
+    ids = [row.prediction_id for row in stored]
+    inputs = open_rows(keys, task.task_id, ids, data_subjects, [row.sealed for row in stored])
+    labels = open_rows(
+        keys,
+        task.task_id,
+        [label_row_id(each) for each in ids],
+        data_subjects,
+        [row.label_sealed or b"" for row in stored],
+    )
+    both = [(i, row, label) for i, (row, label) in enumerate(zip(inputs, labels, strict=True)) if row and label]
+    return OpenedRows(
+        rows=_labelled(task, [row for _, row, _ in both], [label.label for _, _, label in both]),
+        row_numbers=[-1] * len(both),
+        data_subjects=[data_subjects[i] for i, _, _ in both],
+        erased=len(stored) - len(both),
+    )
+
+
+def without(opened: OpenedRows, data_subjects: frozenset[bytes]) -> OpenedRows:
+    """The rows that are about none of these data subjects."""
+    kept = [i for i, data_subject in enumerate(opened.data_subjects) if data_subject not in data_subjects]
+    return OpenedRows(
+        rows=opened.rows.at(np.array(kept, dtype=np.int64)),
+        row_numbers=[opened.row_numbers[i] for i in kept],
+        data_subjects=[opened.data_subjects[i] for i in kept],
+        erased=opened.erased,
+    )
+
+
+def digest_of(rows: LabelledRows) -> str:
+    """SHA-256 over features and classes, in order, 64 hex digits."""
+    digest = hashlib.sha256(np.ascontiguousarray(rows.features).tobytes())
+    digest.update(np.ascontiguousarray(rows.classes).tobytes())
+    return digest.hexdigest()
+
+
+def _labelled(task: Task, rows: Sequence[SealedRow], labels: Sequence[int]) -> LabelledRows:
+    classes: NDArray[np.int64] = np.array(labels, dtype=np.int64)
+    if len(classes) and not (classes.min() >= 0 and classes.max() < len(task.classes)):
+        raise SealBroken("a stored row has no label of the task", where="label", fix="restore it from a backup")
+    return LabelledRows(features_matrix(rows, len(task.schema.features)), classes)

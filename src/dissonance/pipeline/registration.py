@@ -1,0 +1,114 @@
+"""A fitted pair becomes two signed, sealed artefacts and two registered versions that name each other."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import NamedTuple
+
+from dissonance.contracts.schema import Task, schema_digest
+from dissonance.decisions.models import CRITIC_FILE, SKOPS_FILE, TEXT_FILE
+from dissonance.pipeline.training import Proposer
+from dissonance.pipeline.workshop import Workshop
+from dissonance.ports.registry import ModelRole, ModelVersion
+from dissonance.science.critic import Critic
+from dissonance.science.proposer import LightGBMProposer
+from dissonance.security.artefacts import ArtefactFormat, Manifest, file_digests, pack
+from dissonance.security.envelope import NONCE_BYTES
+
+LIBRARIES = ("dissonance", "lightgbm", "numpy", "scikit-learn", "skops")
+
+
+class FittedPair(NamedTuple):
+    """Models, what is known of them, and what they were made from.
+
+    `parent`: the proposer in production when they were fitted. `data_digest`: SHA-256 over the training rows.
+    """
+
+    proposer: Proposer
+    critic: Critic
+    proposer_metrics: Mapping[str, float]
+    critic_metrics: Mapping[str, float]
+    parameters: Mapping[str, str]
+    data_digest: str
+    parent: ModelVersion | None = None
+    declared_types: Sequence[str] = ()
+
+
+class RegisteredPair(NamedTuple):
+    proposer: ModelVersion
+    critic: ModelVersion
+
+
+def register_pair(workshop: Workshop, task: Task, pair: FittedPair) -> RegisteredPair:
+    """Pack and register both. Blocking. Raises `EngineUnavailable`, `TaskExists` or `ConfigurationError`.
+
+    The critic's parent is its proposer: by digest in the manifest, by version in the registry.
+    """
+    proposer_format, proposer_files, types = _proposer_files(pair)
+    before = "" if pair.parent is None else pair.parent.digest
+    manifest = _manifest(workshop, task, ModelRole.PROPOSER, proposer_format, proposer_files, pair, before, types)
+    proposer = _register(
+        workshop, task, manifest, proposer_files, pair, None if pair.parent is None else pair.parent.version
+    )
+    critic_files = {CRITIC_FILE: pair.critic.to_json()}
+    manifest = _manifest(
+        workshop, task, ModelRole.CRITIC, ArtefactFormat.CRITIC_JSON, critic_files, pair, proposer.digest, ()
+    )
+    return RegisteredPair(proposer, _register(workshop, task, manifest, critic_files, pair, proposer.version))
+
+
+def _proposer_files(pair: FittedPair) -> tuple[ArtefactFormat, dict[str, bytes], tuple[str, ...]]:
+    if isinstance(pair.proposer, LightGBMProposer):
+        return ArtefactFormat.LIGHTGBM_TEXT, {TEXT_FILE: pair.proposer.text.encode()}, ()
+    data, types = pair.proposer.stored(pair.declared_types)
+    return ArtefactFormat.SKOPS, {SKOPS_FILE: data}, types
+
+
+def _manifest(
+    workshop: Workshop,
+    task: Task,
+    role: ModelRole,
+    artefact_format: ArtefactFormat,
+    files: Mapping[str, bytes],
+    pair: FittedPair,
+    parent: str,
+    trusted_types: tuple[str, ...],
+) -> Manifest:
+    return Manifest(
+        format=artefact_format,
+        task_id=task.task_id,
+        role=role.value,
+        classes=task.classes,
+        schema_digest=schema_digest(task.schema),
+        files=file_digests(files),
+        libraries={name: version(name) for name in LIBRARIES} | {"python": platform.python_version()},
+        training_data_digest=pair.data_digest,
+        parent=parent,
+        created_at_us=workshop.clock.now_us(),
+        trusted_types=trusted_types,
+    )
+
+
+def _register(
+    workshop: Workshop,
+    task: Task,
+    manifest: Manifest,
+    files: Mapping[str, bytes],
+    pair: FittedPair,
+    parent: int | None,
+) -> ModelVersion:
+    role = ModelRole(manifest.role)
+    artefact, digest = pack(manifest, files, workshop.artefact_keys, workshop.randomness.token(NONCE_BYTES))
+    metrics = pair.proposer_metrics if role is ModelRole.PROPOSER else pair.critic_metrics
+    return workshop.registry.register(
+        task.task_id,
+        task.name,
+        role,
+        artefact,
+        digest,
+        metrics=dict(metrics),
+        parameters={**pair.parameters, "format": manifest.format.value, "schema_digest": manifest.schema_digest},
+        parent=parent,
+    )

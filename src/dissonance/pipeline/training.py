@@ -1,0 +1,137 @@
+"""Fit a pair: a proposer, and the critic that doubts it, on rows the proposer was not fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dissonance.science.critic import Critic, fit_critic
+from dissonance.science.dissonance import critic_distribution, dissonance
+from dissonance.science.estimators import EstimatorProposer, fit_estimator
+from dissonance.science.metrics import (
+    Interval,
+    accuracy,
+    brier_score,
+    expected_calibration_error,
+    log_loss,
+    wilson_interval,
+)
+from dissonance.science.proposer import LightGBMProposer, fit_lightgbm
+
+Proposer = LightGBMProposer | EstimatorProposer
+
+
+class LabelledRows(NamedTuple):
+    """`features` (n, d); `classes` (n,): index of each row's class."""
+
+    features: NDArray[np.float64]
+    classes: NDArray[np.int64]
+
+    def at(self, positions: NDArray[np.int64]) -> LabelledRows:
+        return LabelledRows(self.features[positions], self.classes[positions])
+
+    def __add__(self, other: LabelledRows) -> LabelledRows:  # type: ignore[override]  # rows, not tuple items
+        return LabelledRows(np.vstack((self.features, other.features)), np.concatenate((self.classes, other.classes)))
+
+
+class Recipe(NamedTuple):
+    """How to fit: all that a fit depends on beside its rows. `estimator`: a scikit-learn classifier, else LightGBM."""
+
+    category_sizes: tuple[int, ...]
+    classes_count: int
+    seed: int
+    threads: int = 1
+    estimator: Any = None
+
+    def fit_proposer(self, rows: LabelledRows, progress: Callable[[float], None] | None = None) -> Proposer:
+        if self.estimator is not None:
+            return fit_estimator(
+                self.estimator,
+                rows.features,
+                rows.classes,
+                category_sizes=self.category_sizes,
+                classes_count=self.classes_count,
+                seed=self.seed,
+            )
+        return fit_lightgbm(
+            rows.features,
+            rows.classes,
+            category_sizes=self.category_sizes,
+            classes_count=self.classes_count,
+            seed=self.seed,
+            threads=self.threads,
+            progress=progress,
+        )
+
+    def fit_critic(self, rows: LabelledRows, probabilities: NDArray[np.float64]) -> Critic:
+        """`probabilities` (n, k) come from a proposer that did not see the rows."""
+        return fit_critic(rows.features, probabilities, rows.classes, category_sizes=self.category_sizes)
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """For the record of the run."""
+        kind = "LightGBM" if self.estimator is None else type(self.estimator).__name__
+        return {"model": kind, "seed": str(self.seed), "threads": str(self.threads)}
+
+
+class Score(NamedTuple):
+    """A proposer on labelled rows it never saw. `interval` of the accuracy at 95 %; log loss in nats."""
+
+    rows: int
+    accuracy: float
+    interval: Interval
+    log_loss: float
+    brier: float
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        return {
+            "golden_rows": float(self.rows),
+            "golden_accuracy": self.accuracy,
+            "golden_accuracy_low": self.interval.low,
+            "golden_accuracy_high": self.interval.high,
+            "golden_log_loss": self.log_loss,
+            "golden_brier": self.brier,
+        }
+
+
+def score(proposer: Any, rows: LabelledRows) -> Score:
+    """`proposer` has `probabilities`; n is at least 1."""
+    p = proposer.probabilities(rows.features)
+    right = int((p.argmax(axis=1) == rows.classes).sum())
+    return Score(
+        rows=len(rows.classes),
+        accuracy=accuracy(p, rows.classes),
+        interval=wilson_interval(right, len(rows.classes)),
+        log_loss=log_loss(p, rows.classes),
+        brier=brier_score(p, rows.classes),
+    )
+
+
+def critic_metrics(critic: Critic, proposer: Any, rows: LabelledRows) -> dict[str, float]:
+    """What the critic says of rows that neither model saw, against the truth."""
+    p = proposer.probabilities(rows.features)
+    c = critic.confidence(rows.features, p)
+    right = (p.argmax(axis=1) == rows.classes).astype(np.float64)
+    return {
+        "golden_estimated_accuracy": float(c.mean()),
+        "golden_realised_accuracy": float(right.mean()),
+        "golden_calibration_error": expected_calibration_error(c, right),
+        "golden_mean_dissonance": float(dissonance(p, critic_distribution(p, c)).mean()),
+    }
+
+
+def out_of_fold_probabilities(
+    recipe: Recipe, base: LabelledRows, rows: LabelledRows, folds: Sequence[int] | NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """p (n, k) of `rows`, each from a proposer fitted on `base` and on the other folds of `rows`."""
+    fold = np.asarray(folds)
+    probabilities = np.empty((len(rows.classes), recipe.classes_count))
+    for number in np.unique(fold):
+        held = np.flatnonzero(fold == number)
+        proposer = recipe.fit_proposer(base + rows.at(np.flatnonzero(fold != number)))
+        probabilities[held] = proposer.probabilities(rows.features[held])
+    return probabilities

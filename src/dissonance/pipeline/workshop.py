@@ -1,0 +1,45 @@
+"""What the pipeline works with: ports only. `bootstrap.System` is one; tests make one of doubles."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from dissonance.ports.bus import Bus
+from dissonance.ports.clock import Clock, Randomness
+from dissonance.ports.keys import DataSubjectKeys
+from dissonance.ports.registry import Registry
+from dissonance.ports.store import Store
+from dissonance.security.artefacts import ArtefactKeys
+
+
+class Workshop(Protocol):
+    @property
+    def store(self) -> Store: ...
+
+    @property
+    def keys(self) -> DataSubjectKeys: ...
+
+    @property
+    def registry(self) -> Registry: ...
+
+    @property
+    def bus(self) -> Bus: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def randomness(self) -> Randomness: ...
+
+    @property
+    def artefact_keys(self) -> ArtefactKeys: ...
+
+
+class Progress(Protocol):
+    def __call__(self, stage: str, share: float) -> None:
+        """`share` of the stage, 0 to 1, is done; may be called from another thread."""
+        ...
+
+
+def no_progress(stage: str, share: float) -> None:
+    """For callers that show none."""
