@@ -14,7 +14,7 @@ from pathlib import Path
 
 import typer
 
-from dissonance.cli import drill, engines, kpis, token
+from dissonance.cli import dead_letters, drill, engines, kpis, token
 from dissonance.cli import run as run_command
 from dissonance.cli.output import emit_error, emit_json, error_console
 from dissonance.errors import ConfigurationError, DissonanceError
@@ -36,6 +36,7 @@ app.command("status")(engines.status)
 app.command("down")(engines.down)
 app.command("run")(run_command.run)
 app.add_typer(token.app, name="token")
+app.add_typer(dead_letters.app, name="dead-letters")
 app.command("kpis")(kpis.kpis)
 app.add_typer(drill.app, name="drill")
 
