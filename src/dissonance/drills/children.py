@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from typing import Any, BinaryIO
 import msgspec
 import psutil
 
+from dissonance.adapters.embedded.process import SHIM
 from dissonance.errors import EngineError, TimedOut
 from dissonance.settings import PREFIX, Settings
 
@@ -78,7 +80,9 @@ def command_line(arguments: Sequence[str], settings: Mapping[str, str]) -> list[
     names = [name for name in Settings.__struct_fields__ if name not in settings]
     unset = [word for name in names for word in ("-u", PREFIX + name.upper())]
     variables = [f"{PREFIX}{name.upper()}={value}" for name, value in settings.items()]
-    return ["/usr/bin/env", *unset, *variables, sys.executable, "-m", "dissonance", *arguments]
+    # Should this process die without a word, the kernel stops the child (Linux), and it its own children.
+    watched = (sys.executable, "-I", "-S", str(SHIM), str(os.getpid()), str(int(signal.SIGTERM)), "-1", "-1")
+    return [*watched, "/usr/bin/env", *unset, *variables, sys.executable, "-m", "dissonance", *arguments]
 
 
 async def start_child(

@@ -62,7 +62,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class DissonanceClient:
-    """One connection pool to one base address; `attempts` counts what was sent, retries included.
+    """One connection pool to one base address; `attempts` counts what was sent, `retries` what of it was sent again.
 
     `randomness` gives jitter and idempotency keys; `sleep` takes seconds.
     """
@@ -78,6 +78,7 @@ class DissonanceClient:
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.attempts = 0
+        self.retries = 0
         self._token = token
         self._randomness = randomness
         self._patience = patience or Patience()
@@ -168,6 +169,7 @@ class DissonanceClient:
                 raise failure
             await self._sleep(max(delay_s, asked_s))
             waited_s += max(delay_s, asked_s)
+            self.retries += 1
         raise AssertionError("the delays never end")
 
     async def _once(

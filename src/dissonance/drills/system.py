@@ -22,7 +22,7 @@ from typing import Any, Self
 
 import psutil
 
-from dissonance.adapters.embedded.state import read_state
+from dissonance.adapters.embedded.state import engine_pids
 from dissonance.drills.children import Child, memory_of, run_command, start_child
 from dissonance.errors import EngineError
 
@@ -114,9 +114,8 @@ class RunningSystem:
         return child is not None and child.running
 
     def engine_pids(self) -> dict[str, int]:
-        """Process ids of `postgresql`, `nats` and `mlflow`, as their supervisor wrote them down last."""
-        state = read_state(self.data)
-        return {name: child.pid for name, child in state.children.items()} if state is not None else {}
+        """Process ids of `postgresql`, `nats` and `mlflow`, of those that live now."""
+        return engine_pids(self.data)
 
     async def kill_engine(self, name: str) -> int:
         """SIGKILL to one engine; `dissonance up` brings it back. Returns the pid that was killed."""
@@ -136,9 +135,10 @@ class RunningSystem:
         """`dissonance <arguments> --json` on this data folder, decoded. Raises `EngineError` with its last words."""
         return await run_command("-".join(arguments[:2]), (*arguments, "--json"), self._settings, self.logs, limit_s)
 
-    async def token(self, grant: str, task: str = "*") -> str:
-        """A token of the local issuer, signed."""
-        made = await self.command("token", "create", "--grant", grant, "--task", task)
+    async def token(self, *grants: str, task: str = "*") -> str:
+        """A token of the local issuer with these grants, valid for an hour."""
+        asked = [word for grant in grants for word in ("--grant", grant)]
+        made = await self.command("token", "create", *asked, "--task", task)
         return str(made["token"])
 
     def memory_bytes(self) -> dict[str, int]:

@@ -1,0 +1,97 @@
+"""Where every row went: acknowledged ids against the store and the dead letters, one by one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from dissonance.bootstrap import System
+from dissonance.contracts.codec import decode
+from dissonance.contracts.events import Predicted
+from dissonance.contracts.ids import id_from_text
+from dissonance.contracts.policy import Policy
+from dissonance.drills.demo.progress import Progress
+from dissonance.drills.demo.result import Accounting, ReasonCount
+from dissonance.drills.demo.story import Span
+from dissonance.errors import ContractError
+from dissonance.roles.evaluator.role import CONSUMES as EVALUATOR_CONSUMES
+
+EVALUATOR = "evaluator"
+CHUNK = 5_000
+LOOK_EVERY_S = 0.5
+STILL_S = 60.0  # seconds without any progress after which waiting ends and the account tells what is missing
+
+
+async def look(system: System, task_id: str, progress: Progress) -> None:
+    """Read how far the store is into `progress`."""
+    counts = await system.store.counts(task_id)
+    progress.admitted, progress.blocked, progress.labels_joined = counts.admitted, counts.blocked, counts.labelled
+
+
+async def drained(system: System, task_id: str, progress: Progress, now_s: Callable[[], float]) -> None:
+    """Wait until every acknowledged row is stored, every label joined and every window restated.
+
+    Returns also when nothing has moved for `STILL_S` seconds; the account then says what is missing.
+    """
+    moved_s, seen = now_s(), (-1, -1, -1)
+    while now_s() - moved_s < STILL_S:
+        await look(system, task_id, progress)
+        dead = await dead_ids(system, task_id)
+        lag = await system.bus.lag(EVALUATOR, EVALUATOR_CONSUMES)
+        stored = progress.admitted + progress.blocked
+        labels_done = progress.labels_joined >= progress.labels_sent
+        if stored + len(dead) >= progress.acknowledged and labels_done and lag == 0:
+            return
+        if (stored, progress.labels_joined, lag) != seen:
+            moved_s, seen = now_s(), (stored, progress.labels_joined, lag)
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def account(
+    system: System, task_id: str, acknowledged: Sequence[str], progress: Progress, *, requests: int, retries: int
+) -> Accounting:
+    ids = [id_from_text(text) for text in acknowledged]
+    stored: set[bytes] = set()
+    for start in range(0, len(ids), CHUNK):
+        stored |= await system.store.stored_ids(task_id, ids[start : start + CHUNK])
+    counts = await system.store.counts(task_id)
+    dead = await dead_ids(system, task_id) - stored
+    return Accounting(
+        acknowledged=len(ids),
+        admitted=counts.admitted,
+        blocked=counts.blocked,
+        dead_lettered=len(dead),
+        missing=len(set(ids) - stored - dead),
+        unexpected=counts.admitted + counts.blocked - len(stored),
+        labels_sent=progress.labels_sent,
+        labels_joined=counts.labelled,
+        requests=requests,
+        retries=retries,
+        verdict_chain_links=await system.store.verify_chain(task_id),
+    )
+
+
+async def dead_ids(system: System, task_id: str) -> set[bytes]:
+    """Prediction ids in dead letters of rows on their way to the store."""
+    found: set[bytes] = set()
+    for letter in await system.bus.dead_letters():
+        if letter.task_id != task_id:
+            continue
+        try:
+            event = decode(letter.data)
+        except ContractError:
+            continue  # it names no ids that could be read; its rows stay missing, which the account shows
+        if isinstance(event, Predicted):
+            found.update(event.prediction_ids)
+    return found
+
+
+async def reasons_by_window(system: System, task_id: str, span: Span, policy: Policy) -> list[ReasonCount]:
+    """Verdicts of the rows with event time in `span`, by window and reason."""
+    width_us = policy.window_s * 1_000_000
+    counts: Counter[tuple[int, str, str]] = Counter()
+    for row in await system.store.between(task_id, span.start_us, span.end_us):
+        start_us = row.event_time_us // width_us * width_us
+        counts[start_us, row.reason.value, row.verdict.value] += 1
+    return [ReasonCount(start_us, reason, verdict, n) for (start_us, reason, verdict), n in sorted(counts.items())]

@@ -1,0 +1,196 @@
+"""The demo in the terminal: a live panel where there is one, plain lines where there is none; the table at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from dissonance.contracts.api import WindowReply
+from dissonance.contracts.times import to_us
+from dissonance.drills.demo.progress import Progress
+from dissonance.drills.demo.result import DemoResult
+from dissonance.drills.demo.story import FALL, RETURN
+
+REFRESH_S = 0.25
+LINE_EVERY_S = 5.0
+NOTES_SHOWN = 7
+BARS = "▁▂▃▄▅▆▇█"
+GIB = 2**30
+
+
+async def show_live(progress: Progress, console: Console) -> None:
+    """Redraw until cancelled."""
+    with Live(_panel(progress), console=console, refresh_per_second=8, transient=True) as live:
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            live.update(_panel(progress))
+
+
+async def show_plain(progress: Progress, console: Console) -> None:
+    """A line for whatever happened and one every few seconds of streaming, until cancelled."""
+    shown, last_s = 0, 0.0
+    with suppress(asyncio.CancelledError):
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            shown = _print_notes(progress, console, shown)
+            if 0 < progress.rows_sent < progress.rows_total and progress.elapsed_s - last_s >= LINE_EVERY_S:
+                last_s = progress.elapsed_s
+                _line(console, progress.elapsed_s, stream_line(progress))
+    _print_notes(progress, console, shown)
+
+
+def stream_line(progress: Progress) -> str:
+    """Where the stream is, in one line."""
+    latest = progress.windows[-1] if progress.windows else None
+    labelled = next((w for w in reversed(progress.windows) if w.realised_accuracy is not None), None)
+    parts = [
+        f"{_day(progress.event_time_us)}  {progress.rows_sent:,}/{progress.rows_total:,} rows",
+        f"model v{progress.model_version}",
+        f"admitted {progress.admitted:,} blocked {progress.blocked:,} labels {progress.labels_joined:,}",
+    ]
+    if latest is not None:
+        parts.append(f"dissonance {latest.mean_dissonance:.3f} estimated {latest.estimated_accuracy:.3f}")
+    if labelled is not None:
+        parts.append(f"realised {labelled.realised_accuracy:.3f} (window from {labelled.start[:10]})")
+    return " | ".join(parts)
+
+
+def sparkline(values: Sequence[float | None], low: float, high: float) -> str:
+    """One character a value between `low` and `high`; a dot where there is none.
+
+    >>> sparkline([0.0, 0.5, 1.0, None], 0.0, 1.0)
+    '▁▅█·'
+    """
+    width = max(high - low, 1e-9)
+    steps = [None if value is None else min(1.0, max(0.0, (value - low) / width)) for value in values]
+    return "".join("·" if step is None else BARS[round(step * (len(BARS) - 1) + 1e-9)] for step in steps)
+
+
+def end_table(result: DemoResult) -> RenderableType:
+    """Events in = events accounted for; before and after; labels; times; memory; where to look further."""
+    accounting, update = result.accounting, result.update
+    table = Table(title="What the demo showed", show_header=False, title_justify="left", padding=(0, 1))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("events in", f"{accounting.acknowledged:,} predictions acknowledged, each with an id")
+    table.add_row("accounted for", _accounted(result))
+    table.add_row("labels", f"{accounting.labels_sent:,} sent 30 days late, {accounting.labels_joined:,} joined")
+    table.add_row(
+        "update",
+        f"v{update.old_version} → v{update.new_version} in {update.seconds:.0f} s, while requests went on "
+        f"({accounting.requests:,} requests, none lost, {accounting.retries} sent again); "
+        f"{update.labels_used:,} labels of the stream used",
+    )
+    for compared in result.compared:
+        table.add_row(
+            f"{compared.name}",
+            f"accuracy {compared.before.estimate:.1%} → [bold]{compared.after.estimate:.1%}[/bold], change "
+            f"{_points(compared.change.estimate)} points (95 %: {_points(compared.change.low)} to "
+            f"{_points(compared.change.high)}) on {compared.rows:,} rows that neither version was trained on",
+        )
+    table.add_row("time", f"{result.seconds:.0f} s in all, {result.stream_seconds:.0f} s of it streaming")
+    memory = ", ".join(f"{name} {size / GIB:.2f}" for name, size in result.memory_bytes.items())
+    table.add_row("memory", f"{sum(result.memory_bytes.values()) / GIB:.2f} GiB ({memory})")
+    table.add_row("report", escape(result.report))
+    table.add_row("look further", _further(result))
+    return table
+
+
+def _accounted(result: DemoResult) -> str:
+    accounting = result.accounting
+    text = (
+        f"{accounting.admitted:,} admitted + {accounting.blocked:,} blocked "
+        f"+ {accounting.dead_lettered:,} dead-lettered"
+    )
+    if accounting.balanced:
+        return f"[green]{text} = {accounting.acknowledged:,}, to the last one[/green]"
+    return (
+        f"[red]{text}; {accounting.missing:,} missing, {accounting.unexpected:,} unexpected, "
+        f"{accounting.labels_sent - accounting.labels_joined:,} labels not joined[/red]"
+    )
+
+
+def _further(result: DemoResult) -> str:
+    if not result.data_folder:
+        return "dissonance demo --keep keeps the data folder, to look into it with dissonance up"
+    folder = escape(result.data_folder)
+    return (
+        f"dissonance up --data {folder} starts PostgreSQL, NATS and MLflow on it again and prints their addresses "
+        f"(MLflow's models and runs are at its URL); then: dissonance run all, dissonance models list {result.task}"
+    )
+
+
+def _panel(progress: Progress) -> RenderableType:
+    counts = Table.grid(padding=(0, 3))
+    counts.add_row(
+        f"event time [bold]{_day(progress.event_time_us)}[/bold]",
+        f"model [bold]v{progress.model_version}[/bold]" if progress.model_version else "",
+        f"acknowledged [bold]{progress.acknowledged:,}[/bold]",
+        f"admitted [green]{progress.admitted:,}[/green]",
+        f"blocked [yellow]{progress.blocked:,}[/yellow]",
+        f"labels [bold]{progress.labels_joined:,}[/bold]",
+    )
+    notes = [
+        Text(f"{note.elapsed_s:6.1f} s  {note.text}", style="dim" if age else "bold")
+        for age, note in enumerate(reversed(progress.notes[-NOTES_SHOWN:]))
+    ]
+    bar = ProgressBar(total=progress.rows_total, completed=progress.rows_sent)
+    body = Group(bar, counts, Text(), _plots(progress), Text(), *reversed(notes))
+    return Panel(body, title=f"dissonance demo · {progress.elapsed_s:.0f} s · {progress.step}", title_align="left")
+
+
+def _plots(progress: Progress) -> Table:
+    """One character a window; red where three of four rows are from group quarters."""
+    windows = progress.windows
+    table = Table.grid(padding=(0, 2))
+    accuracies = [w.realised_accuracy for w in windows if w.realised_accuracy is not None]
+    accuracies += [w.estimated_accuracy for w in windows]
+    low, high = (min(accuracies), max(accuracies)) if accuracies else (0.0, 1.0)
+    dissonances = [w.mean_dissonance for w in windows]
+    for name, values, bounds in (
+        ("dissonance", dissonances, (0.0, max(dissonances, default=1.0))),
+        ("accuracy, estimated", [w.estimated_accuracy for w in windows], (low, high)),
+        ("accuracy, realised", [w.realised_accuracy for w in windows], (low, high)),
+    ):
+        line = Text()
+        for window, character in zip(windows, sparkline(values, *bounds), strict=True):
+            line.append(character, style=_style(window))
+        latest = next((value for value in reversed(values) if value is not None), None)
+        table.add_row(
+            name, line, "" if latest is None else f"{latest:.3f}", f"[dim]{bounds[0]:.2f}–{bounds[1]:.2f}[/dim]"
+        )
+    return table
+
+
+def _style(window: WindowReply) -> str:
+    middle_us = (to_us(window.start, "start") + to_us(window.end, "end")) // 2
+    stretch = any(span.start_us <= middle_us < span.end_us for span in (FALL, RETURN))
+    return "red" if stretch else "cyan"
+
+
+def _print_notes(progress: Progress, console: Console, shown: int) -> int:
+    for note in progress.notes[shown:]:
+        _line(console, note.elapsed_s, note.text)
+    return len(progress.notes)
+
+
+def _line(console: Console, elapsed_s: float, text: str) -> None:
+    console.print(f"{elapsed_s:6.1f} s  {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:+.1f}"
+
+
+def _day(time_us: int) -> str:
+    return datetime.fromtimestamp(time_us / 1e6, UTC).date().isoformat() if time_us else "–"
