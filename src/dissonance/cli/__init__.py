@@ -14,7 +14,7 @@ from pathlib import Path
 
 import typer
 
-from dissonance.cli import dead_letters, drill, engines, kpis, token
+from dissonance.cli import dead_letters, drill, engines, kpis, models, task, token
 from dissonance.cli import run as run_command
 from dissonance.cli.output import emit_error, emit_json, error_console
 from dissonance.errors import ConfigurationError, DissonanceError
@@ -35,6 +35,8 @@ app.command("up")(engines.up)
 app.command("status")(engines.status)
 app.command("down")(engines.down)
 app.command("run")(run_command.run)
+app.add_typer(task.app, name="task")
+app.add_typer(models.app, name="models")
 app.add_typer(token.app, name="token")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.command("kpis")(kpis.kpis)

@@ -1,0 +1,60 @@
+"""One command's work on a running system."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+from dissonance.cli.output import progress
+from dissonance.settings import read_settings
+
+if TYPE_CHECKING:
+    from dissonance.bootstrap import System
+    from dissonance.pipeline.workshop import Progress
+
+T = TypeVar("T")
+
+STAGES: dict[str, tuple[int, int]] = {
+    "read": (0, 5),
+    "open the rows": (0, 15),
+    "fit the proposer": (15, 60),
+    "fit the critic": (60, 70),
+    "seal the rows": (70, 90),
+    "register the models": (90, 100),
+    "done": (100, 100),
+}
+"""Where each stage of a long command lies on its bar, in percent."""
+
+
+def on_system(data_folder: str | None, use: Callable[[System], Awaitable[T]]) -> T:
+    """Connect, do, disconnect. `data_folder`: in place of `DISSONANCE_DATA`."""
+    from dissonance.bootstrap import open_system
+
+    variables = dict(os.environ) if data_folder is None else {**os.environ, "DISSONANCE_DATA": data_folder}
+    settings = read_settings(variables)
+
+    async def used() -> T:
+        async with open_system(settings) as system:
+            return await use(system)
+
+    return asyncio.run(used())
+
+
+@contextmanager
+def stages(what: str, *, quiet: bool) -> Iterator[Progress]:
+    """A bar that follows the stages of the pipeline; `quiet` as with `--json`."""
+    with progress(what, total=100, quiet=quiet) as advance:
+        shown = 0
+
+        def follow(stage: str, share: float) -> None:
+            nonlocal shown
+            start, end = STAGES[stage]
+            percent = round(start + share * (end - start))
+            if percent > shown:
+                advance(percent - shown)
+                shown = percent
+
+        yield follow

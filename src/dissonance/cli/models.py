@@ -1,0 +1,215 @@
+"""`dissonance models`: retrain, promote, roll back, list."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+from rich.table import Table
+
+from dissonance.cli.connected import on_system, stages
+from dissonance.cli.output import emit
+from dissonance.contracts.times import to_text
+
+if TYPE_CHECKING:
+    from dissonance.bootstrap import System
+    from dissonance.pipeline.promotion import Promoted
+    from dissonance.pipeline.retrain import Retrained
+    from dissonance.ports.registry import ModelVersion
+
+app = typer.Typer(help="Models of a task: retrain, promote, rollback, list.", no_args_is_help=True)
+
+BY = "operator"
+
+TaskName = Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")]
+Data = Annotated[str | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+class RetrainedAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What `retrain --json` prints. `labels` were learnt from; `golden_*` are accuracies on the golden holdout, of
+    the model in production (before) and of the candidate (after), with the candidate's 95 % interval; log loss in
+    nats."""
+
+    task: str
+    version: int
+    critic_version: int
+    model_digest: str
+    incumbent_version: int
+    labels: int
+    golden_excluded: int
+    erased: int
+    golden_rows: int
+    golden_before: float
+    golden_after: float
+    golden_after_low: float
+    golden_after_high: float
+    log_loss_before: float
+    log_loss_after: float
+
+
+class PromotedAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What `promote --json` and `rollback --json` print; no accuracies after a rollback, which asks for none."""
+
+    task: str
+    version: int
+    critic_version: int
+    previous_version: int | None
+    golden_before: float | None
+    golden_after: float | None
+
+
+class ModelLine(msgspec.Struct, frozen=True):
+    """What `list --json` prints a list of; `created_at` is RFC 3339; a critic's parent is its proposer."""
+
+    role: str
+    version: int
+    in_production: bool
+    parent: int | None
+    created_at: str
+    digest: str
+    metrics: dict[str, float]
+
+
+@app.command()
+def retrain(
+    task: TaskName,
+    seed: Annotated[int, typer.Option(help="Seed of the fit.")] = 0,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit a candidate on the reference rows and all labelled experience; it serves nobody until it is promoted."""
+    from dissonance.pipeline.retrain import retrain
+
+    with stages(f"retraining {task}", quiet=as_json) as follow:
+
+        async def work(system: System) -> Retrained:
+            return await retrain(system, task, seed=seed, threads=os.cpu_count() or 1, progress=follow)
+
+        answer = retrained_answer(on_system(data, work))
+    emit(answer, as_json, _retrained_table(answer))
+
+
+@app.command()
+def promote(
+    task: TaskName,
+    version: Annotated[int | None, typer.Option(help="The proposer's version; the newest when left out.")] = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a version and its critic into production, if its accuracy on the golden holdout allows it."""
+    from dissonance.pipeline.promotion import promote
+
+    async def work(system: System) -> Promoted:
+        return await promote(system, task, version, by=BY)
+
+    _emit_promoted(promoted_answer(on_system(data, work)), as_json)
+
+
+@app.command()
+def rollback(
+    task: TaskName,
+    version: Annotated[int | None, typer.Option(help="Go back to this one; else to what was replaced.")] = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take the version in production back."""
+    from dissonance.pipeline.promotion import rollback
+
+    async def work(system: System) -> Promoted:
+        return await rollback(system, task, version, by=BY)
+
+    _emit_promoted(promoted_answer(on_system(data, work)), as_json)
+
+
+@app.command("list")
+def list_(task: TaskName, data: Data = None, as_json: AsJson = False) -> None:
+    """Versions, newest first, with what is known of them."""
+    from dissonance.pipeline.promotion import list_models
+
+    async def work(system: System) -> list[ModelVersion]:
+        return await list_models(system, task)
+
+    lines = [model_line(version) for version in on_system(data, work)]
+    emit(lines, as_json, _models_table(task, lines))
+
+
+def retrained_answer(retrained: Retrained) -> RetrainedAnswer:
+    before, after = retrained.incumbent, retrained.candidate
+    return RetrainedAnswer(
+        task=retrained.task.name,
+        version=retrained.models.proposer.version,
+        critic_version=retrained.models.critic.version,
+        model_digest=retrained.models.proposer.digest,
+        incumbent_version=retrained.incumbent_version,
+        labels=retrained.experience_rows,
+        golden_excluded=retrained.golden_excluded,
+        erased=retrained.erased,
+        golden_rows=after.rows,
+        golden_before=before.accuracy,
+        golden_after=after.accuracy,
+        golden_after_low=after.interval.low,
+        golden_after_high=after.interval.high,
+        log_loss_before=before.log_loss,
+        log_loss_after=after.log_loss,
+    )
+
+
+def promoted_answer(promoted: Promoted) -> PromotedAnswer:
+    return PromotedAnswer(
+        task=promoted.task.name,
+        version=promoted.version,
+        critic_version=promoted.critic_version,
+        previous_version=promoted.previous_version,
+        golden_before=None if promoted.incumbent is None else promoted.incumbent.accuracy,
+        golden_after=None if promoted.candidate is None else promoted.candidate.accuracy,
+    )
+
+
+def model_line(version: ModelVersion) -> ModelLine:
+    return ModelLine(
+        role=version.role.value,
+        version=version.version,
+        in_production=version.in_production,
+        parent=version.parent,
+        created_at=to_text(version.created_at_us),
+        digest=version.digest,
+        metrics=version.metrics,
+    )
+
+
+def _retrained_table(answer: RetrainedAnswer) -> Table:
+    table = Table(title=f"Candidate {answer.version} of {answer.task}", caption="Next: dissonance models promote TASK")
+    table.add_column("on the golden holdout")
+    table.add_column(f"version {answer.incumbent_version}", justify="right")
+    table.add_column(f"version {answer.version}", justify="right")
+    table.add_row("accuracy", f"{answer.golden_before:.4f}", f"{answer.golden_after:.4f}")
+    table.add_row("95 % interval", "", f"{answer.golden_after_low:.4f} to {answer.golden_after_high:.4f}")
+    table.add_row("log loss, nats", f"{answer.log_loss_before:.4f}", f"{answer.log_loss_after:.4f}")
+    table.add_row("labels learnt from", "", str(answer.labels))
+    return table
+
+
+def _emit_promoted(answer: PromotedAnswer, as_json: bool) -> None:
+    before = "nothing" if answer.previous_version is None else f"version {answer.previous_version}"
+    emit(answer, as_json, f"In production: version {answer.version} (before: {before}), critic {answer.critic_version}")
+
+
+def _models_table(task: str, lines: list[ModelLine]) -> Table:
+    table = Table(title=f"Models of {task}")
+    for heading in ("role", "version", "production", "parent", "created at", "golden accuracy", "digest"):
+        table.add_column(heading, overflow="fold")
+    for line in lines:
+        accuracy = line.metrics.get("golden_accuracy")
+        table.add_row(
+            line.role,
+            str(line.version),
+            "yes" if line.in_production else "",
+            "" if line.parent is None else str(line.parent),
+            line.created_at,
+            "" if accuracy is None else f"{accuracy:.4f}",
+            line.digest[:12],
+        )
+    return table
