@@ -14,7 +14,7 @@ from pathlib import Path
 
 import typer
 
-from dissonance.cli import dead_letters, drill, engines, kpis, models, task, token
+from dissonance.cli import dead_letters, demo, drill, engines, kpis, models, task, token
 from dissonance.cli import run as run_command
 from dissonance.cli.output import emit_error, emit_json, error_console
 from dissonance.errors import ConfigurationError, DissonanceError
@@ -31,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.command("demo")(demo.demo)
 app.command("up")(engines.up)
 app.command("status")(engines.status)
 app.command("down")(engines.down)

@@ -45,7 +45,7 @@ STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "dissonance",
     "font.family": "sans-serif",
-    "font.sans-serif": ["system-ui"],
+    "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
     "axes.edgecolor": GRID,
     "axes.labelcolor": INK,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 
 import msgspec
@@ -25,7 +25,7 @@ h1{font-size:1.7rem;margin-bottom:.2rem}h2{font-size:1.2rem;margin:2.2rem 0 .4re
 figure{margin:1rem 0}svg{width:100%;height:auto;color:var(--ink)}
 table{border-collapse:collapse;width:100%;font-size:.92rem;margin:.6rem 0}
 th,td{text-align:left;padding:.3rem .6rem .3rem 0;border-bottom:1px solid var(--grid);vertical-align:top}
-td.n{text-align:right;font-variant-numeric:tabular-nums}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
 .lead{display:grid;grid-template-columns:repeat(auto-fit,minmax(12rem,1fr));gap:.8rem;margin:1.2rem 0}
 .lead div{border:1px solid var(--grid);border-radius:.4rem;padding:.7rem .9rem}.lead b{display:block;font-size:1.5rem}
 """
@@ -234,14 +234,9 @@ def _prose(text: str) -> str:
     return "".join(f"<p>{escape(' '.join(part.split()))}</p>" for part in text.split("\n\n"))
 
 
-def _table(head: Iterable[str], rows: Iterable[tuple[str, ...]], numbers: set[int]) -> str:
-    heading = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f"<td{' class=n' if column in numbers else ''}>{escape(cell)}</td>" for column, cell in enumerate(row)
-        )
-        + "</tr>"
-        for row in rows
-    )
+def _table(head: Sequence[str], rows: Iterable[tuple[str, ...]], numbers: set[int]) -> str:
+    classes = ["" if column not in numbers else " class=n" for column in range(len(head))]
+    heading = "".join(f"<th{kind}>{escape(cell)}</th>" for kind, cell in zip(classes, head, strict=True))
+    lines = ["".join(f"<td{kind}>{escape(cell)}</td>" for kind, cell in zip(classes, row, strict=True)) for row in rows]
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
     return f"<table><thead><tr>{heading}</tr></thead><tbody>{body}</tbody></table>"

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections.abc import Awaitable, Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol
 
-from dissonance.contracts.api import Label
+from dissonance.contracts.api import Label, LabelsReply, PredictReply, Row
 from dissonance.contracts.times import to_text
-from dissonance.drills.client import DissonanceClient
 from dissonance.drills.demo.progress import Progress
 from dissonance.drills.demo.story import Part
 from dissonance.errors import TimedOut
@@ -24,6 +23,16 @@ LABEL_DELAY_US = 30 * 86_400 * 1_000_000  # event time from an answer to its lab
 LABELS_PER_REQUEST = 500
 HOLD_LIMIT_S = 150.0  # seconds that a held stream waits
 LABEL_SOURCE = "demo"
+
+
+class Predicts(Protocol):
+    """What the stream asks of a `DissonanceClient`."""
+
+    async def predict(self, task: str, rows: Sequence[Row]) -> PredictReply: ...
+
+
+class TakesLabels(Protocol):
+    async def labels(self, task: str, labels: Sequence[Label], source: str) -> LabelsReply: ...
 
 
 class Pace:
@@ -61,9 +70,7 @@ class _Owed(NamedTuple):
 class Stream:
     """Sends the rows of `part`; `acknowledged` holds the prediction ids that were answered, in no fixed order."""
 
-    def __init__(
-        self, predict: DissonanceClient, label: DissonanceClient, task: str, progress: Progress, pace: Pace
-    ) -> None:
+    def __init__(self, predict: Predicts, label: TakesLabels, task: str, progress: Progress, pace: Pace) -> None:
         self.acknowledged: list[str] = []
         self.requests = 0
         self._predict = predict
