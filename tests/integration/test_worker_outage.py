@@ -13,10 +13,9 @@ from dissonance.adapters.nats import JetStreamBus
 from dissonance.contracts.codec import decode
 from dissonance.contracts.events import Event, WindowEvaluated
 from dissonance.contracts.topics import EventKind
-from dissonance.errors import EngineUnavailable
 from dissonance.roles.worker import Worker
 from dissonance.telemetry.metrics import Metrics
-from support.bus import NatsServer, collect
+from support.bus import NatsServer, collect, until_lag
 from support.events import evaluated, joined
 
 EVENTS = 600
@@ -62,17 +61,6 @@ def worker_on(bus: JetStreamBus) -> Worker:
     )
 
 
-async def settled(bus: JetStreamBus) -> None:
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                if await bus.lag("role", [IN]) == 0:
-                    return
-            except EngineUnavailable:
-                pass
-            await asyncio.sleep(0.05)
-
-
 def test_two_replicas_go_on_by_themselves_when_the_broker_was_killed_and_one_of_them_died(server: NatsServer) -> None:
     async def scenario() -> None:
         first, second = await connect(server), await connect(server)
@@ -85,7 +73,7 @@ def test_two_replicas_go_on_by_themselves_when_the_broker_was_killed_and_one_of_
         await asyncio.to_thread(server.stop)
         await asyncio.sleep(0.1)
         await asyncio.to_thread(server.start)
-        await settled(second)
+        await until_lag(second, "role", [IN], 0, within_s=30)
         workers[1].stop()
         await running[1]
         assert await second.dead_letters() == []
