@@ -13,13 +13,19 @@ TASK = "census"
 TARGET = "employed"
 PERSON = "person"
 TRAIN_YEAR = 2015
+NUMBERS = ("AGEP", "SCHL")
 
 
 def write_training_file(folder: Path, rows: int) -> Path:
-    """The first `rows` adults of 2015, as the file that `dissonance task create` reads."""
+    """The first `rows` adults of 2015, as the file that `dissonance task create` reads, and behind them the first
+    person of each category that those do not have: a category that was never seen is not answered."""
     path = folder / f"census-{rows}.parquet"
-    frame = _adults(TRAIN_YEAR).head(rows)
-    frame.drop(columns="year").to_parquet(path)
+    adults = _adults(TRAIN_YEAR)
+    first = adults.head(rows)
+    rest = adults.iloc[rows:]
+    columns = [name for name in adults.columns if name not in (*NUMBERS, TARGET, PERSON, "year")]
+    rare = [rest[~rest[name].isin(first[name])].drop_duplicates(name) for name in columns]
+    pd.concat([first, *rare]).drop_duplicates(PERSON).drop(columns="year").to_parquet(path)
     return path
 
 
