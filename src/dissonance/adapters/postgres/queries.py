@@ -14,7 +14,7 @@ def load_queries(file_name: str) -> dict[str, bytes]:
     >>> load_queries("queries.sql")["count_labels"].split()[0]
     b'SELECT'
     """
-    text = resources.files(__package__).joinpath(file_name).read_text("utf-8")
+    text = resources.files("dissonance.adapters.postgres").joinpath(file_name).read_text("utf-8")
     heads = list(_NAME.finditer(text))
     ends = [head.start() for head in heads[1:]] + [len(text)]
     return {
