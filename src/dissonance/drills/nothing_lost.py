@@ -26,6 +26,9 @@ CLIENTS = 8
 TRAINING_ROWS = 8_000
 DRAIN_LIMIT_S = 240.0
 LOOK_EVERY_S = 0.5
+SECONDS_PER_KILL = 4.0
+"""The stream lasts at least this long before, between and after the kills."""
+
 PATIENCE = Patience(total_s=300.0)
 
 ENGINES = ("nats", "postgresql")
@@ -67,15 +70,17 @@ async def nothing_lost(folder: Path, rows: int, victims: Sequence[str], say: Say
         settings = Settings(data=str(folder / "data"))
         token = await running.token("client", task=census.TASK)
         acknowledged: list[str] = []
-        started_us = clock.now_us()
-        async with DissonanceClient(running.url("proposer"), token, SystemRandomness(), patience=PATIENCE) as client:
-            killer = asyncio.create_task(_kill_in_turn(running, victims, acknowledged, rows, say))
-            await _stream(client, records, acknowledged)
-            await killer
-            attempts = client.attempts
-        streamed_us = clock.now_us()
-        say(f"{len(acknowledged)} rows acknowledged; waiting until all are stored")
         async with open_system(settings) as system:
+            started_us = clock.now_us()
+            async with DissonanceClient(
+                running.url("proposer"), token, SystemRandomness(), patience=PATIENCE
+            ) as client:
+                killer = asyncio.create_task(_kill_in_turn(running, victims, acknowledged, rows, say))
+                await _stream(client, records, acknowledged, rows / (SECONDS_PER_KILL * (len(victims) + 1)))
+                await killer
+                attempts = client.attempts
+            streamed_us = clock.now_us()
+            say(f"{len(acknowledged)} rows acknowledged; waiting until all are stored")
             await _drained(system, len(acknowledged))
             return await _account(
                 system,
@@ -88,11 +93,15 @@ async def nothing_lost(folder: Path, rows: int, victims: Sequence[str], say: Say
             )
 
 
-async def _stream(client: DissonanceClient, records: list[Row], acknowledged: list[str]) -> None:
+async def _stream(client: DissonanceClient, records: list[Row], acknowledged: list[str], rows_per_s: float) -> None:
+    """All records once, not faster than `rows_per_s`, so that the stream outlasts the restarts it must survive."""
     starts = iter(range(0, len(records), ROWS_PER_REQUEST))
+    begun_s = asyncio.get_running_loop().time()
 
     async def one_client() -> None:
         for start in starts:
+            ahead_s = begun_s + start / rows_per_s - asyncio.get_running_loop().time()
+            await asyncio.sleep(max(0.0, ahead_s))
             reply = await client.predict(census.TASK, records[start : start + ROWS_PER_REQUEST])
             acknowledged.extend(prediction.prediction_id for prediction in reply.predictions)
 
@@ -102,17 +111,21 @@ async def _stream(client: DissonanceClient, records: list[Row], acknowledged: li
 async def _kill_in_turn(
     running: RunningSystem, victims: Sequence[str], acknowledged: list[str], rows: int, say: Say
 ) -> None:
-    """Spread evenly over the stream: the i-th of m is killed when i / (m + 1) of the rows are acknowledged."""
-    for number, victim in enumerate(victims, start=1):
-        while len(acknowledged) < rows * number / (len(victims) + 1):
-            await asyncio.sleep(0.02)
-        if victim in running.groups:
-            await running.kill(victim)
-            say(f"killed {victim} after {len(acknowledged)} rows; starting it again")
-            await running.start(victim)
-        else:
-            pid = await running.kill_engine(victim)
-            say(f"killed {victim} (pid {pid}) after {len(acknowledged)} rows; its supervisor starts it again")
+    """Spread evenly over the stream: the i-th of m is killed when i / (m + 1) of the rows are acknowledged.
+
+    A role is started again at once, as its supervisor would; the next victim does not wait for it.
+    """
+    async with asyncio.TaskGroup() as restarts:
+        for number, victim in enumerate(victims, start=1):
+            while len(acknowledged) < rows * number / (len(victims) + 1):
+                await asyncio.sleep(0.02)
+            if victim in running.groups:
+                await running.kill(victim)
+                say(f"killed {victim} after {len(acknowledged)} rows; starting it again")
+                restarts.create_task(running.start(victim))
+            else:
+                pid = await running.kill_engine(victim)
+                say(f"killed {victim} (pid {pid}) after {len(acknowledged)} rows; its supervisor starts it again")
 
 
 async def _drained(system: System, expected: int) -> None:
