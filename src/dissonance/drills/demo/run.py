@@ -25,14 +25,15 @@ from dissonance.drills.demo.compare import compare
 from dissonance.drills.demo.progress import Progress
 from dissonance.drills.demo.result import Compared, DemoResult, StepTime, Update
 from dissonance.drills.demo.story import (
-    AFTER_US,
-    BEFORE_US,
+    AFTER,
+    BEFORE,
     PERSON,
     RETURN,
     SEED,
     STREAM,
     TARGET,
     TIME,
+    WINDOW_US,
     Story,
     build_story,
     write_training_file,
@@ -46,8 +47,8 @@ from dissonance.ports.clock import Clock, Randomness
 from dissonance.settings import Settings
 
 TASK = "acs-employment"
-POLICY = {"window_s": 30 * 86_400}
-"""What the demo's policy changes: at this traffic a window of a day would hold some 36 rows."""
+POLICY = {"window_s": WINDOW_US // 1_000_000}
+"""What the demo's policy changes."""
 
 STREAM_S = 100.0  # seconds that the stream takes, the update apart
 LOOK_EVERY_S = 0.5
@@ -135,13 +136,15 @@ class _Walk:
         progress, steps = self._progress, self._steps
         progress.model_version = (await self._clients.proposer.models(TASK)).serving_version
         with steps.step("comparison rows to the first version"):
-            before = await self._stream.answers(story.comparison.at(BEFORE_US))
+            before = await self._stream.answers(story.comparison.during(BEFORE))
         with steps.step("stream"):
             update = await self._stream_and_update(story)
         with steps.step("wait until everything is stored, joined and restated"):
             await drained(self._system, self._task.task_id, progress, progress.now_s)
+            await self._stream.settle()
+            await drained(self._system, self._task.task_id, progress, progress.now_s)
         with steps.step("comparison rows to the new version"):
-            after = await self._stream.answers(story.comparison.at(AFTER_US))
+            after = await self._stream.answers(story.comparison.during(AFTER))
             await drained(self._system, self._task.task_id, progress, progress.now_s)
         with steps.step("account for every row"):
             return await self._result(story, started_at, update, compare(story.comparison, before, after))

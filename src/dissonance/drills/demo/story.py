@@ -83,8 +83,13 @@ class Span(NamedTuple):
 STREAM = Span(_us(2016, 1, 1), _us(2019, 1, 1))
 FALL = Span(_us(2017, 4, 1), _us(2017, 9, 1))
 RETURN = Span(_us(2018, 9, 1), _us(2018, 12, 1))
-BEFORE_US, AFTER_US = _us(2015, 12, 1), _us(2019, 2, 1)
-"""Event times of the comparison's two rounds: outside the stream, so that they are in none of its windows."""
+WINDOW_US = 30 * 86_400 * 1_000_000
+"""One evaluation window: at this traffic one of a day would hold 36 rows. Counted from 1970, as the evaluator does."""
+
+_first_us = STREAM.start_us // WINDOW_US * WINDOW_US
+_last_us = -(-STREAM.end_us // WINDOW_US) * WINDOW_US
+BEFORE, AFTER = Span(_first_us - WINDOW_US, _first_us), Span(_last_us, _last_us + WINDOW_US)
+"""Event times of the comparison's two rounds: the windows just outside those of the stream."""
 
 
 @dataclass(frozen=True)
@@ -109,9 +114,9 @@ class Part:
             record[TIME] = to_text(time_us)
         return records
 
-    def at(self, time_us: int) -> Part:
-        """The same people at one moment."""
-        return replace(self, times_us=np.full(len(self.frame), time_us, dtype=np.int64))
+    def during(self, span: Span) -> Part:
+        """The same people, evenly over another span of event time."""
+        return replace(self, times_us=_even_times(span, len(self.frame)))
 
 
 class Story(NamedTuple):
@@ -139,7 +144,7 @@ def build_story(source: Path, rows: int = DEFAULT_ROWS, seed: int = SEED) -> Sto
     comparison = _part(
         people,
         np.sort(np.concatenate([pools.take(COMPARISON_YEAR, quarters, COMPARED_EACH) for quarters in (True, False)])),
-        np.full(2 * COMPARED_EACH, BEFORE_US, dtype=np.int64),
+        _even_times(BEFORE, 2 * COMPARED_EACH),
     )
     return Story(train, _stream(people, pools, rows, random), comparison, thinned_away)
 

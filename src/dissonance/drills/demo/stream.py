@@ -15,7 +15,7 @@ from dissonance.contracts.api import Label, LabelsReply, PredictReply, Row
 from dissonance.contracts.times import to_text
 from dissonance.drills.demo.progress import Progress
 from dissonance.drills.demo.story import Part
-from dissonance.errors import TimedOut
+from dissonance.errors import TimedOut, UnknownPrediction
 
 ROWS_PER_REQUEST = 200
 IN_FLIGHT = 4
@@ -23,6 +23,8 @@ LABEL_DELAY_US = 30 * 86_400 * 1_000_000  # event time from an answer to its lab
 LABELS_PER_REQUEST = 500
 HOLD_LIMIT_S = 150.0  # seconds that a held stream waits
 LABEL_SOURCE = "demo"
+OVERTAKEN_TRIES, OVERTAKEN_S = 60, 0.5
+"""Tries, and seconds between them, for labels of rows that are not stored yet."""
 
 
 class Predicts(Protocol):
@@ -70,7 +72,15 @@ class _Owed(NamedTuple):
 class Stream:
     """Sends the rows of `part`; `acknowledged` holds the prediction ids that were answered, in no fixed order."""
 
-    def __init__(self, predict: Predicts, label: TakesLabels, task: str, progress: Progress, pace: Pace) -> None:
+    def __init__(
+        self,
+        predict: Predicts,
+        label: TakesLabels,
+        task: str,
+        progress: Progress,
+        pace: Pace,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self.acknowledged: list[str] = []
         self.requests = 0
         self._predict = predict
@@ -78,12 +88,13 @@ class Stream:
         self._task = task
         self._progress = progress
         self._pace = pace
+        self._sleep = sleep
         self._owed: list[_Owed] = []
         self._ripe: list[Label] = []
         self._slots = asyncio.Semaphore(IN_FLIGHT)
 
     async def run(self, part: Part, hold: Hold) -> None:
-        """Send everything, then the labels still owed. Raises what the client raises, or `TimedOut` when held."""
+        """Send every row and the labels that come meanwhile. Raises what the client raises, or `TimedOut`."""
         async with asyncio.TaskGroup() as tasks:
             for start in range(0, len(part), ROWS_PER_REQUEST):
                 end = min(start + ROWS_PER_REQUEST, len(part))
@@ -97,6 +108,9 @@ class Stream:
                 for labels in self._due(time_us):
                     await self._slots.acquire()
                     tasks.create_task(self._send_labels(labels))
+
+    async def settle(self) -> None:
+        """Send the labels still owed; for when the rows are stored."""
         for labels in self._due(None):
             await self._slots.acquire()
             await self._send_labels(labels)
@@ -141,10 +155,19 @@ class Stream:
 
     async def _send_labels(self, labels: list[Label]) -> None:
         try:
-            reply = await self._label.labels(self._task, labels, LABEL_SOURCE)
+            reply = await self._accepted(labels)
             self._progress.labels_sent += reply.accepted
         finally:
             self._slots.release()
+
+    async def _accepted(self, labels: list[Label]) -> LabelsReply:
+        """A label may overtake the row it is for, when the store is behind: it is refused then, and sent again."""
+        for _ in range(OVERTAKEN_TRIES - 1):
+            try:
+                return await self._label.labels(self._task, labels, LABEL_SOURCE)
+            except UnknownPrediction:
+                await self._sleep(OVERTAKEN_S)
+        return await self._label.labels(self._task, labels, LABEL_SOURCE)
 
 
 async def _released(hold: Hold) -> None:

@@ -12,6 +12,8 @@ import pytest
 from dissonance.contracts.times import to_us
 from dissonance.data import acs_employment_path
 from dissonance.drills.demo.story import (
+    AFTER,
+    BEFORE,
     CATEGORIES,
     COMPARED_EACH,
     FALL,
@@ -21,6 +23,7 @@ from dissonance.drills.demo.story import (
     STREAM,
     TARGET,
     TIME,
+    WINDOW_US,
     Story,
     build_story,
     write_training_file,
@@ -98,10 +101,12 @@ def test_rows_for_the_api_hold_features_time_and_person_and_no_label() -> None:
     assert (type(rows[0]["AGEP"]), type(rows[0]["RELP"])) == (int, str)
 
 
-def test_comparison_keeps_its_people_when_moved_in_time() -> None:
-    moved = story().comparison.at(1_000_000)
+def test_comparison_keeps_its_people_in_windows_that_hold_nothing_of_the_stream() -> None:
+    windows = [set(part.times_us // WINDOW_US) for part in (story().comparison.during(BEFORE), story().stream)]
+    moved = story().comparison.during(AFTER)
     assert moved.frame is story().comparison.frame
-    assert set(moved.times_us.tolist()) == {1_000_000}
+    assert (len(windows[0]), len(set(moved.times_us // WINDOW_US))) == (1, 1)
+    assert not windows[1] & (windows[0] | set(moved.times_us // WINDOW_US))
 
 
 def test_training_file_writes_categories_as_text_and_keeps_time_and_person(tmp_path: Path) -> None:
