@@ -7,7 +7,7 @@ SHELL := bash
 
 PYTHON ?=
 BIN := .venv/bin
-PYTHONS := $(if $(PYTHON),"$(PYTHON)",python3.13 python3.12 python3.11 python3 python3.14)
+PYTHONS := $(if $(PYTHON),"$(PYTHON)",python3 python3.11 python3.12 python3.13 python3.14)
 CODE := src tests
 
 # Written with brackets, so that this line does not name a registry itself.
