@@ -1,0 +1,139 @@
+"""A data scientist's first day, on the real engines: create a task, serve it, doubt it, label it, read its windows,
+update it while it serves, and take the update back."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from dissonance.adapters.clock import SystemRandomness
+from dissonance.bootstrap import open_system
+from dissonance.contracts.api import Label, Row
+from dissonance.contracts.schema import Scalar
+from dissonance.drills import census
+from dissonance.drills.client import DissonanceClient
+from dissonance.drills.system import TWO_PROCESSES, RunningSystem
+from dissonance.errors import EngineError, Forbidden, Unauthenticated, UnseenCategory
+from dissonance.settings import Settings
+
+TRAINING_ROWS = 6_000
+ROWS = 1_200
+BATCH = 200
+GOLDEN_DROP = 0.5
+"""This story is about moving models, not about the gate's limit, which has its own tests."""
+
+
+@pytest.mark.timeout(300)
+def test_a_task_is_created_served_doubted_labelled_updated_and_taken_back(tmp_path: Path) -> None:
+    asyncio.run(walk(tmp_path))
+
+
+async def walk(folder: Path) -> None:
+    records, labels = census.traffic(ROWS + BATCH)
+    policy = folder / "policy.json"
+    policy.write_text(f'{{"golden_drop_max": {GOLDEN_DROP}}}')
+    async with RunningSystem(folder / "data", folder / "logs", TWO_PROCESSES) as running:
+        create = (
+            *census.create_arguments(census.write_training_file(folder, TRAINING_ROWS)),
+            *("--policy", str(policy)),
+        )
+        created = await running.command(*create)
+        assert created["task"] == census.TASK
+        assert created["train_rows"] + created["critic_rows"] + created["golden_rows"] >= TRAINING_ROWS
+        with pytest.raises(EngineError, match="task-exists"):
+            await running.command(*create)
+        await running.start_all()
+        token = await running.token("admin", task=census.TASK)
+        async with (
+            DissonanceClient(running.url("proposer"), token, SystemRandomness()) as proposer,
+            DissonanceClient(running.url("learner"), token, SystemRandomness()) as backstage,
+        ):
+            answers = await serve(proposer, records)
+            await refuse(running, proposer, records)
+            await settled(folder / "data", ROWS, 0)
+            await label(folder / "data", backstage, answers, labels)
+            await update_and_take_back(running, proposer, records[ROWS:])
+
+
+async def serve(proposer: DissonanceClient, records: list[Row]) -> dict[str, Scalar]:
+    """Class answered, by prediction id."""
+    answers: dict[str, Scalar] = {}
+    for start in range(0, ROWS, BATCH):
+        reply = await proposer.predict(census.TASK, records[start : start + BATCH], contradict=True)
+        assert reply.model_version == 1
+        for prediction in reply.predictions:
+            assert sum(prediction.probabilities) == pytest.approx(1.0)
+            assert prediction.doubt is not None
+            assert prediction.dissonance == pytest.approx(abs(max(prediction.probabilities) - 1.0 + prediction.doubt))
+            answers[prediction.prediction_id] = prediction.answer
+    return answers
+
+
+async def refuse(running: RunningSystem, proposer: DissonanceClient, records: list[Row]) -> None:
+    with pytest.raises(UnseenCategory):
+        await proposer.predict(census.TASK, [{**records[0], "SEX": 3}])
+    async with DissonanceClient(running.url("proposer"), None, SystemRandomness()) as stranger:
+        with pytest.raises(Unauthenticated):
+            await stranger.predict(census.TASK, records[:1])
+    elsewhere = await running.token("client", task="elsewhere")
+    async with DissonanceClient(running.url("proposer"), elsewhere, SystemRandomness()) as neighbour:
+        with pytest.raises(Forbidden):
+            await neighbour.predict(census.TASK, records[:1])
+
+
+async def label(folder: Path, backstage: DissonanceClient, answers: dict[str, Scalar], labels: list[int]) -> None:
+    said = [Label(prediction_id, truth) for prediction_id, truth in zip(answers, labels, strict=False)]
+    assert (await backstage.labels(census.TASK, said)).accepted == ROWS
+    await settled(folder, ROWS, ROWS)
+    right = sum(answer == truth for answer, truth in zip(answers.values(), labels, strict=False))
+    while sum(window.labelled for window in (await backstage.windows(census.TASK)).windows) < ROWS:
+        await asyncio.sleep(0.1)
+    windows = (await backstage.windows(census.TASK)).windows
+    assert sum(window.rows for window in windows) == ROWS
+    realised = sum((window.realised_accuracy or 0.0) * window.labelled for window in windows) / ROWS
+    assert realised == pytest.approx(right / ROWS)
+
+
+async def update_and_take_back(running: RunningSystem, proposer: DissonanceClient, rows: list[Row]) -> None:
+    """The update is picked up while requests go on; none of them is lost or answered by a mixture."""
+    versions: list[int] = []
+    done = asyncio.Event()
+
+    async def ask_on() -> None:
+        while not done.is_set():
+            versions.append((await proposer.predict(census.TASK, rows[:5])).model_version)
+
+    asking = asyncio.create_task(ask_on())
+    retrained = await running.command("models", "retrain", census.TASK)
+    assert (retrained["version"], retrained["incumbent_version"]) == (2, 1)
+    assert 0 < retrained["labels"] <= ROWS
+    promoted = await running.command("models", "promote", census.TASK)
+    assert (promoted["version"], promoted["previous_version"]) == (2, 1)
+    while versions[-1] != 2:
+        await asyncio.sleep(0.05)
+    rolled_back = await running.command("models", "rollback", census.TASK)
+    assert (rolled_back["version"], rolled_back["previous_version"]) == (1, 2)
+    while versions[-1] != 1:
+        await asyncio.sleep(0.05)
+    done.set()
+    await asking
+    changes = [version for before, version in zip([0, *versions], versions, strict=False) if version != before]
+    assert changes == [1, 2, 1]
+    listed = (await proposer.models(census.TASK)).models
+    assert [(model.version, model.in_production) for model in listed if model.role == "proposer"] == [
+        (2, False),
+        (1, True),
+    ]
+
+
+async def settled(folder: Path, rows: int, labelled: int) -> None:
+    """Until so many rows are stored and so many labels joined; the test's time limit ends a wait in vain."""
+    async with open_system(Settings(data=str(folder))) as system:
+        task = await system.store.by_name(census.TASK)
+        while True:
+            counts = await system.store.counts(task.task_id)
+            if counts.admitted + counts.blocked >= rows and counts.labelled >= labelled:
+                return
+            await asyncio.sleep(0.1)
