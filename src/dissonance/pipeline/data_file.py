@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -79,7 +80,7 @@ def read_target(frame: pandas.DataFrame, column: str) -> Target:
     series = frame[column]
     _refuse_missing(series, "the target", "drop rows without a label")
     values = natives(series)
-    classes = tuple(sorted_scalars(set(zip(map(type, values), values, strict=True)), column))
+    classes = tuple(distinct_scalars(values, column))
     if not 2 <= len(classes) <= MAX_CLASSES:
         raise InvalidDataFile(
             f"the target has {len(classes)} different values",
@@ -125,14 +126,17 @@ def natives(series: pandas.Series[Any]) -> list[Any]:
     return values
 
 
-def sorted_scalars(values: set[tuple[type, Any]], column: str) -> list[Scalar]:
-    """By type, then value. Raises `InvalidDataFile` for a value that JSON has no scalar for."""
-    for kind, value in values:
-        if kind not in (bool, int, float, str):
+def distinct_scalars(values: Sequence[Any], column: str) -> list[Scalar]:
+    """Sorted by type, then value. Raises `InvalidDataFile` for a value that JSON has no scalar for."""
+    for value in values:
+        if type(value) not in (bool, int, float, str):
             raise InvalidDataFile(
-                f"the column holds a {kind.__name__} ({value!r})", where=column, fix="use text, numbers or booleans"
+                f"the column holds a {type(value).__name__} ({value!r})",
+                where=column,
+                fix="use text, numbers or booleans",
             )
-    return [value for _, value in sorted(values, key=lambda item: (item[0].__name__, item[1]))]
+    distinct = set(zip(map(type, values), values, strict=True))
+    return [value for _, value in sorted(distinct, key=lambda item: (item[0].__name__, item[1]))]
 
 
 def _refuse_missing(series: pandas.Series[Any], what: str, fix: str) -> None:

@@ -13,7 +13,7 @@ from pandas.api import types
 from dissonance.contracts.schema import Feature, FeatureKind, FeatureSchema
 from dissonance.decisions.rows import category_codes
 from dissonance.errors import InvalidDataFile, UnseenCategory
-from dissonance.pipeline.data_file import natives, sorted_scalars
+from dissonance.pipeline.data_file import distinct_scalars, natives
 
 MAX_INTEGER_CATEGORIES = 20
 """Integers of at most so many different values are codes rather than amounts, unless the caller says otherwise."""
@@ -68,8 +68,7 @@ def _feature(series: pandas.Series[Any], as_category: bool, as_number: bool) -> 
     kind = _kind(series, as_category, as_number)
     missing_allowed = len(there) < len(series)
     if kind is FeatureKind.CATEGORY:
-        values = natives(there)
-        categories = sorted_scalars(set(zip(map(type, values), values, strict=True)), name)
+        categories = distinct_scalars(natives(there), name)
         if len(categories) > MAX_CATEGORIES:
             raise InvalidDataFile(
                 f"the column has {len(categories)} different values",
