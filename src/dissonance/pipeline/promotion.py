@@ -8,8 +8,8 @@ from typing import NamedTuple
 from dissonance.contracts.events import ModelPromoted, ModelRolledBack
 from dissonance.contracts.schema import Task
 from dissonance.decisions.golden import GoldenNonInferiority, GoldenNumbers
+from dissonance.decisions.pairs import LoadedPair, find_version, load_pair
 from dissonance.errors import GateRefused, ModelNotFound
-from dissonance.pipeline.loading import LoadedPair, find_version, load_pair
 from dissonance.pipeline.reference import open_reference
 from dissonance.pipeline.training import Score, score
 from dissonance.pipeline.workshop import Workshop
@@ -39,7 +39,7 @@ async def promote(workshop: Workshop, name: str, version: int | None = None, *, 
     """
     task = await workshop.store.by_name(name)
     policy = await workshop.store.policy(task.task_id)
-    candidate = await _load(workshop, task, await asyncio.to_thread(find_version, workshop, task, version))
+    candidate = await _load(workshop, task, await asyncio.to_thread(find_version, workshop.registry, task, version))
     production = await asyncio.to_thread(workshop.registry.production, task.task_id, ModelRole.PROPOSER)
     incumbent = await _load(workshop, task, production)
     golden = (await open_reference(workshop, task, Split.GOLDEN)).rows
@@ -71,7 +71,7 @@ async def rollback(
         raise ModelNotFound(
             f"version {production.version} replaced no other", where="version", fix="name one with --version"
         )
-    pair = await _load(workshop, task, await asyncio.to_thread(find_version, workshop, task, target))
+    pair = await _load(workshop, task, await asyncio.to_thread(find_version, workshop.registry, task, target))
     previous = await _move(workshop, task, pair)
     await _announce(workshop, task, pair, previous, ModelRolledBack, reason, by)
     return Promoted(task, pair.version.version, pair.critic_version.version, previous, None, None)
@@ -88,7 +88,7 @@ async def list_models(workshop: Workshop, name: str) -> list[ModelVersion]:
 
 
 async def _load(workshop: Workshop, task: Task, version: ModelVersion) -> LoadedPair:
-    return await asyncio.to_thread(load_pair, workshop, task, version)
+    return await asyncio.to_thread(load_pair, workshop.registry, workshop.artefact_keys, task, version)
 
 
 async def _move(workshop: Workshop, task: Task, pair: LoadedPair) -> int | None:

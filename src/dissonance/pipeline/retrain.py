@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dissonance.contracts.schema import Task
+from dissonance.decisions.pairs import LoadedPair, load_pair
 from dissonance.decisions.rows import category_sizes
 from dissonance.errors import GateRefused
-from dissonance.pipeline.loading import LoadedPair, load_pair
 from dissonance.pipeline.reference import OpenedRows, digest_of, open_experience, open_reference, without
 from dissonance.pipeline.registration import FittedPair, RegisteredPair, register_pair
 from dissonance.pipeline.splitting import refuse_leak
@@ -71,7 +71,7 @@ async def retrain(
     progress("open the rows", 0.0)
     material = await _gather(workshop, task)
     production = await asyncio.to_thread(workshop.registry.production, task.task_id, ModelRole.PROPOSER)
-    incumbent = await asyncio.to_thread(load_pair, workshop, task, production)
+    incumbent = await asyncio.to_thread(load_pair, workshop.registry, workshop.artefact_keys, task, production)
     recipe = Recipe(
         category_sizes(task.schema), len(task.classes), seed, threads, estimator=_template(incumbent.proposer)
     )

@@ -1,4 +1,4 @@
-"""A registered pair, verified and opened."""
+"""May this registered pair answer and doubt? Fetched, verified, opened; blocking, so called from a thread."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import NamedTuple
 from dissonance.contracts.schema import Task, schema_digest
 from dissonance.decisions.models import Proposer, open_critic, open_proposer
 from dissonance.errors import ModelNotFound, ModelRefused
-from dissonance.pipeline.workshop import Workshop
-from dissonance.ports.registry import ModelRole, ModelVersion
+from dissonance.ports.registry import ModelRole, ModelVersion, Registry
 from dissonance.science.critic import Critic
-from dissonance.security.artefacts import Artefact, unpack
+from dissonance.security.artefacts import Artefact, ArtefactKeys, unpack
 
 
 class LoadedPair(NamedTuple):
@@ -19,29 +18,30 @@ class LoadedPair(NamedTuple):
     version: ModelVersion
     critic_version: ModelVersion
     artefact: Artefact
+    critic_artefact: Artefact
     proposer: Proposer
     critic: Critic
 
 
-def load_pair(workshop: Workshop, task: Task, version: ModelVersion) -> LoadedPair:
+def load_pair(registry: Registry, keys: ArtefactKeys, task: Task, version: ModelVersion) -> LoadedPair:
     """The proposer of this version with its critic. Blocking.
 
     Raises `ModelNotFound`, `ModelRefused` or `EngineUnavailable`.
     """
-    critic_version = critic_of(workshop, task, version)
-    artefact, doubting = _unpacked(workshop, task, version), _unpacked(workshop, task, critic_version)
+    critic_version = critic_of(registry, task, version)
+    artefact, doubting = _unpacked(registry, keys, task, version), _unpacked(registry, keys, task, critic_version)
     if doubting.manifest.parent != artefact.digest:
         raise ModelRefused(
             f"critic {critic_version.version} was made for another proposer than {version.version}",
             where="registry",
             fix="retrain: dissonance models retrain",
         )
-    return LoadedPair(version, critic_version, artefact, open_proposer(artefact), open_critic(doubting))
+    return LoadedPair(version, critic_version, artefact, doubting, open_proposer(artefact), open_critic(doubting))
 
 
-def critic_of(workshop: Workshop, task: Task, proposer: ModelVersion) -> ModelVersion:
+def critic_of(registry: Registry, task: Task, proposer: ModelVersion) -> ModelVersion:
     """The newest critic whose parent is this proposer. Raises `ModelNotFound`."""
-    for critic in workshop.registry.versions(task.task_id, ModelRole.CRITIC):
+    for critic in registry.versions(task.task_id, ModelRole.CRITIC):
         if critic.parent == proposer.version:
             return critic
     raise ModelNotFound(
@@ -49,9 +49,9 @@ def critic_of(workshop: Workshop, task: Task, proposer: ModelVersion) -> ModelVe
     )
 
 
-def find_version(workshop: Workshop, task: Task, number: int | None) -> ModelVersion:
+def find_version(registry: Registry, task: Task, number: int | None) -> ModelVersion:
     """The proposer of this number, or the newest. Raises `ModelNotFound`."""
-    versions = workshop.registry.versions(task.task_id, ModelRole.PROPOSER)
+    versions = registry.versions(task.task_id, ModelRole.PROPOSER)
     for version in versions:
         if number is None or version.version == number:
             return version
@@ -62,11 +62,11 @@ def find_version(workshop: Workshop, task: Task, number: int | None) -> ModelVer
     )
 
 
-def _unpacked(workshop: Workshop, task: Task, version: ModelVersion) -> Artefact:
-    data = workshop.registry.artefact(task.task_id, version.role, version.version)
+def _unpacked(registry: Registry, keys: ArtefactKeys, task: Task, version: ModelVersion) -> Artefact:
+    data = registry.artefact(task.task_id, version.role, version.version)
     artefact = unpack(
         data,
-        workshop.artefact_keys,
+        keys,
         task_id=task.task_id,
         role=version.role.value,
         schema_digest=schema_digest(task.schema),
