@@ -89,7 +89,7 @@ def retrain(
             return await retrain(system, task, seed=seed, threads=os.cpu_count() or 1, progress=follow)
 
         answer = retrained_answer(on_system(data, work))
-    emit(answer, as_json, _retrained_table(answer))
+    emit(answer, as_json, retrained_table(answer))
 
 
 @app.command()
@@ -133,7 +133,7 @@ def list_(task: TaskName, data: Data = None, as_json: AsJson = False) -> None:
         return await list_models(system, task)
 
     lines = [model_line(version) for version in on_system(data, work)]
-    emit(lines, as_json, _models_table(task, lines))
+    emit(lines, as_json, models_table(task, lines))
 
 
 def retrained_answer(retrained: Retrained) -> RetrainedAnswer:
@@ -180,7 +180,7 @@ def model_line(version: ModelVersion) -> ModelLine:
     )
 
 
-def _retrained_table(answer: RetrainedAnswer) -> Table:
+def retrained_table(answer: RetrainedAnswer) -> Table:
     table = Table(title=f"Candidate {answer.version} of {answer.task}", caption="Next: dissonance models promote TASK")
     table.add_column("on the golden holdout")
     table.add_column(f"version {answer.incumbent_version}", justify="right")
@@ -197,9 +197,9 @@ def _emit_promoted(answer: PromotedAnswer, as_json: bool) -> None:
     emit(answer, as_json, f"In production: version {answer.version} (before: {before}), critic {answer.critic_version}")
 
 
-def _models_table(task: str, lines: list[ModelLine]) -> Table:
+def models_table(task: str, lines: list[ModelLine]) -> Table:
     table = Table(title=f"Models of {task}")
-    for heading in ("role", "version", "production", "parent", "created at", "golden accuracy", "digest"):
+    for heading in ("role", "version", "serves", "parent", "created at (UTC)", "golden", "digest"):
         table.add_column(heading, overflow="fold")
     for line in lines:
         accuracy = line.metrics.get("golden_accuracy")
@@ -208,7 +208,7 @@ def _models_table(task: str, lines: list[ModelLine]) -> Table:
             str(line.version),
             "yes" if line.in_production else "",
             "" if line.parent is None else str(line.parent),
-            line.created_at,
+            line.created_at[:19],
             "" if accuracy is None else f"{accuracy:.4f}",
             line.digest[:12],
         )

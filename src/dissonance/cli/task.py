@@ -109,7 +109,7 @@ def create(
             )
 
         answer = created_answer(on_system(folder, work))
-    emit(answer, as_json, _created_table(answer))
+    emit(answer, as_json, created_table(answer))
 
 
 @app.command("list")
@@ -120,7 +120,7 @@ def list_(data: Folder = None, as_json: AsJson = False) -> None:
         return await system.store.all()
 
     lines = [task_line(task) for task in on_system(data, work)]
-    emit(lines, as_json, _list_table(lines) if lines else "There are no tasks yet: dissonance task create NAME …")
+    emit(lines, as_json, list_table(lines) if lines else "There are no tasks yet: dissonance task create NAME …")
 
 
 @app.command()
@@ -139,7 +139,7 @@ def show(name: Name, data: Folder = None, as_json: AsJson = False) -> None:
         )
 
     shown = on_system(data, work)
-    emit(shown, as_json, _shown_table(shown))
+    emit(shown, as_json, shown_table(shown))
 
 
 @app.command()
@@ -212,7 +212,7 @@ def task_line(task: Task) -> TaskLine:
     return TaskLine(task.name, task.task_id, task.target, len(task.classes), len(task.schema.features), created_at)
 
 
-def _created_table(answer: TaskCreatedAnswer) -> Table:
+def created_table(answer: TaskCreatedAnswer) -> Table:
     table = _facts(f"Created: {answer.task}")
     table.add_row("rows", f"{answer.train_rows} train, {answer.critic_rows} critic, {answer.golden_rows} golden")
     table.add_row("golden rows with a feature twin in train", str(answer.golden_twins))
@@ -224,17 +224,17 @@ def _created_table(answer: TaskCreatedAnswer) -> Table:
     return table
 
 
-def _list_table(lines: list[TaskLine]) -> Table:
+def list_table(lines: list[TaskLine]) -> Table:
     table = Table(title="Tasks")
     for heading in ("task", "target", "classes", "features", "created at", "id"):
         table.add_column(heading, overflow="fold")
     for line in lines:
-        cells = (line.task, line.target, str(line.classes), str(line.features), line.created_at, line.task_id)
+        cells = (line.task, line.target, str(line.classes), str(line.features), line.created_at[:19], line.task_id)
         table.add_row(*map(escape, cells))
     return table
 
 
-def _shown_table(shown: TaskShown) -> Table:
+def shown_table(shown: TaskShown) -> Table:
     task = shown.task
     table = _facts(f"Task: {task.name}")
     table.add_row("id", task.task_id)

@@ -1,0 +1,133 @@
+"""`dissonance task` and `dissonance models`: what they read and what they print."""
+
+from __future__ import annotations
+
+import asyncio
+from io import StringIO
+from pathlib import Path
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from dissonance.cli import run
+from dissonance.cli.connected import STAGES, stages
+from dissonance.cli.models import model_line, models_table, promoted_answer, retrained_answer, retrained_table
+from dissonance.cli.task import (
+    TaskShown,
+    created_answer,
+    created_table,
+    list_table,
+    read_policy,
+    shown_table,
+    task_line,
+)
+from dissonance.contracts.policy import Policy
+from dissonance.errors import PolicyInvalid
+from dissonance.pipeline.promotion import list_models, promote, rollback
+from dissonance.pipeline.retrain import retrain
+from support.workshop import Workshop, create, frame, workshop, write
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Workshop:
+    work = workshop()
+    create(work, write(tmp_path, frame()))
+    return work
+
+
+def printed(table: object) -> str:
+    console = Console(width=200, file=StringIO())
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("p.json", '{"D_target": 0.1, "window_rows": 50}'), ("p.toml", "D_target = 0.1\nwindow_rows = 50\n")],
+)
+def test_a_policy_is_read_from_either_format(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    assert read_policy(tmp_path / name) == Policy(D_target=0.1, window_rows=50)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("p.json", "{", "no policy"),
+        ("p.json", '{"d_target": 1}', "d_target"),
+        ("p.toml", "=", "no policy"),
+        ("p.toml", "window_rows = 'many'", "window_rows"),
+        ("p.json", '{"D_target": 3}', "D_target is 3"),
+    ],
+)
+def test_a_file_that_is_no_policy_is_refused(tmp_path: Path, name: str, content: str, message: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(PolicyInvalid, match=message):
+        read_policy(tmp_path / name)
+
+
+def test_a_policy_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PolicyInvalid) as caught:
+        read_policy(tmp_path / "none.json")
+    assert caught.value.where.endswith("none.json")
+
+
+def test_what_was_created_is_told_whole(tmp_path: Path) -> None:
+    created = create(workshop(), write(tmp_path, frame()))
+    answer = created_answer(created)
+    assert (answer.task, answer.train_rows, answer.critic_rows, answer.golden_rows) == ("small", 700, 150, 150)
+    assert answer.golden_accuracy_low < answer.golden_accuracy < answer.golden_accuracy_high
+    assert answer.d_target == created.policy.D_target
+    text = printed(created_table(answer))
+    assert f"{answer.golden_accuracy:.4f}" in text
+    assert "700 train, 150 critic, 150 golden" in text
+
+
+def test_tasks_are_listed_and_shown(work: Workshop) -> None:
+    task = asyncio.run(work.store.by_name("small"))
+    line = task_line(task)
+    assert (line.task, line.classes, line.features) == ("small", 2, 3)
+    assert task.task_id in printed(list_table([line]))
+    shown = TaskShown(task=task, policy=Policy(D_target=0.0625), admitted=5, blocked=2, labelled=1)
+    text = printed(shown_table(shown))
+    for expected in ("4 categories", "may be missing", "0.0625", "5 admitted, 2 blocked, 1 labelled"):
+        assert expected in text
+
+
+def test_retraining_promoting_and_rolling_back_are_told(work: Workshop) -> None:
+    retrained = retrained_answer(asyncio.run(retrain(work, "small")))
+    assert (retrained.version, retrained.incumbent_version, retrained.labels) == (2, 1, 0)
+    assert f"{retrained.golden_after:.4f}" in printed(retrained_table(retrained))
+    promoted = promoted_answer(asyncio.run(promote(work, "small", by="a test")))
+    assert (promoted.version, promoted.previous_version) == (2, 1)
+    assert promoted.golden_after == retrained.golden_after
+    back = promoted_answer(asyncio.run(rollback(work, "small", by="a test")))
+    assert (back.version, back.golden_after) == (1, None)
+    lines = [model_line(version) for version in asyncio.run(list_models(work, "small"))]
+    assert [(line.role, line.version) for line in lines if line.in_production] == [("proposer", 1), ("critic", 1)]
+    assert lines[0].digest[:12] in printed(models_table("small", lines))
+
+
+def test_deleting_for_a_program_must_be_confirmed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["task", "delete", "small", "--json"]) == 3
+    assert msgspec.json.decode(capsys.readouterr().out)["where"] == "--yes"
+
+
+def test_a_policy_that_cannot_be_read_stops_creation_before_anything(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["task", "create", "x", "--data", "none.csv", "--target", "y", "--policy", str(tmp_path / "none.json")]
+    assert run([*arguments, "--json"]) == 3
+    assert msgspec.json.decode(capsys.readouterr().out)["error"] == "policy-invalid"
+
+
+def test_stages_follow_each_other_to_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    ends = [end for _, end in STAGES.values()]
+    assert ends == sorted(ends)
+    assert ends[-1] == 100
+    with stages("working", quiet=True) as follow:
+        for stage in STAGES:
+            follow(stage, 1.0)
+    assert capsys.readouterr().out == ""
