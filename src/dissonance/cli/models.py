@@ -199,7 +199,7 @@ def _emit_promoted(answer: PromotedAnswer, as_json: bool) -> None:
 
 def models_table(task: str, lines: list[ModelLine]) -> Table:
     table = Table(title=f"Models of {task}")
-    for heading in ("role", "version", "serves", "parent", "created at (UTC)", "golden", "digest"):
+    for heading in ("role", "version", "serves", "parent", "created at", "golden", "digest"):
         table.add_column(heading, overflow="fold")
     for line in lines:
         accuracy = line.metrics.get("golden_accuracy")
@@ -208,7 +208,7 @@ def models_table(task: str, lines: list[ModelLine]) -> Table:
             str(line.version),
             "yes" if line.in_production else "",
             "" if line.parent is None else str(line.parent),
-            line.created_at[:19],
+            line.created_at[:16].replace("T", " "),
             "" if accuracy is None else f"{accuracy:.4f}",
             line.digest[:12],
         )

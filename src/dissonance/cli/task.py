@@ -229,7 +229,14 @@ def list_table(lines: list[TaskLine]) -> Table:
     for heading in ("task", "target", "classes", "features", "created at", "id"):
         table.add_column(heading, overflow="fold")
     for line in lines:
-        cells = (line.task, line.target, str(line.classes), str(line.features), line.created_at[:19], line.task_id)
+        cells = (
+            line.task,
+            line.target,
+            str(line.classes),
+            str(line.features),
+            line.created_at[:16].replace("T", " "),
+            line.task_id,
+        )
         table.add_row(*map(escape, cells))
     return table
 
