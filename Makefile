@@ -72,6 +72,10 @@ bench: bench-cycle ## Every benchmark; each writes a record that `dissonance kpi
 bench-cycle: setup ## Durable cycles per second, from a single-row request to the stored experience
 	@$(BIN)/dissonance drill bench-cycle
 
+.PHONY: drill-startup
+drill-startup: setup ## Seconds until `dissonance up` is ready, and the memory of the whole embedded system
+	@$(BIN)/dissonance drill startup
+
 .PHONY: drill-nothing-lost
 drill-nothing-lost: setup ## Kill roles and engines mid-stream, then account for every acknowledged prediction
 	@$(BIN)/dissonance drill nothing-lost

@@ -64,6 +64,14 @@ def bench_cycle(
     _finish(record_of(outcome), records, as_json)
 
 
+@app.command("startup")
+def startup(records: Records = DEFAULT_RECORDS, data: Data = None, as_json: AsJson = False) -> None:
+    """Time `dissonance up` until every engine answers; weigh the whole embedded system."""
+    from dissonance.drills import startup as drill
+
+    _finish(drill.record_of(_in_folder(data, lambda folder: drill.startup(folder, _say))), records, as_json)
+
+
 def _in_folder(data: Path | None, work: Callable[[Path], Awaitable[Result]]) -> Result:
     with ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dissonance-drill-")))
