@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
-from dissonance.bootstrap import System
 from dissonance.contracts.codec import decode
 from dissonance.contracts.events import Predicted
 from dissonance.contracts.ids import id_from_text
@@ -15,6 +15,8 @@ from dissonance.drills.demo.progress import Progress
 from dissonance.drills.demo.result import Accounting, ReasonCount
 from dissonance.drills.demo.story import Span
 from dissonance.errors import ContractError
+from dissonance.ports.bus import Bus
+from dissonance.ports.store import Store
 from dissonance.roles.evaluator.role import CONSUMES as EVALUATOR_CONSUMES
 
 EVALUATOR = "evaluator"
@@ -23,19 +25,34 @@ LOOK_EVERY_S = 0.5
 STILL_S = 60.0  # seconds without any progress after which waiting ends and the account tells what is missing
 
 
-async def look(system: System, task_id: str, progress: Progress) -> None:
+class Rows(Protocol):
+    """What the account needs of a system; `bootstrap.System` is one."""
+
+    @property
+    def store(self) -> Store: ...
+
+    @property
+    def bus(self) -> Bus: ...
+
+
+async def look(system: Rows, task_id: str, progress: Progress) -> None:
     """Read how far the store is into `progress`."""
     counts = await system.store.counts(task_id)
     progress.admitted, progress.blocked, progress.labels_joined = counts.admitted, counts.blocked, counts.labelled
 
 
-async def drained(system: System, task_id: str, progress: Progress, now_s: Callable[[], float]) -> None:
+async def drained(
+    system: Rows,
+    task_id: str,
+    progress: Progress,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
     """Wait until every acknowledged row is stored, every label joined and every window restated.
 
     Returns also when nothing has moved for `STILL_S` seconds; the account then says what is missing.
     """
-    moved_s, seen = now_s(), (-1, -1, -1)
-    while now_s() - moved_s < STILL_S:
+    moved_s, seen = progress.now_s(), (-1, -1, -1)
+    while progress.now_s() - moved_s < STILL_S:
         await look(system, task_id, progress)
         dead = await dead_ids(system, task_id)
         lag = await system.bus.lag(EVALUATOR, EVALUATOR_CONSUMES)
@@ -44,12 +61,12 @@ async def drained(system: System, task_id: str, progress: Progress, now_s: Calla
         if stored + len(dead) >= progress.acknowledged and labels_done and lag == 0:
             return
         if (stored, progress.labels_joined, lag) != seen:
-            moved_s, seen = now_s(), (stored, progress.labels_joined, lag)
-        await asyncio.sleep(LOOK_EVERY_S)
+            moved_s, seen = progress.now_s(), (stored, progress.labels_joined, lag)
+        await sleep(LOOK_EVERY_S)
 
 
 async def account(
-    system: System, task_id: str, acknowledged: Sequence[str], progress: Progress, *, requests: int, retries: int
+    system: Rows, task_id: str, acknowledged: Sequence[str], progress: Progress, *, requests: int, retries: int
 ) -> Accounting:
     ids = [id_from_text(text) for text in acknowledged]
     stored: set[bytes] = set()
@@ -72,7 +89,7 @@ async def account(
     )
 
 
-async def dead_ids(system: System, task_id: str) -> set[bytes]:
+async def dead_ids(system: Rows, task_id: str) -> set[bytes]:
     """Prediction ids in dead letters of rows on their way to the store."""
     found: set[bytes] = set()
     for letter in await system.bus.dead_letters():
@@ -87,7 +104,7 @@ async def dead_ids(system: System, task_id: str) -> set[bytes]:
     return found
 
 
-async def reasons_by_window(system: System, task_id: str, span: Span, policy: Policy) -> list[ReasonCount]:
+async def reasons_by_window(system: Rows, task_id: str, span: Span, policy: Policy) -> list[ReasonCount]:
     """Verdicts of the rows with event time in `span`, by window and reason."""
     width_us = policy.window_s * 1_000_000
     counts: Counter[tuple[int, str, str]] = Counter()

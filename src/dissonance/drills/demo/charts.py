@@ -79,21 +79,37 @@ def accuracy_chart(result: DemoResult) -> str:
     return _svg(draw, "Estimated and realised accuracy by window of event time")
 
 
-def dissonance_chart(result: DemoResult) -> str:
-    """Mean doubt and dissonance by window, with the policy's target."""
+def doubt_chart(result: DemoResult) -> str:
+    """Mean doubt by window, and the share of rows whose dissonance is over the policy's target."""
 
     def draw(axes: Any) -> None:
         times = _middles(result.windows)
         axes.plot(times, [w.mean_doubt for w in result.windows], color=PURPLE, lw=1.8, label="mean doubt, 1 − c")
-        axes.plot(times, [w.mean_dissonance for w in result.windows], color=GREEN, lw=1.8, label="mean dissonance, D")
         axes.plot(
-            times, [w.share_over_target for w in result.windows], color=GREY, lw=1.2, ls="-.", label="share over target"
+            times,
+            [w.share_over_target for w in result.windows],
+            color=GREY,
+            lw=1.4,
+            ls="-.",
+            label="share of rows over D_target",
         )
+        axes.set_ylim(bottom=0)
+        _time_axis(axes, result)
+
+    return _svg(draw, "Doubt by window of event time")
+
+
+def dissonance_chart(result: DemoResult) -> str:
+    """Mean dissonance by window, with the policy's target."""
+
+    def draw(axes: Any) -> None:
+        dissonances = [w.mean_dissonance for w in result.windows]
+        axes.plot(_middles(result.windows), dissonances, color=GREEN, lw=1.8, label="mean dissonance, D")
         axes.axhline(result.policy.D_target, color=GREEN, lw=1, ls=":", label="D_target")
         axes.set_ylim(bottom=0)
         _time_axis(axes, result)
 
-    return _svg(draw, "Doubt and dissonance by window of event time")
+    return _svg(draw, "Dissonance by window of event time", 0.75 * HEIGHT)
 
 
 def verdict_chart(result: DemoResult) -> str:
@@ -161,9 +177,9 @@ def _time_axis(axes: Any, result: DemoResult) -> None:
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.22), ncols=4, columnspacing=1.2, handlelength=1.6)
 
 
-def _svg(draw: Callable[[Any], None], title: str) -> str:
+def _svg(draw: Callable[[Any], None], title: str, height: float = HEIGHT) -> str:
     with plots.rc_context(STYLE):
-        figure = plots.figure.Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
+        figure = plots.figure.Figure(figsize=(WIDTH, height), layout="constrained")
         figure.patch.set_alpha(0.0)
         axes = figure.add_subplot()
         axes.patch.set_alpha(0.0)

@@ -7,7 +7,7 @@ from html import escape
 
 import msgspec
 
-from dissonance.drills.demo.charts import accuracy_chart, comparison_chart, dissonance_chart, verdict_chart
+from dissonance.drills.demo.charts import accuracy_chart, comparison_chart, dissonance_chart, doubt_chart, verdict_chart
 from dissonance.drills.demo.result import Compared, DemoResult
 from dissonance.drills.demo.story import COMPARED_EACH, STREAM
 from dissonance.drills.demo.stream import LABEL_DELAY_US
@@ -47,10 +47,11 @@ def render_report(result: DemoResult) -> str:
         ),
         _section(
             "Doubt and dissonance",
+            _figure(doubt_chart(result), "Doubt is one minus the critic's belief in an answer."),
             _figure(
                 dissonance_chart(result),
-                "Doubt is one minus the critic's belief in an answer. Dissonance is the total variation distance "
-                "between the model's own distribution and the critic's: how far the model misjudges itself.",
+                "Dissonance is the total variation distance between the model's own distribution and the critic's: how "
+                "far the model misjudges itself. A coin flip that knows it is one has doubt 0.5 and dissonance 0.",
             ),
         ),
         _section(
@@ -193,22 +194,16 @@ def _method(result: DemoResult) -> str:
         that they are in none of the windows above.
 
         The stretches were chosen so that accuracy truly drops; the critic was not tuned to notice. The new version
-        learnt from {result.update.labels_used:,} labels of the stream{_golden(result)}. Memory is the proportional size
-        of all processes at the end.
+        learnt from {result.update.labels_used:,} labels of the stream. On the golden holdout, people of 2015 like those
+        it was first trained on, accuracy went from {result.update.golden_before:.1%} to
+        {result.update.golden_after:.1%}. Memory is the proportional size of all processes at the end.
         """
     )
     return text + _table(("step", "seconds"), steps, numbers={1}) + _table(("process", "GiB"), memory, numbers={1})
 
 
-def _golden(result: DemoResult) -> str:
-    before, after = result.update.golden_before, result.update.golden_after
-    if before is None or after is None:
-        return ""
-    return f"; on the golden holdout it went from {before:.1%} to {after:.1%}"
-
-
 def _settings(result: DemoResult) -> str:
-    rows = [(name, f"{value:g}") for name, value in msgspec.structs.asdict(result.policy).items()]
+    rows = [(name, f"{value:,}") for name, value in msgspec.structs.asdict(result.policy).items()]
     rows += [("seed of the story", str(result.seed)), ("commit", result.commit or "not from a checkout")]
     return _table(("policy of the task in force at the end", "value"), rows, numbers={1})
 

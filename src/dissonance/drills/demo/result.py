@@ -79,8 +79,8 @@ class Update(msgspec.Struct, frozen=True):
     new_version: int
     labels_available: int
     labels_used: int
-    golden_before: float | None
-    golden_after: float | None
+    golden_before: float
+    golden_after: float
 
 
 class DemoResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -39,7 +39,7 @@ from dissonance.drills.demo.story import (
     write_training_file,
 )
 from dissonance.drills.demo.stream import ROWS_PER_REQUEST, Hold, Pace, Stream
-from dissonance.drills.demo.update import Clients, update_once, windows_of
+from dissonance.drills.demo.update import Place, update_once, windows_of
 from dissonance.drills.records import describe_machine, find_commit
 from dissonance.drills.system import RunningSystem
 from dissonance.errors import DissonanceError
@@ -67,6 +67,13 @@ class DemoPlace(NamedTuple):
     @property
     def logs(self) -> Path:
         return self.out / "logs"
+
+
+class Clients(NamedTuple):
+    """One for each process: the fast path, and everything behind it."""
+
+    proposer: DissonanceClient
+    backstage: DissonanceClient
 
 
 class _Steps:
@@ -140,14 +147,17 @@ class _Walk:
         with steps.step("stream"):
             update = await self._stream_and_update(story)
         with steps.step("wait until everything is stored, joined and restated"):
-            await drained(self._system, self._task.task_id, progress, progress.now_s)
+            await drained(self._system, self._task.task_id, progress)
             await self._stream.settle()
-            await drained(self._system, self._task.task_id, progress, progress.now_s)
+            await drained(self._system, self._task.task_id, progress)
         with steps.step("comparison rows to the new version"):
             after = await self._stream.answers(story.comparison.during(AFTER))
-            await drained(self._system, self._task.task_id, progress, progress.now_s)
+            await drained(self._system, self._task.task_id, progress)
         with steps.step("account for every row"):
-            return await self._result(story, started_at, update, compare(story.comparison, before, after))
+            result = await self._result(story, started_at, update, compare(story.comparison, before, after))
+        progress.step = "stop roles and engines"
+        progress.note(progress.step)
+        return result
 
     async def _stream_and_update(self, story: Story) -> Update:
         released = asyncio.Event()
@@ -163,7 +173,8 @@ class _Walk:
         return update
 
     async def _update(self, released: asyncio.Event) -> Update:
-        update = await update_once(self._running, self._clients, TASK, self._progress, self._pace, STREAM)
+        place = Place(self._running, self._clients.proposer, self._clients.backstage, TASK)
+        update = await update_once(place, self._progress, self._pace, STREAM)
         released.set()
         return update
 

@@ -67,8 +67,8 @@ def test_report_fetches_nothing_from_anywhere(html: str) -> None:
 
 def test_report_is_well_formed_and_has_a_figure_for_each_part_of_the_story(html: str) -> None:
     assert parsed(html).open == []
-    assert html.count("<svg") == 4
-    assert html.count("aria-label=") == 4
+    assert html.count("<svg") == 5
+    assert html.count("aria-label=") == 5
 
 
 def test_report_states_the_account_the_comparison_and_the_update(html: str) -> None:
