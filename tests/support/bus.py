@@ -20,12 +20,18 @@ from dissonance.adapters.clock import SystemClock
 from dissonance.adapters.memory.broker import MemoryBroker
 from dissonance.adapters.memory.bus import MemoryBus
 from dissonance.adapters.nats import JetStreamBus
+from dissonance.contracts.codec import decode
+from dissonance.contracts.events import WindowEvaluated
 from dissonance.contracts.topics import EventKind
 from dissonance.errors import EngineUnavailable
 from dissonance.ports.bus import Bus, Delivery, Subscription
 
 USER, PASSWORD = "tester", "only-for-tests"
 START_TIMEOUT_S = 10.0
+SHORT_S = 0.4  # an ack wait that a test can sit out
+
+WINDOWS = [EventKind.WINDOW_EVALUATED]
+BOTH = [EventKind.WINDOW_EVALUATED, EventKind.LABELS_JOINED]
 
 
 def _free_port() -> int:
@@ -123,6 +129,16 @@ class MemoryKit:
         )
         self._broker = bus.broker
         return bus
+
+
+def numbers(deliveries: Sequence[Delivery]) -> list[int]:
+    """The numbers that events of `support.events.evaluated` were made with."""
+    taken = []
+    for delivery in deliveries:
+        event = decode(delivery.data)
+        assert isinstance(event, WindowEvaluated)
+        taken.append(event.revision)
+    return taken
 
 
 async def collect(subscription: Subscription, count: int, *, within_s: float = 10.0) -> list[Delivery]:

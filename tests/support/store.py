@@ -21,6 +21,9 @@ from dissonance.contracts.verdicts import Reason, Verdict
 from dissonance.ports.store import Store, VerdictRows, Window
 from support.database import execute
 
+NO_TASK = "f" * 32  # an id that no task has
+WEEK_S = 7 * 86_400
+
 Story = Callable[[Store], Awaitable[None]]
 StoryOfTwo = Callable[[Store, Store], Awaitable[None]]
 
