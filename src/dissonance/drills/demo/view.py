@@ -144,13 +144,22 @@ def _panel(progress: Progress) -> RenderableType:
         Text(f"{note.elapsed_s:6.1f} s  {note.text}", style="dim" if age else "bold")
         for age, note in enumerate(reversed(progress.notes[-NOTES_SHOWN:]))
     ]
-    bar = ProgressBar(total=progress.rows_total, completed=progress.rows_sent)
-    body = Group(bar, counts, Text(), _plots(progress), Text(), *reversed(notes))
+    bar = Table.grid(expand=True)
+    bar.add_row(ProgressBar(total=progress.rows_total, completed=progress.rows_sent))
+    legend = Text.assemble(
+        "one character a window of 30 days; ",
+        ("red", "red"),
+        ": 3 of 4 rows from group quarters; ",
+        ("green", "green"),
+        ": the new version answers",
+        style="dim",
+    )
+    body = Group(bar, counts, Text(), _plots(progress), legend, Text(), *reversed(notes))
     return Panel(body, title=f"dissonance demo · {progress.elapsed_s:.0f} s · {progress.step}", title_align="left")
 
 
 def _plots(progress: Progress) -> Table:
-    """One character a window; red where three of four rows are from group quarters."""
+    """A line for each figure, coloured as the legend says; its latest value and its scale after it."""
     windows = progress.windows
     table = Table.grid(padding=(0, 2))
     accuracies = [w.realised_accuracy for w in windows if w.realised_accuracy is not None]
@@ -164,7 +173,7 @@ def _plots(progress: Progress) -> Table:
     ):
         line = Text()
         for window, character in zip(windows, sparkline(values, *bounds), strict=True):
-            line.append(character, style=_style(window))
+            line.append(character, style=_style(window, progress.promoted_at_us))
         latest = next((value for value in reversed(values) if value is not None), None)
         table.add_row(
             name, line, "" if latest is None else f"{latest:.3f}", f"[dim]{bounds[0]:.2f}–{bounds[1]:.2f}[/dim]"
@@ -172,10 +181,11 @@ def _plots(progress: Progress) -> Table:
     return table
 
 
-def _style(window: WindowReply) -> str:
+def _style(window: WindowReply, promoted_at_us: int | None) -> str:
     middle_us = (to_us(window.start, "start") + to_us(window.end, "end")) // 2
-    stretch = any(span.start_us <= middle_us < span.end_us for span in (FALL, RETURN))
-    return "red" if stretch else "cyan"
+    if any(span.start_us <= middle_us < span.end_us for span in (FALL, RETURN)):
+        return "red"
+    return "green" if promoted_at_us is not None and middle_us >= promoted_at_us else "cyan"
 
 
 def _print_notes(progress: Progress, console: Console, shown: int) -> int:

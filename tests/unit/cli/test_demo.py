@@ -1,0 +1,29 @@
+"""`dissonance demo` before anything is started; the demo itself is walked in the acceptance tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dissonance.cli import run
+from dissonance.errors import DataFolderBusy, InputError
+
+
+def test_folder_with_something_in_it_is_refused_and_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine").write_text("kept")
+    assert run(["demo", "--data", str(tmp_path), "--out", str(tmp_path / "out")]) == DataFolderBusy.exit_code
+    assert "not empty" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_number_of_rows_without_a_story_is_refused_before_anything_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["demo", "--rows", "100", "--data", str(tmp_path / "work"), "--out", str(tmp_path / "out")]
+    assert run(arguments) == InputError.exit_code
+    assert "8000 to 45000" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "work" / "data").exists()
+    assert not (tmp_path / "out").exists()
