@@ -9,7 +9,7 @@ from collections.abc import Callable
 from nats.aio.client import Client
 
 from dissonance.adapters.nats.failures import translated, unavailable
-from dissonance.errors import EngineError
+from dissonance.errors import EngineError, EngineUnavailable
 from dissonance.telemetry.logs import log
 from dissonance.telemetry.names import LogAction
 
@@ -33,21 +33,27 @@ class Connection:
 
     @classmethod
     async def open(cls, url: str, timeout_s: float) -> Connection:
-        """Raises `EngineUnavailable` when the broker is not reachable, or refuses us, for `timeout_s`."""
-        self = cls()
-        try:
-            async with asyncio.timeout(timeout_s):
+        """Raises `EngineUnavailable` when the broker is not reachable, or refuses us, for about `timeout_s`."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
+        while True:
+            self = cls()
+            try:
                 with translated("cannot connect"):
                     await self._connect(url)
-        except TimeoutError as error:
-            await self.close()
-            raise unavailable(f"cannot connect: {self._last_error or 'no answer'}") from error
-        except BaseException:
-            await self.close()
-            raise
-        return self
+                return self
+            except EngineUnavailable as error:
+                await self.close()
+                if loop.time() + RECONNECT_WAIT_S >= deadline:
+                    raise unavailable(f"cannot connect: {self._last_error or error.what}") from error
+            except BaseException:
+                await self.close()
+                raise
+            await asyncio.sleep(RECONNECT_WAIT_S)
 
     async def _connect(self, url: str) -> None:
+        """One attempt, which ends by itself. Left to try for ever, as later for a lost connection, the client can
+        swallow the cancellation that a timeout around it is, and go on."""
         await self.client.connect(
             url,
             name="dissonance",
@@ -55,13 +61,15 @@ class Connection:
             disconnected_cb=self._on_disconnect,
             reconnected_cb=self._on_reconnect,
             closed_cb=self._on_closed,
-            max_reconnect_attempts=-1,
+            allow_reconnect=False,
+            max_reconnect_attempts=1,
             reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type]  # it is slept for: fractions work
             ping_interval=PING_INTERVAL_S,
             pending_size=OUTBOUND_BYTES,
             flush_timeout=FLUSH_TIMEOUT_S,
             drain_timeout=DRAIN_TIMEOUT_S,
         )
+        self.client.options.update(allow_reconnect=True, max_reconnect_attempts=-1)
 
     def require(self) -> None:
         """Raises `EngineUnavailable` unless connected now."""
