@@ -125,8 +125,9 @@ def _further(result: DemoResult) -> str:
         return "dissonance demo --keep keeps the data folder, to look into it with dissonance up"
     folder = escape(result.data_folder)
     return (
-        f"dissonance up --data {folder} starts PostgreSQL, NATS and MLflow on it again and prints their addresses "
-        f"(MLflow's models and runs are at its URL); then: dissonance run all, dissonance models list {result.task}"
+        f"export DISSONANCE_DATA={folder}\n"
+        "dissonance up starts PostgreSQL, NATS and MLflow on it again and prints their addresses; MLflow's page shows the "
+        f"models. Beside it: dissonance run all, dissonance task show {result.task}, dissonance models list {result.task}"
     )
 
 
