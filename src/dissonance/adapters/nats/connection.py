@@ -19,6 +19,7 @@ RECONNECT_WAIT_S = 0.25  # between two attempts to reach a broker that is away
 PING_INTERVAL_S = 10  # a broker that is silent for three of these is given up
 FLUSH_TIMEOUT_S = 5.0
 DRAIN_TIMEOUT_S = 10
+UNKNOWN_TO_BROKER = "Authorization Violation"
 OUTBOUND_BYTES = 8_388_608  # written by us and not yet taken by the socket
 
 
@@ -33,7 +34,8 @@ class Connection:
 
     @classmethod
     async def open(cls, url: str, timeout_s: float) -> Connection:
-        """Raises `EngineUnavailable` when the broker is not reachable, or refuses us, for about `timeout_s`."""
+        """Raises `EngineUnavailable` when the broker is not reachable for about `timeout_s`, or at once when it says
+        that it does not know us. (It hangs up so fast then that its word may be lost, and only a reset be seen.)"""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
         while True:
@@ -44,8 +46,9 @@ class Connection:
                 return self
             except EngineUnavailable as error:
                 await self.close()
-                if loop.time() + RECONNECT_WAIT_S >= deadline:
-                    raise unavailable(f"cannot connect: {self._last_error or error.what}") from error
+                why = f"cannot connect: {self._last_error or error.what}"
+                if UNKNOWN_TO_BROKER in why or loop.time() + RECONNECT_WAIT_S >= deadline:
+                    raise unavailable(why) from error
             except BaseException:
                 await self.close()
                 raise
