@@ -126,8 +126,9 @@ def _further(result: DemoResult) -> str:
     folder = escape(result.data_folder)
     return (
         f"export DISSONANCE_DATA={folder}\n"
-        "dissonance up starts PostgreSQL, NATS and MLflow on it again and prints their addresses; MLflow's page shows the "
-        f"models. Beside it: dissonance run all, dissonance task show {result.task}, dissonance models list {result.task}"
+        "dissonance up starts PostgreSQL, NATS and MLflow on it again and prints their addresses; MLflow's page shows "
+        f"the models. Beside it: dissonance run all, dissonance task show {result.task}, "
+        f"dissonance models list {result.task}"
     )
 
 
