@@ -18,11 +18,11 @@ from dissonance.contracts.events import Event
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Feature, FeatureKind, FeatureSchema, Task
 from dissonance.contracts.topics import EventKind
-from dissonance.errors import ModelNotFound
+from dissonance.errors import DissonanceError, ModelNotFound
 from dissonance.roles import ROLES
 from dissonance.roles.catalogue import Catalogue
 from dissonance.roles.role import Work, Workplace
-from dissonance.roles.serving import Matrix, Serving
+from dissonance.roles.serving import Matrix, ProposerModel, Serving
 from dissonance.telemetry.metrics import Metrics
 from dissonance.web.app import create_app
 from support.access import LocalAccess
@@ -66,17 +66,20 @@ class BelieveLess:
 
 
 class PlainLoader:
-    """Pairs by version; `serving` is the one in production."""
+    """Pairs by version; `serving` is the one in production. `refusal` is what loading raises."""
 
-    def __init__(self, gap: float) -> None:
-        self.pairs = {1: self.pair(1, gap)}
+    def __init__(self, gap: float, proposer: ProposerModel | None = None) -> None:
+        self.pairs = {1: self.pair(1, gap, proposer)}
         self.serving = 1
+        self.refusal: DissonanceError | None = None
 
     @staticmethod
-    def pair(version: int, gap: float) -> Serving:
-        return Serving(version, f"{version:064x}", f"{version:063x}c", SayX(), BelieveLess(gap))
+    def pair(version: int, gap: float, proposer: ProposerModel | None = None) -> Serving:
+        return Serving(version, f"{version:064x}", f"{version:063x}c", proposer or SayX(), BelieveLess(gap))
 
     def production(self, task: Task) -> Serving:
+        if self.refusal is not None:
+            raise self.refusal
         return self.pairs[self.serving]
 
     def by_digest(self, task: Task, proposer_digest: str) -> Serving:
@@ -89,13 +92,14 @@ class PlainLoader:
 class Walk:
     """Make it inside a running loop, with `await Walk.open()`."""
 
-    def __init__(self, gap: float) -> None:
+    def __init__(self, gap: float, task: Task, proposer: ProposerModel | None) -> None:
+        self.task = task
         self.clock = FixedClock()
         self.randomness = SeededRandomness(1)
         self.store = MemoryStore(self.clock)
         self.keys = MemoryDataSubjectKeys(SeededRandomness(2))
         self.bus = MemoryBus(self.clock)
-        self.loader = PlainLoader(gap)
+        self.loader = PlainLoader(gap, proposer)
         self.access = LocalAccess(self.clock)
         self.catalogue = Catalogue(self.store, self.loader, self.bus)
         place = Workplace(
@@ -120,9 +124,11 @@ class Walk:
         )
 
     @classmethod
-    async def open(cls, gap: float = 0.05, policy: Policy = POLICY) -> Walk:
-        walk = cls(gap)
-        await walk.store.create(TASK, policy)
+    async def open(
+        cls, gap: float = 0.05, policy: Policy = POLICY, task: Task = TASK, proposer: ProposerModel | None = None
+    ) -> Walk:
+        walk = cls(gap, task, proposer)
+        await walk.store.create(task, policy)
         return walk
 
     async def post(self, route: str, body: Mapping[str, Any] | bytes, key: str = "", grant: str = "admin") -> Reply:
@@ -137,7 +143,7 @@ class Walk:
 
     async def predict(self, rows: Sequence[Mapping[str, Any]], key: str = "") -> list[str]:
         """The prediction ids."""
-        reply = await self.post("toy/predict", {"rows": list(rows)}, key)
+        reply = await self.post(f"{self.task.name}/predict", {"rows": list(rows)}, key)
         assert reply.status == 200, reply.body
         return [prediction["prediction_id"] for prediction in reply.json()["predictions"]]
 

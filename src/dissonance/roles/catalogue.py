@@ -50,10 +50,20 @@ class TaskContext(NamedTuple):
 class Catalogue:
     """Tasks by name and id, their policy in force, and their models. Safe for one event loop."""
 
-    def __init__(self, store: TaskStore, loader: ModelLoader, bus: Bus) -> None:
+    def __init__(
+        self,
+        store: TaskStore,
+        loader: ModelLoader,
+        bus: Bus,
+        *,
+        reconnect_s: float = RECONNECT_S,
+        resync_s: float = RESYNC_S,
+    ) -> None:
         self._store = store
         self._loader = loader
         self._bus = bus
+        self._reconnect_s = reconnect_s
+        self._resync_s = resync_s
         self._names: dict[str, str] = {}
         self._contexts: dict[str, TaskContext] = {}
         self._production: dict[str, Serving] = {}
@@ -103,7 +113,7 @@ class Catalogue:
                         resync.cancel()
             except EngineUnavailable as error:
                 log(_logger, LogAction.ENGINE_UNREACHABLE, logging.WARNING, why=error.what)
-            await asyncio.sleep(RECONNECT_S)
+            await asyncio.sleep(self._reconnect_s)
 
     async def refresh_all(self) -> None:
         """Read again whatever is known here, so that nothing missed stays missed."""
@@ -112,7 +122,7 @@ class Catalogue:
 
     async def _resync(self) -> None:
         while True:
-            await asyncio.sleep(RESYNC_S)
+            await asyncio.sleep(self._resync_s)
             await self.refresh_all()
 
     async def _apply(self, event: Event) -> None:

@@ -30,9 +30,10 @@ def oldest_kept_us(policy: Policy, now_us: int) -> int:
 
 
 class Housekeeping:
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, *, every_s: float = EVERY_S) -> None:
         self._store = store
         self._clock = clock
+        self._every_s = every_s
 
     async def run(self) -> None:
         """Sweep now and every hour, for ever; while the database is away, the next hour does it."""
@@ -41,7 +42,7 @@ class Housekeeping:
                 await self.sweep()
             except EngineUnavailable as error:
                 log(_logger, LogAction.ENGINE_UNREACHABLE, logging.WARNING, why=error.what)
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(self._every_s)
 
     async def sweep(self) -> int:
         """Returns how many experiences were dropped. Safe to run on several replicas at once."""

@@ -1,0 +1,60 @@
+"""Settings: named, typed, absolute, and nothing that nobody knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from dissonance.errors import ConfigurationError
+from dissonance.settings import PREFIX, Settings, read_settings
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert read_settings({}) == Settings()
+
+
+def test_variables_of_others_are_left_alone() -> None:
+    assert read_settings({"PATH": "/bin", "MY_DISSONANCE_DATA": "x"}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "value"),
+    [
+        ("8080", "http_port", 8080),
+        ("2.5", "ack_wait_s", 2.5),
+        ("7", "ack_wait_s", 7.0),
+        ("postgresql:///x", "database_url", "postgresql:///x"),
+        ("DEBUG", "log_level", "DEBUG"),
+    ],
+)
+def test_a_variable_becomes_the_type_of_its_setting(text: str, name: str, value: object) -> None:
+    given = getattr(read_settings({PREFIX + name.upper(): text}), name)
+    assert (given, type(given)) == (value, type(value))
+
+
+@pytest.mark.parametrize(("name", "text"), [("HTTP_PORT", "eighty"), ("ACK_WAIT_S", ""), ("MAX_DELIVER", "2.5")])
+def test_a_value_of_the_wrong_type_stops_the_start_by_name(name: str, text: str) -> None:
+    with pytest.raises(ConfigurationError, match=name.lower()):
+        read_settings({PREFIX + name: text})
+
+
+def test_an_unknown_setting_stops_the_start_by_name_and_says_which_there_are() -> None:
+    with pytest.raises(ConfigurationError, match="DISSONANCE_DATABSE_URL") as raised:
+        read_settings({"DISSONANCE_DATABSE_URL": "postgresql:///x"})
+    assert "DISSONANCE_DATABASE_URL" in raised.value.fix
+
+
+def test_folders_are_absolute_and_the_keys_are_beside_the_data_unless_told(tmp_path: Path) -> None:
+    assert read_settings({"DISSONANCE_DATA": str(tmp_path)}).keys_folder == tmp_path / "keys"
+    elsewhere = read_settings({"DISSONANCE_DATA": str(tmp_path), "DISSONANCE_KEY_FOLDER": "some/keys"})
+    assert elsewhere.keys_folder == Path.cwd() / "some" / "keys"
+    assert "~" not in str(Settings().data_folder)
+    assert Settings().data_folder.is_absolute()
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        Settings().http_port = 1  # type: ignore[misc]
+    assert "http_port" in msgspec.structs.asdict(Settings())
