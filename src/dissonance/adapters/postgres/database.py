@@ -1,14 +1,17 @@
 """Connections to one PostgreSQL database: a pool that heals itself, and errors in our words.
 
 After PostgreSQL died and came back, every connection of the pool is dead. Asking the socket whether the other end
-hung up costs no round trip, so each connection is asked before it is used.
+hung up costs no round trip, so each connection is asked before it is used. A server that stands still, or is cut off,
+never hangs up and runs no statement timeout: after a while we hang up, which ends the wait on this side.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from typing import Any
 
 import psycopg
@@ -25,7 +28,12 @@ CONNECT_S = 2
 WAIT_S = 4.0
 """Seconds until a caller that gets no connection is told so."""
 
-STATEMENT_MS = 30_000
+STATEMENT_S = 30.0
+"""Seconds of one statement, unless a database has a limit of its own."""
+
+HANG_UP_SLACK_S = 3.0
+"""Seconds that the server gets beyond its statement's limit to say so, before we hang up."""
+
 LOCK_MS = 10_000
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -33,10 +41,15 @@ Parameters = Mapping[str, object]
 
 
 class Database:
-    """Named queries of one file on one database. Opens at first use; belongs to the event loop of that use."""
+    """Named queries of one file on one database. Opens at first use; belongs to the event loop of that use.
 
-    def __init__(self, url: str, *, queries: str, connections: int) -> None:
+    `statement_s`: seconds that the server may work on one statement.
+    """
+
+    def __init__(self, url: str, *, queries: str, connections: int, statement_s: float = STATEMENT_S) -> None:
         self.url = url
+        self._limit_s = statement_s + HANG_UP_SLACK_S
+        limits = f"-c statement_timeout={round(1000 * statement_s)} -c lock_timeout={LOCK_MS}"
         self._queries = load_queries(queries)
         self._opening = asyncio.Lock()
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
@@ -45,7 +58,7 @@ class Database:
                 "autocommit": True,
                 "connect_timeout": CONNECT_S,
                 "context": with_columns(),
-                "options": f"-c statement_timeout={STATEMENT_MS} -c lock_timeout={LOCK_MS} -c timezone=UTC",
+                "options": f"{limits} -c timezone=UTC",
                 "prepare_threshold": 2,
                 "keepalives_idle": 10,
                 "keepalives_interval": 5,
@@ -59,8 +72,11 @@ class Database:
         )
 
     @asynccontextmanager
-    async def connection(self, doing: str) -> AsyncIterator[Connection]:
-        """A live connection in autocommit mode. Raises `EngineUnavailable` or `EngineError`, naming `doing`."""
+    async def connection(self, doing: str, *, limited: bool = True) -> AsyncIterator[Connection]:
+        """A live connection in autocommit mode. Raises `EngineUnavailable` or `EngineError`, naming `doing`.
+
+        `limited`: everything done with it together may take as long as one statement.
+        """
         if self._pool.closed:
             async with self._opening:
                 if self._pool.closed:
@@ -68,7 +84,8 @@ class Database:
         with translated(doing):
             connection = await self._live()
             try:
-                yield connection
+                with _hanging_up(connection, self._limit_s) if limited else nullcontext():
+                    yield connection
             finally:
                 await self._pool.putconn(connection)
 
@@ -120,3 +137,18 @@ def _hung_up(connection: Connection) -> bool:
     except psycopg.OperationalError:
         return True
     return bool(connection.pgconn.status != ConnStatus.OK)
+
+
+@contextmanager
+def _hanging_up(connection: Connection, limit_s: float) -> Iterator[None]:
+    """After `limit_s` seconds the wait on this connection ends as if the server had closed it."""
+    timer = asyncio.get_running_loop().call_later(limit_s, _hang_up, connection)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _hang_up(connection: Connection) -> None:
+    with suppress(OSError, psycopg.OperationalError), socket.socket(fileno=os.dup(connection.pgconn.socket)) as end:
+        end.shutdown(socket.SHUT_RDWR)

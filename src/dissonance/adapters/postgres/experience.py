@@ -98,7 +98,7 @@ class PostgresExperience(WeeklyPart):
         """Weeks in which nothing else is left are dropped whole, each in a short transaction; other rows one by one."""
         dropped = 0
         oldest_week = oldest_us // 1000 // partitions.WEEK_MS
-        async with self._database.connection("retain") as connection:
+        async with self._database.connection("retain", limited=False) as connection:
             weeks = [week for week in await partitions.existing_weeks(connection) if week < oldest_week]
             for week in sorted(weeks):
                 async with connection.transaction():

@@ -25,6 +25,9 @@ from dissonance.security.wrapping import NEW_KEY_BYTES, KeyWrap, data_subject_ha
 CHUNK_KEYS = 5_000
 """Keys of one statement."""
 
+STATEMENT_S = 7.0
+"""Seconds of one statement: every prediction about somebody new waits for one."""
+
 
 class PostgresDataSubjectKeys:
     """`ports.keys.DataSubjectKeys`. Connects at first use; migrate the database before (`Schema.DATA_SUBJECT_KEYS`).
@@ -44,7 +47,9 @@ class PostgresDataSubjectKeys:
         randomness: Randomness,
         connections: int = 4,
     ) -> None:
-        self._database = Database(keys_database_url, queries="keys.sql", connections=connections)
+        self._database = Database(
+            keys_database_url, queries="keys.sql", connections=connections, statement_s=STATEMENT_S
+        )
         self._wrap = KeyWrap(key_encryption_key)
         self._hash_key = hash_key
         self._clock = clock
@@ -100,7 +105,8 @@ class PostgresDataSubjectKeys:
         parameters: dict[str, object] = {"task": task_key(task_id), "at_us": self._clock.now_us()}
         if data_subjects is not None:
             parameters["data_subjects"] = Byteas(data_subjects)
-        async with self._database.connection(destroy) as connection, connection.transaction():
+        async with self._database.connection(destroy, limited=False) as connection, connection.transaction():
+            await connection.execute("SET LOCAL statement_timeout = 0")
             await self._database.execute_on(connection, "hold_back_new_keys", {})
             await self._database.execute_on(connection, log, parameters)
             destroyed = await self._database.execute_on(connection, destroy, parameters)

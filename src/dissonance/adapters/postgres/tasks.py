@@ -58,7 +58,8 @@ class PostgresTasks(StorePart):
     async def delete(self, task_id: str) -> None:
         """In one transaction; a task that is not there is deleted already."""
         task = {"task": task_key(task_id)}
-        async with self._database.connection("delete_task") as connection, connection.transaction():
+        long = self._database.connection("delete_task", limited=False)
+        async with long as connection, connection.transaction():
             await connection.execute("SET LOCAL statement_timeout = 0")
             for query in (
                 "delete_task",  # first: it waits for writers, and later ones find no task to write for
