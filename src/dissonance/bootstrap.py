@@ -37,7 +37,7 @@ from dissonance.security.tokens import TokenVerifier, public_key_pem
 from dissonance.settings import Settings
 from dissonance.telemetry.metrics import Metrics
 from dissonance.web.app import DissonanceApp, create_app
-from dissonance.web.health import HealthCheck
+from dissonance.web.health import HealthCheck, require_answer
 from dissonance.web.server import serve
 
 
@@ -236,9 +236,11 @@ def _worker(system: System, metrics: Metrics, work: Work) -> Worker:
 
 def _health(system: System, workers: Sequence[Worker]) -> HealthCheck:
     async def check() -> None:
-        await system.bus.ready()
-        await system.store.ready()
-        await system.keys.ready()
+        await asyncio.gather(
+            require_answer("NATS", system.bus.ready),
+            require_answer("the experience database", system.store.ready),
+            require_answer("the keys database", system.keys.ready),
+        )
         for worker in workers:
             if not worker.state.running or worker.state.waiting_for:
                 raise EngineUnavailable(

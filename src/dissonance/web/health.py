@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
 import msgspec
 
-from dissonance.errors import DissonanceError
+from dissonance.errors import DissonanceError, EngineUnavailable
 from dissonance.ports.clock import Clock
 from dissonance.telemetry.logs import log
 from dissonance.telemetry.names import LogAction
 
 HealthCheck = Callable[[], Awaitable[None]]
+EngineCheck = Callable[[], Coroutine[None, None, None]]
 KEPT_US = 1_000_000  # microseconds an answer is kept
 CHECK_TIMEOUT_S = 3.0  # seconds until a check that does not answer counts as not ready
+ENGINE_TIMEOUT_S = 2.0  # seconds until an engine that does not answer is named; less, so that it is named in time
 
 _logger = logging.getLogger(__name__)
 
@@ -78,3 +80,25 @@ class Health:
             return RoleReadiness(ready=True)
         log(_logger, LogAction.READINESS_FAILED, logging.WARNING, role=role, why=answer.why)
         return answer
+
+
+async def require_answer(engine: str, check: EngineCheck, timeout_s: float = ENGINE_TIMEOUT_S) -> None:
+    """Raises what `check` raises, or `EngineUnavailable` with the engine's name when nothing comes for `timeout_s`.
+
+    A driver may take its time to let go of a call that was cancelled, so that is not waited for.
+    """
+    asking = asyncio.create_task(check())
+    try:
+        answered, _ = await asyncio.wait({asking}, timeout=timeout_s)
+    finally:
+        asking.cancel()
+        asking.add_done_callback(_take_note)
+    if not answered:
+        raise EngineUnavailable(f"{engine} does not answer", where=engine, fix="see dissonance status")
+    asking.result()
+
+
+def _take_note(asked: asyncio.Task[None]) -> None:
+    """What comes after the caller went on is nobody's concern any more."""
+    if not asked.cancelled():
+        asked.exception()

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
+
+import pytest
 
 from dissonance.adapters.memory.clock import FixedClock
 from dissonance.errors import EngineUnavailable
-from dissonance.web.health import KEPT_US, Health
+from dissonance.web.health import KEPT_US, Health, require_answer
 from support.access import LocalAccess
 from support.api import echo_app
 from support.asgi import call, request
@@ -73,6 +76,37 @@ def test_a_check_that_hangs_counts_as_not_ready() -> None:
     readiness = asyncio.run(health.readiness())
     assert not readiness.ready
     assert readiness.roles["gate"].why == "no answer within 0.01 s"
+
+
+def test_an_engine_that_says_nothing_is_named_even_when_its_driver_does_not_let_go() -> None:
+    """As psycopg, which asks the server to cancel before it lets itself be cancelled."""
+    held = asyncio.Event()
+
+    async def holding_on() -> None:
+        try:
+            await held.wait()
+        except asyncio.CancelledError:
+            await held.wait()
+
+    async def scenario() -> None:
+        check = partial(require_answer, "NATS", holding_on, 0.01)
+        readiness = await Health({"gate": check}, FixedClock()).readiness()
+        assert (readiness.ready, readiness.roles["gate"].why) == (False, "NATS does not answer")
+        held.set()
+
+    asyncio.run(scenario())
+
+
+def test_an_engine_that_answers_is_believed() -> None:
+    async def missing() -> None:
+        raise EngineUnavailable("streams are missing", fix="look")
+
+    async def fine() -> None:
+        return None
+
+    asyncio.run(require_answer("NATS", fine))
+    with pytest.raises(EngineUnavailable, match="streams are missing"):
+        asyncio.run(require_answer("NATS", missing))
 
 
 def test_the_configuration_shows_settings_and_no_secret() -> None:
