@@ -46,6 +46,14 @@ def test_task_id_that_is_not_32_hex_digits_is_refused(case: StoreCase) -> None:
     case.tell(story)
 
 
+def test_no_task_has_a_name_that_no_text_of_the_database_can_be(case: StoreCase) -> None:
+    async def story(store: Store) -> None:
+        with pytest.raises(UnknownTask):
+            await store.by_name("a\0b")
+
+    case.tell(story)
+
+
 @pytest.mark.parametrize("task_id", [NO_TASK, "not an id"])
 def test_unknown_task_is_named_by_writes_and_empty_in_reads(case: StoreCase, task_id: str) -> None:
     async def story(store: Store) -> None:

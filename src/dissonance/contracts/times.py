@@ -8,15 +8,18 @@ from dissonance.errors import WrongType
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR_US = 3_600_000_000
-LATEST_US = 253_402_300_799_000_000  # the end of the year 9999
+EARLIEST_US = -62_135_596_800_000_000  # the start of the year 1
+LATEST_US = 253_402_300_799_999_999  # the end of the year 9999
 
 
 def to_text(time_us: int) -> str:
-    """
+    """RFC 3339 knows the years 1 to 9999: beyond them, where a window may end, the nearest time is given.
+
     >>> to_text(0)
     '1970-01-01T00:00:00.000000Z'
     """
-    return (EPOCH + timedelta(microseconds=time_us)).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    shown_us = min(max(time_us, EARLIEST_US), LATEST_US)
+    return (EPOCH + timedelta(microseconds=shown_us)).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def to_us(value: object, where: str) -> int:
@@ -31,14 +34,18 @@ def to_us(value: object, where: str) -> int:
         if isinstance(value, str):
             moment = datetime.fromisoformat(value)
             moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-            return (moment - EPOCH) // timedelta(microseconds=1)
-        if isinstance(value, int | float) and not isinstance(value, bool):
+            time_us = (moment - EPOCH) // timedelta(microseconds=1)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
             time_us = round(value * 1_000_000)
-            if -LATEST_US <= time_us <= LATEST_US:
-                return time_us
+        else:
+            raise _not_a_time(value, where)
     except (ValueError, OverflowError) as error:
         raise _not_a_time(value, where) from error
-    raise _not_a_time(value, where)
+    if not EARLIEST_US <= time_us <= LATEST_US:
+        raise WrongType(
+            "the time is not in the years 1 to 9999", where=where, fix="give seconds since 1970, not a smaller unit"
+        )
+    return time_us
 
 
 def _not_a_time(value: object, where: str) -> WrongType:

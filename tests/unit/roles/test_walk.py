@@ -270,6 +270,39 @@ def test_too_many_rows_and_none_at_all_are_refused() -> None:
     told(story)
 
 
+@pytest.mark.parametrize(
+    ("label", "more", "where"),
+    [
+        ({"labelled_at": "9999-12-31T00:00:00Z"}, {}, "labels[0].labelled_at"),
+        ({}, {"source": "a\0b"}, "source"),
+        ({}, {"source": ""}, "source"),
+        ({}, {"source": "s" * 101}, "source"),
+    ],
+)
+def test_a_label_that_the_store_could_not_keep_or_correct_is_refused(
+    label: dict[str, str], more: dict[str, str], where: str
+) -> None:
+    async def story(walk: Walk) -> None:
+        (known,) = await walk.predict([row()])
+        await walk.pump()
+        body = {"labels": [{"prediction_id": known, "label": "yes", **label}], **more}
+        refused = await walk.post("toy/labels", body)
+        assert (refused.status, refused.json()["where"]) == (422, where)
+
+    told(story)
+
+
+def test_a_row_from_the_end_of_time_leaves_the_windows_readable() -> None:
+    async def story(walk: Walk) -> None:
+        await walk.predict([row(at="9999-12-31T23:59:59Z"), row(at="0001-01-01T00:00:00Z")])
+        await walk.pump()
+        last, first = (await walk.get("toy/windows")).json()["windows"]
+        assert last["end"] == "9999-12-31T23:59:59.999999Z"
+        assert first["start"] == "0001-01-01T00:00:00.000000Z"
+
+    told(story)
+
+
 def test_labels_are_taken_all_or_none() -> None:
     async def story(walk: Walk) -> None:
         (known,) = await walk.predict([row()])

@@ -14,6 +14,7 @@ from dissonance.contracts.sealed import SealedRow
 from dissonance.contracts.times import to_us
 from dissonance.errors import (
     EngineUnavailable,
+    InputError,
     KeyDestroyed,
     MalformedBody,
     TooManyRows,
@@ -29,6 +30,10 @@ from dissonance.web.bodies import json_reply, read_body
 from dissonance.web.routes import ProtectedRouter
 
 PRODUCER = "learner"
+MAX_SOURCE_CHARACTERS = 100
+
+AHEAD_US = 300_000_000
+"""How far the clock of a sender may be ahead of ours. A label from the future could not be corrected until then."""
 
 
 def routes(place: Workplace) -> ProtectedRouter:
@@ -72,6 +77,7 @@ def routes(place: Workplace) -> ProtectedRouter:
 async def labelled(place: Workplace, task: Task, body: LabelsRequest) -> Labelled:
     """The event, each label sealed under the key of the data subject whose prediction it labels."""
     now_us = place.clock.now_us()
+    _check_source(body.source)
     ids = [id_from_text(label.prediction_id, f"labels[{i}].prediction_id") for i, label in enumerate(body.labels)]
     classes = [class_index(task, label.label, f"labels[{i}].label") for i, label in enumerate(body.labels)]
     times = [_labelled_at(label, f"labels[{i}].labelled_at", now_us) for i, label in enumerate(body.labels)]
@@ -118,4 +124,16 @@ def class_index(task: Task, label: Scalar, where: str) -> int:
 
 
 def _labelled_at(label: Label, where: str, now_us: int) -> int:
-    return now_us if label.labelled_at is None else to_us(label.labelled_at, where)
+    labelled_at_us = now_us if label.labelled_at is None else to_us(label.labelled_at, where)
+    if labelled_at_us > now_us + AHEAD_US:
+        raise InputError("the label comes from the future", where=where, fix="set the clock right, or leave it out")
+    return labelled_at_us
+
+
+def _check_source(source: str) -> None:
+    if not 0 < len(source) <= MAX_SOURCE_CHARACTERS or not source.isprintable():
+        raise InputError(
+            "the source is not a short line of text",
+            where="source",
+            fix=f"send 1 to {MAX_SOURCE_CHARACTERS} printable characters, or leave it out",
+        )
