@@ -8,12 +8,38 @@ from typing import NamedTuple
 from dissonance.contracts.api import Row
 from dissonance.contracts.schema import Task
 from dissonance.contracts.times import to_text, to_us
-from dissonance.errors import MalformedBody, MissingField, TooManyRows, WrongType
+from dissonance.errors import (
+    EngineUnavailable,
+    MalformedBody,
+    MissingField,
+    ModelNotFound,
+    ModelRefused,
+    NotFinite,
+    TooManyRows,
+    UnknownField,
+    UnknownTask,
+    UnseenCategory,
+    WrongType,
+)
 from dissonance.ports.keys import DataSubjectKeys
 from dissonance.roles.catalogue import TaskContext
 from dissonance.roles.serving import Matrix
 
 MAX_IDENTIFIER_CHARACTERS = 256
+
+ROW_PROBLEMS = (
+    UnknownTask,
+    UnknownField,
+    MissingField,
+    WrongType,
+    NotFinite,
+    UnseenCategory,
+    TooManyRows,
+    EngineUnavailable,
+    ModelNotFound,
+    ModelRefused,
+)
+"""What every route that takes rows for a model may refuse them with."""
 
 
 class Arrivals(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -42,45 +43,38 @@ async def engine_statuses(folder: Path, external: EngineAddresses) -> list[Engin
     state = read_state(folder)
     ours = state.addresses if state else EngineAddresses()
     children = state.children if state else {}
-    checks = (
-        _postgres_status(external, ours, children.get(EngineName.POSTGRESQL)),
-        _nats_status(external.nats_url, ours.nats_url, children.get(EngineName.NATS)),
-        _mlflow_status(external.mlflow_url, ours.mlflow_url, children.get(EngineName.MLFLOW)),
+    problems = await asyncio.gather(
+        _postgres_problem(
+            external.database_url or ours.database_url, external.keys_database_url or ours.keys_database_url
+        ),
+        _problem(present_streams, external.nats_url or ours.nats_url),
+        _problem(check_mlflow, external.mlflow_url or ours.mlflow_url),
     )
-    return list(await asyncio.gather(*checks))
+    addresses = (
+        (EngineName.POSTGRESQL, external.database_url, ours.database_url),
+        (EngineName.NATS, external.nats_url, ours.nats_url),
+        (EngineName.MLFLOW, external.mlflow_url, ours.mlflow_url),
+    )
+    return [
+        _status(name, theirs, our, children.get(name), problem)
+        for (name, theirs, our), problem in zip(addresses, problems, strict=True)
+    ]
 
 
-async def _postgres_status(
-    external: EngineAddresses, ours: EngineAddresses, child: ProcessIdentity | None
-) -> EngineStatus:
-    problem = ""
-    for url in (external.database_url or ours.database_url, external.keys_database_url or ours.keys_database_url):
-        try:
-            if url:
-                await check_postgres(url)
-        except EngineError as error:
-            problem = error.what
-    return _status(EngineName.POSTGRESQL, external.database_url, ours.database_url, child, problem)
+async def _postgres_problem(*urls: str) -> str:
+    """Both databases must answer."""
+    problems = [await _problem(check_postgres, url) for url in urls]
+    return next((problem for problem in problems if problem), "")
 
 
-async def _nats_status(external: str, ours: str, child: ProcessIdentity | None) -> EngineStatus:
-    problem = ""
+async def _problem(check: Callable[[str], Awaitable[object]], url: str) -> str:
+    """Why the engine at this address is not ready; empty when it is, and where there is no address."""
     try:
-        if external or ours:
-            await present_streams(external or ours)
+        if url:
+            await check(url)
     except EngineError as error:
-        problem = error.what
-    return _status(EngineName.NATS, external, ours, child, problem)
-
-
-async def _mlflow_status(external: str, ours: str, child: ProcessIdentity | None) -> EngineStatus:
-    problem = ""
-    try:
-        if external or ours:
-            await check_mlflow(external or ours)
-    except EngineError as error:
-        problem = error.what
-    return _status(EngineName.MLFLOW, external, ours, child, problem)
+        return error.what
+    return ""
 
 
 def _status(name: EngineName, external: str, ours: str, child: ProcessIdentity | None, problem: str) -> EngineStatus:

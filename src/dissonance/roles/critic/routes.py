@@ -6,17 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dissonance.contracts.api import Contradiction, ContradictReply, RowsRequest
-from dissonance.errors import (
-    EngineUnavailable,
-    ModelNotFound,
-    NotFinite,
-    TooManyRows,
-    UnknownField,
-    UnknownTask,
-    UnseenCategory,
-    WrongType,
-)
-from dissonance.roles.arrivals import features_of
+from dissonance.roles.arrivals import ROW_PROBLEMS, features_of
 from dissonance.roles.role import Workplace
 from dissonance.roles.serving import doubt_of
 from dissonance.security.permissions import Permission
@@ -33,16 +23,7 @@ def routes(place: Workplace) -> ProtectedRouter:
         permission=Permission.CONTRADICT,
         body=RowsRequest,
         reply=ContradictReply,
-        problems=(
-            UnknownTask,
-            UnknownField,
-            WrongType,
-            NotFinite,
-            UnseenCategory,
-            TooManyRows,
-            EngineUnavailable,
-            ModelNotFound,
-        ),
+        problems=ROW_PROBLEMS,
     )
     async def contradict(request: Request, task: str) -> Response:
         """What the proposer would answer, and how far the critic believes it. Nothing is recorded."""

@@ -9,17 +9,7 @@ from starlette.responses import Response
 from dissonance.contracts.api import Check, CheckReply, RowsRequest
 from dissonance.decisions.inputs import InputRows, hours_of, judge_inputs
 from dissonance.decisions.rows import out_of_range
-from dissonance.errors import (
-    EngineUnavailable,
-    ModelNotFound,
-    NotFinite,
-    TooManyRows,
-    UnknownField,
-    UnknownTask,
-    UnseenCategory,
-    WrongType,
-)
-from dissonance.roles.arrivals import arrivals_of
+from dissonance.roles.arrivals import ROW_PROBLEMS, arrivals_of
 from dissonance.roles.role import Workplace
 from dissonance.roles.serving import doubt_of
 from dissonance.security.permissions import Permission
@@ -36,16 +26,7 @@ def routes(place: Workplace) -> ProtectedRouter:
         permission=Permission.CHECK,
         body=RowsRequest,
         reply=CheckReply,
-        problems=(
-            UnknownTask,
-            UnknownField,
-            WrongType,
-            NotFinite,
-            UnseenCategory,
-            TooManyRows,
-            EngineUnavailable,
-            ModelNotFound,
-        ),
+        problems=ROW_PROBLEMS,
     )
     async def check(request: Request, task: str) -> Response:
         """Would the gate let these rows be learnt from? Nothing is recorded and no budget is spent."""

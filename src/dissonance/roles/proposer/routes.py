@@ -27,17 +27,11 @@ from dissonance.errors import (
     KeyDestroyed,
     MalformedBody,
     ModelNotFound,
-    ModelRefused,
-    NotFinite,
     TimedOut,
-    TooManyRows,
-    UnknownField,
     UnknownTask,
-    UnseenCategory,
-    WrongType,
 )
 from dissonance.ports.registry import ModelRole, ModelVersion
-from dissonance.roles.arrivals import Arrivals, arrivals_of
+from dissonance.roles.arrivals import ROW_PROBLEMS, Arrivals, arrivals_of
 from dissonance.roles.catalogue import TaskContext
 from dissonance.roles.proposer.decide import answers, idempotency_hash
 from dissonance.roles.proposer.handle import Answered, Ask, IdempotencyKey, Proposer
@@ -50,8 +44,7 @@ from dissonance.web.bodies import json_reply, read_body
 from dissonance.web.routes import ProtectedRouter
 
 MAX_KEY_CHARACTERS = 255
-INPUT_PROBLEMS = (UnknownTask, UnknownField, WrongType, NotFinite, UnseenCategory, TooManyRows)
-ANSWER_PROBLEMS = (*INPUT_PROBLEMS, KeyDestroyed, IdempotencyConflict, EngineUnavailable, ModelNotFound, ModelRefused)
+ANSWER_PROBLEMS = (*ROW_PROBLEMS, KeyDestroyed, IdempotencyConflict)
 
 
 def routes(place: Workplace, proposer: Proposer) -> ProtectedRouter:
