@@ -8,7 +8,7 @@ SHELL := bash
 PYTHON ?=
 BIN := .venv/bin
 PYTHONS := $(if $(PYTHON),"$(PYTHON)",python3 python3.11 python3.12 python3.13 python3.14)
-CODE := src tests
+CODE := src tests benchmarks
 
 # Written with brackets, so that this line does not name a registry itself.
 REGISTRIES := p[y]pi\.org|p[y]thonhosted|npmj[s]\.org|d[e]b\.debian\.org
@@ -66,11 +66,15 @@ up: setup ## Start PostgreSQL, NATS and MLflow and keep them running (Ctrl-C sto
 	@$(BIN)/dissonance up
 
 .PHONY: bench
-bench: bench-cycle ## Every benchmark; each writes a record that `dissonance kpis` shows
+bench: bench-cycle bench-store ## Every benchmark; each writes a record that `dissonance kpis` shows
 
 .PHONY: bench-cycle
 bench-cycle: setup ## Durable cycles per second, from a single-row request to the stored experience
 	@$(BIN)/dissonance drill bench-cycle
+
+.PHONY: bench-store
+bench-store: setup ## Rows per second into the experience store, by INSERT from unnest against COPY
+	@$(BIN)/python benchmarks/store_insert.py
 
 .PHONY: drill-startup
 drill-startup: setup ## Seconds until `dissonance up` is ready, and the memory of the whole embedded system
