@@ -18,6 +18,7 @@ from dissonance.errors import TaskExists, UnknownTask, WrongType
 from dissonance.pipeline.data_file import (
     DataFile,
     Target,
+    check_times,
     read_data_file,
     read_data_subjects,
     read_target,
@@ -27,7 +28,7 @@ from dissonance.pipeline.delete_task import remove_traces
 from dissonance.pipeline.reference import digest_of, store_reference
 from dissonance.pipeline.registration import FittedPair, RegisteredPair, register_pair
 from dissonance.pipeline.schema_inference import encode_frame, infer_schema
-from dissonance.pipeline.splitting import Parts, count_twins, refuse_leak, split_rows, splits_of
+from dissonance.pipeline.splitting import Parts, count_twins, refuse_leak, require_parts, split_rows, splits_of
 from dissonance.pipeline.training import LabelledRows, Recipe, Score, critic_metrics, score
 from dissonance.pipeline.workshop import Progress, Workshop, no_progress
 from dissonance.ports.registry import ModelRole
@@ -150,10 +151,12 @@ def _prepare(path: Path, columns: Columns, seed: int) -> _Prepared:
     data: DataFile = read_data_file(path)
     require_columns(data.frame, target=columns.target, time_column=columns.time, data_subject=columns.data_subject)
     target = read_target(data.frame, columns.target)
+    check_times(data.frame, columns.time)
     data_subjects = read_data_subjects(data, columns.data_subject)
     beside = {name for name in (columns.target, columns.time, columns.data_subject) if name is not None}
     schema = infer_schema(data.frame, beside, columns.categorical, columns.numeric)
     parts = split_rows(data_subjects, target.indices, seed)
+    require_parts(parts, target.indices)
     golden = frozenset(data_subjects[row] for row in parts.golden)
     others = [*parts.train.tolist(), *parts.critic.tolist()]
     refuse_leak(parts.golden.tolist(), golden, others, [data_subjects[row] for row in others])

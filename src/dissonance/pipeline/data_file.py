@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import csv
+import difflib
 import hashlib
-from collections.abc import Sequence
-from io import BytesIO
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from io import BytesIO, TextIOWrapper
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas
+import pyarrow.parquet
 from numpy.typing import NDArray
 
 from dissonance.contracts.schema import Scalar
-from dissonance.errors import InvalidDataFile
+from dissonance.contracts.times import to_us
+from dissonance.errors import InvalidDataFile, WrongType
 
 MAX_CLASSES = 100
 MIN_ROWS = 200
 MIN_ROWS_PER_CLASS = 10
+
+SHOWN_COLUMNS = 20
+"""Names of columns that an error lists; of more it says how many."""
 
 
 class DataFile(NamedTuple):
@@ -42,21 +53,53 @@ def read_data_file(path: Path) -> DataFile:
         raise InvalidDataFile(
             f"the file cannot be read: {error.strerror}", where=str(path), fix="give the path of a readable file"
         ) from error
-    try:
-        if path.suffix == ".parquet":
-            frame = pandas.read_parquet(BytesIO(content))
-        elif path.suffix == ".csv":
-            frame = pandas.read_csv(BytesIO(content))
-        else:
-            raise InvalidDataFile(
-                f"'{path.suffix}' is no known kind of file", where=str(path), fix="give a .parquet or .csv file"
-            )
-    except (ValueError, OSError, KeyError) as error:
+    kind = path.suffix.lower()
+    if kind not in READERS:
         raise InvalidDataFile(
-            f"the content is not {path.suffix[1:]}: {error}", where=str(path), fix="write the file again"
+            f"'{path.suffix}' is no known kind of file", where=str(path), fix="give a .parquet or .csv file"
+        )
+    try:
+        names, frame = READERS[kind](content)
+    except (ValueError, OSError, KeyError, NotImplementedError, csv.Error) as error:
+        raise InvalidDataFile(
+            f"the content is not {kind[1:]}: {error}",
+            where=str(path),
+            fix="write the file again, CSV as UTF-8 with a header line",
         ) from error
-    frame.columns = [str(name) for name in frame.columns]
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise InvalidDataFile(
+            f"{len(twice)} names stand for several columns, the first is '{twice[0]}'",
+            where=str(path),
+            fix="give every column a name of its own",
+        )
+    frame.columns = names
     return DataFile(frame, hashlib.sha256(content).hexdigest())
+
+
+def _read_parquet(content: bytes) -> tuple[list[str], pandas.DataFrame]:
+    names = pyarrow.parquet.read_schema(BytesIO(content)).names
+    if len(set(names)) < len(names):
+        return names, pandas.DataFrame(columns=names)
+    frame = pandas.read_parquet(BytesIO(content))
+    return [str(name) for name in frame.columns], frame
+
+
+def _read_csv(content: bytes) -> tuple[list[str], pandas.DataFrame]:
+    """pandas renames a repeated column, and takes the first column for row labels when rows are longer than the header:
+    both would feed the model something else than the file says."""
+    frame = pandas.read_csv(BytesIO(content))
+    lines = csv.reader(TextIOWrapper(BytesIO(content), encoding="utf-8-sig", newline=""))
+    header, *first = islice((line for line in lines if line), 2)
+    if first and len(first[0]) > len(header):
+        raise ValueError(f"rows have {len(first[0])} fields, the header line has {len(header)}")
+    return [name or str(given) for name, given in zip(header, frame.columns, strict=True)], frame
+
+
+READERS: Mapping[str, Callable[[bytes], tuple[list[str], pandas.DataFrame]]] = {
+    ".parquet": _read_parquet,
+    ".csv": _read_csv,
+}
+"""By the name's ending: the content to the names of its columns, as the file has them, and its rows."""
 
 
 def require_columns(frame: pandas.DataFrame, **names: str | None) -> None:
@@ -67,7 +110,7 @@ def require_columns(frame: pandas.DataFrame, **names: str | None) -> None:
             raise InvalidDataFile(
                 f"there is no column '{name}'",
                 where=role.replace("_", " "),
-                fix=f"name one of {', '.join(frame.columns)}",
+                fix=_columns_to_name(name, list(frame.columns)),
             )
     if len(set(given.values())) < len(given):
         raise InvalidDataFile(
@@ -97,6 +140,22 @@ def read_target(frame: pandas.DataFrame, column: str) -> Target:
             fix=f"give at least {MIN_ROWS} rows, and {MIN_ROWS_PER_CLASS} of each class",
         )
     return Target(classes, indices)
+
+
+def check_times(frame: pandas.DataFrame, column: str | None) -> None:
+    """Raises `InvalidDataFile` unless the column holds times as rows at the API have them; some may be missing."""
+    if column is None:
+        return
+    series = frame[column].reset_index(drop=True).dropna()
+    if series.empty:
+        raise InvalidDataFile("the time column holds no time at all", where=column, fix="leave out --time")
+    if pandas.api.types.is_datetime64_any_dtype(series.dtype):
+        return
+    for row, value in zip(series.index, natives(series), strict=True):
+        try:
+            to_us(value.isoformat() if isinstance(value, date) else value, column)
+        except WrongType as error:
+            raise InvalidDataFile(f"row {row} holds no time: {error.what}", where=column, fix=error.fix) from error
 
 
 def read_data_subjects(data: DataFile, column: str | None) -> list[str]:
@@ -129,6 +188,8 @@ def natives(series: pandas.Series[Any]) -> list[Any]:
 def distinct_scalars(values: Sequence[Any], column: str) -> list[Scalar]:
     """Sorted by type, then value. Raises `InvalidDataFile` for a value that JSON has no scalar for."""
     for value in values:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InvalidDataFile("the column holds an infinite number", where=column, fix="make it missing or finite")
         if type(value) not in (bool, int, float, str):
             raise InvalidDataFile(
                 f"the column holds a {type(value).__name__} ({value!r})",
@@ -145,3 +206,11 @@ def _refuse_missing(series: pandas.Series[Any], what: str, fix: str) -> None:
         raise InvalidDataFile(
             f"{what} is missing in {len(missing)} rows, first in row {missing[0]}", where=str(series.name), fix=fix
         )
+
+
+def _columns_to_name(name: str, columns: list[str]) -> str:
+    close = difflib.get_close_matches(name, columns, n=1)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    rest = len(columns) - SHOWN_COLUMNS
+    return f"name one of {', '.join(columns[:SHOWN_COLUMNS])}" + (f" and {rest} more" if rest > 0 else "")

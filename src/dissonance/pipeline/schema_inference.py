@@ -20,6 +20,9 @@ MAX_INTEGER_CATEGORIES = 20
 
 MAX_CATEGORIES = 4096
 
+LARGEST = 1e100
+"""Beyond it, squares of numbers and sums of them would no longer be finite."""
+
 Matrix = NDArray[np.float64]
 
 
@@ -35,13 +38,19 @@ def infer_schema(
     also when missing values made them floats in the file; other floats are numbers. `categorical` and `numeric`
     override that. Raises `InvalidDataFile`.
     """
-    unknown = sorted({*categorical, *numeric} - (set(frame.columns) - set(exclude)))
-    if unknown or set(categorical) & set(numeric):
-        raise InvalidDataFile(
-            f"no feature, or one that is to be both category and number: {', '.join(unknown or categorical)}",
-            where="categorical and numeric columns",
-            fix="name columns of the file that are features",
-        )
+    given = {*categorical, *numeric}
+    wrong = {
+        "is no column of the file": given - set(frame.columns),
+        "is no feature": given & set(exclude),
+        "is to be both category and number": set(categorical) & set(numeric),
+    }
+    for what, names in wrong.items():
+        if names:
+            raise InvalidDataFile(
+                f"'{min(names)}' {what}",
+                where="categorical and numeric columns",
+                fix="name columns of the file that are features, each once",
+            )
     features = [
         _feature(frame[name], name in categorical, name in numeric) for name in frame.columns if name not in exclude
     ]
@@ -80,6 +89,8 @@ def _feature(series: pandas.Series[Any], as_category: bool, as_number: bool) -> 
     if not np.isfinite(numbers).all():
         row = int(np.flatnonzero(np.isinf(series.to_numpy(dtype=np.float64, na_value=np.nan)))[0])
         raise InvalidDataFile(f"row {row} holds an infinite number", where=name, fix="make it missing or finite")
+    if np.abs(numbers).max() > LARGEST:
+        raise InvalidDataFile(f"the column holds numbers beyond ±{LARGEST:g}", where=name, fix="scale the column")
     return Feature(name, kind, missing_allowed, minimum=float(numbers.min()), maximum=float(numbers.max()))
 
 

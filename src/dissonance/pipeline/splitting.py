@@ -8,10 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dissonance.errors import HoldoutLeak
+from dissonance.errors import HoldoutLeak, InvalidDataFile
 from dissonance.ports.store import Split
 
 SHARES: tuple[tuple[Split, float], ...] = ((Split.TRAIN, 0.70), (Split.CRITIC, 0.15), (Split.GOLDEN, 0.15))
+
+MIN_PART_ROWS = 10
 
 
 class Parts(NamedTuple):
@@ -40,6 +42,20 @@ def split_rows(data_subjects: Sequence[str], classes: NDArray[np.int64], seed: i
         part_of_group[members] = np.searchsorted(bounds * sizes[members].sum(), middles, side="right")
     part = part_of_group[group]
     return Parts(*(np.flatnonzero(part == number) for number in range(len(SHARES))))
+
+
+def require_parts(parts: Parts, classes: NDArray[np.int64]) -> None:
+    """Raises `InvalidDataFile` when so few data subjects have so many rows that a part, or a class in training, has
+    too few."""
+    smallest = min(len(part) for part in parts)
+    lacking = int(classes.max()) + 1 - len(np.unique(classes[parts.train]))
+    if smallest < MIN_PART_ROWS or lacking:
+        raise InvalidDataFile(
+            f"{lacking} classes have no row to train on, and the smallest part has {smallest} rows, since all rows of "
+            "a data subject go to the same part",
+            where="data subject",
+            fix=f"give rows of more data subjects, so that each part has {MIN_PART_ROWS} rows",
+        )
 
 
 def splits_of(parts: Parts) -> list[Split]:

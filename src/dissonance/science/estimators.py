@@ -88,6 +88,10 @@ def fit_estimator(
 
     Categories are one-hot; numbers are scaled, and imputed (median, with a flag) unless it takes NaN itself.
     """
+    if isinstance(estimator, type):
+        raise ConfigurationError(
+            f"{estimator.__name__} is a class, not a classifier", where="estimator", fix=f"give {estimator.__name__}()"
+        )
     if not hasattr(estimator, "predict_proba"):
         raise ConfigurationError(
             f"{type(estimator).__name__} has no predict_proba",

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas
+import pyarrow.parquet
 import pytest
 
 from dissonance.errors import InvalidDataFile
 from dissonance.pipeline.data_file import (
     DataFile,
+    check_times,
     read_data_file,
     read_data_subjects,
     read_target,
@@ -35,6 +37,8 @@ def test_both_formats_give_the_same_rows(tmp_path: Path, name: str) -> None:
         ("data.csv", b"", "not csv"),
         ("data.csv", b"a,b\n\xff\xfe,1\n", "not csv"),
         ("data.xlsx", b"PK", "no known kind"),
+        ("data.csv", b"a,b\n1,2,3\n4,5,6\n", "rows have 3 fields, the header line has 2"),
+        ("data.csv", b"a,b,b\n1,2,3\n", "1 names stand for several columns, the first is 'b'"),
     ],
 )
 def test_content_that_is_no_table_is_refused(tmp_path: Path, name: str, content: bytes, message: str) -> None:
@@ -43,6 +47,19 @@ def test_content_that_is_no_table_is_refused(tmp_path: Path, name: str, content:
     with pytest.raises(InvalidDataFile, match=message) as caught:
         read_data_file(path)
     assert caught.value.where == str(path)
+
+
+def test_repeated_names_in_parquet_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "data.parquet"
+    pyarrow.parquet.write_table(pyarrow.table([[1], [2]], names=["a", "a"]), path)
+    with pytest.raises(InvalidDataFile, match="the first is 'a'"):
+        read_data_file(path)
+
+
+def test_a_file_from_a_spreadsheet_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "DATA.CSV"
+    path.write_bytes(b'\xef\xbb\xbf\r\n"a, b",c.d,\r\n1,x,\r\n')
+    assert list(read_data_file(path).frame.columns) == ["a, b", "c.d", "Unnamed: 2"]
 
 
 def test_a_file_that_is_not_there_and_a_folder_are_refused(tmp_path: Path) -> None:
@@ -56,6 +73,43 @@ def test_a_column_that_is_not_there_is_named_with_those_there_are() -> None:
         require_columns(frame(10), target="label", time_column="when")
     assert "'when'" in caught.value.what
     assert "first, second, kind" in caught.value.fix
+
+
+def test_of_very_many_columns_the_one_that_was_meant_is_named_or_some() -> None:
+    many = pandas.DataFrame(columns=[f"column-{number}" for number in range(3000)])
+    with pytest.raises(InvalidDataFile) as caught:
+        require_columns(many, target="colunm-2999")
+    assert caught.value.fix == "did you mean 'column-2999'?"
+    with pytest.raises(InvalidDataFile) as caught:
+        require_columns(many, target="y")
+    assert caught.value.fix.endswith("column-19 and 2980 more")
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        pandas.date_range("2018-01-01", periods=2, tz="Europe/Berlin"),
+        ["2018-01-01", "2018-01-31T12:00:00Z"],
+        [pandas.Timestamp("2018-01-01").date(), None],
+        [1_514_764_800, 1_514_764_800.5],
+    ],
+)
+def test_times_may_be_stamps_days_texts_or_seconds(times: object) -> None:
+    check_times(pandas.DataFrame({"when": times}), "when")
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        (["2018-01-01", "soon"], "row 1 holds no time"),
+        ([1_514_764_800_000_000, 0], "row 0 holds no time"),
+        ([None, None], "no time at all"),
+    ],
+)
+def test_a_column_of_no_times_is_refused(times: list[object], message: str) -> None:
+    with pytest.raises(InvalidDataFile, match=message) as caught:
+        check_times(pandas.DataFrame({"when": times}, index=["a", "b"]), "when")
+    assert caught.value.where == "when"
 
 
 def test_one_column_cannot_be_two_things() -> None:
@@ -89,6 +143,7 @@ def test_classes_are_the_sorted_values_as_json_has_them(values: list[object], cl
     [
         (["yes"] * 300, "1 different values"),
         (list(range(300)), "300 different values"),
+        ([0.0, float("inf")] * 150, "infinite"),
         (["yes", None] * 150, "missing in 150 rows, first in row 1"),
         ([1.0, float("nan")] * 150, "missing"),
         (["yes", "no"] * 50, "100 rows"),

@@ -59,6 +59,7 @@ def test_the_caller_may_say_otherwise() -> None:
     ("values", "message"),
     [
         ([1.0, float("inf")], "row 1 holds an infinite number"),
+        ([1.5, -1e101], "beyond"),
         ([None, None], "no value at all"),
         ([pandas.Timestamp("2018-01-01")] * 2, "datetime64"),
         ([1 + 2j, 3j], "complex"),
@@ -78,11 +79,21 @@ def test_an_id_is_no_category() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"categorical": ["z"]}, {"numeric": ["y"]}, {"categorical": ["x"], "numeric": ["x"]}]
+    ("options", "message"),
+    [
+        ({"categorical": ["z"]}, "'z' is no column of the file"),
+        ({"numeric": ["y"]}, "'y' is no feature"),
+        ({"categorical": ["x"], "numeric": ["x"]}, "'x' is to be both"),
+    ],
 )
-def test_overrides_must_name_features_once(options: dict[str, Any]) -> None:
-    with pytest.raises(InvalidDataFile, match="categor"):
+def test_overrides_must_name_features_once(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidDataFile, match=message):
         feature([1, 2], **options)
+
+
+def test_an_infinite_number_is_no_category() -> None:
+    with pytest.raises(InvalidDataFile, match="infinite"):
+        feature([1.0, float("inf")], categorical=["x"])
 
 
 def test_text_cannot_be_made_a_number() -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dissonance.errors import HoldoutLeak
-from dissonance.pipeline.splitting import Parts, count_twins, refuse_leak, split_rows, splits_of
+from dissonance.errors import HoldoutLeak, InvalidDataFile
+from dissonance.pipeline.splitting import Parts, count_twins, refuse_leak, require_parts, split_rows, splits_of
 from dissonance.ports.store import Split
 
 
@@ -37,6 +37,22 @@ def test_the_seed_decides() -> None:
     persons = list(range(500))
     assert parts_of(persons, 5).golden.tolist() == parts_of(persons, 5).golden.tolist()
     assert parts_of(persons, 5).golden.tolist() != parts_of(persons, 6).golden.tolist()
+
+
+@pytest.mark.parametrize("persons_count", [1, 2, 6])
+def test_too_few_persons_to_fill_each_part_are_refused(persons_count: int) -> None:
+    persons = [row % persons_count for row in range(400)]
+    classes = [row % 2 for row in range(400)]
+    with pytest.raises(InvalidDataFile, match="the smallest part has 0 rows"):
+        require_parts(parts_of(persons, 0, classes), np.array(classes))
+
+
+def test_a_class_that_nobody_trains_on_is_refused() -> None:
+    parts = Parts(np.arange(20), np.arange(20, 40), np.arange(40, 60))
+    classes = np.repeat([0, 1, 2], 20)
+    with pytest.raises(InvalidDataFile, match="2 classes have no row to train on"):
+        require_parts(parts, classes)
+    require_parts(parts, np.arange(60) % 3)
 
 
 def test_the_part_of_each_row_is_listed_in_order() -> None:

@@ -75,6 +75,11 @@ def test_a_classifier_without_probabilities_is_refused() -> None:
         fitted(RidgeClassifier())
 
 
+def test_a_class_in_place_of_a_classifier_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="LogisticRegression is a class"):
+        fitted(LogisticRegression)
+
+
 def test_a_type_that_nobody_declared_is_not_stored() -> None:
     with pytest.raises(ConfigurationError, match="AlwaysFirst"):
         fitted(AlwaysFirst()).stored()
