@@ -231,6 +231,7 @@ def _worker(system: System, metrics: Metrics, work: Work) -> Worker:
         ack_wait_s=system.settings.ack_wait_s,
         max_deliver=system.settings.max_deliver,
         fetch_messages=system.settings.fetch_messages,
+        rest_s=work.rest_s,
     )
 
 

@@ -53,6 +53,7 @@ def make(
     ack_wait_s: float = 30.0,
     max_deliver: int = 3,
     retry_first_s: float = 0.0,
+    rest_s: float = 0.0,
 ) -> Worker:
     return Worker(
         bus,
@@ -67,6 +68,7 @@ def make(
         fetch_messages=100,
         fetch_wait_s=0.01,
         retry_first_s=retry_first_s,
+        rest_s=rest_s,
     )
 
 

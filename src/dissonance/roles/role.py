@@ -32,11 +32,15 @@ Handler = Callable[[Sequence[Event]], Awaitable[list[Event]]]
 
 
 class Work(NamedTuple):
-    """A durable consumer: `handle` gets all that is queued of `kinds`; what it returns is published."""
+    """A durable consumer: `handle` gets all that is queued of `kinds`; what it returns is published.
+
+    `rest_s`: for work whose cost does not grow with what is queued: seconds in which more may gather after each time.
+    """
 
     consumer: str
     kinds: tuple[EventKind, ...]
     handle: Handler
+    rest_s: float = 0.0
 
 
 class AtWork(NamedTuple):

@@ -9,7 +9,7 @@ import pytest
 
 from dissonance.adapters.memory.bus import MemoryBus
 from dissonance.adapters.memory.clock import FixedClock
-from dissonance.contracts.codec import decode
+from dissonance.contracts.codec import decode, encode
 from dissonance.errors import (
     DissonanceError,
     MalformedEvent,
@@ -83,6 +83,18 @@ def test_the_delay_of_a_failing_message_grows() -> None:
         worker.stop()
         await running
         assert len(await bus.dead_letters()) == 1
+
+    asyncio.run(scenario())
+
+
+def test_an_event_on_the_topic_of_another_kind_is_a_dead_letter_instead_of_being_passed_over() -> None:
+    async def scenario() -> None:
+        bus, recorder = MemoryBus(FixedClock()), Recorder()
+        bus.broker.publish(IN, TASK_ID, "astray", encode(joined(7)))
+        await run_until_at_rest(make(bus, recorder.handle), bus)
+        assert recorder.calls == []
+        [letter] = await bus.dead_letters()
+        assert letter.reason.startswith("malformed-event: an event of the kind 'labels_joined' on the topic of ")
 
     asyncio.run(scenario())
 

@@ -112,3 +112,21 @@ def test_stop_while_an_engine_is_away_hands_back_what_is_in_hand_at_once() -> No
             assert len(await replica.fetch(10, 0.0)) == 1
 
     asyncio.run(scenario())
+
+
+def test_a_worker_that_rests_handles_what_gathered_at_once_and_stops_without_waiting_for_it() -> None:
+    async def scenario() -> None:
+        bus, recorder = MemoryBus(FixedClock()), Recorder()
+        worker = make(bus, recorder.handle, rest_s=3_600.0)
+        running = asyncio.create_task(worker.run())
+        await bus.publish([evaluated(number) for number in range(100)])
+        await until(lambda: at_rest(bus))
+        await bus.publish([evaluated(100), evaluated(101)])
+        await until(lambda: at_rest(bus))
+        await bus.publish([evaluated(102)])
+        worker.stop()
+        await running
+        assert recorder.calls == [list(range(100)), [100, 101]]
+        assert await bus.lag("role", [IN]) == 1
+
+    asyncio.run(scenario())

@@ -9,10 +9,13 @@ from dissonance.roles.role import AtWork, Role, Work, Workplace
 
 CONSUMES = (EventKind.EXPERIENCED, EventKind.LABELS_JOINED)
 
+REST_S = 1.0
+"""A window costs what it holds, not what came: stating it once a second bounds what a busy stream costs."""
+
 
 def build(place: Workplace) -> AtWork:
     evaluator = Evaluator(place.catalogue, place.store, place.store, place.clock)
-    return AtWork(routes(place), (Work("evaluator", CONSUMES, evaluator.handle),))
+    return AtWork(routes(place), (Work("evaluator", CONSUMES, evaluator.handle, REST_S),))
 
 
 ROLE = Role("evaluator", "states windows and restates them", CONSUMES, (EventKind.WINDOW_EVALUATED,), build)
