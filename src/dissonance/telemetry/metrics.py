@@ -46,6 +46,15 @@ class Metrics:
         self.events_handled = Counter(
             MetricName.EVENTS_HANDLED, "Events handled to their end", ["role", "kind"], registry=self.registry
         )
+        self.handle_seconds = Counter(
+            MetricName.HANDLE_SECONDS, "Seconds spent in a role's handler", ["role"], registry=self.registry
+        )
+        self.publish_seconds = Counter(
+            MetricName.PUBLISH_SECONDS,
+            "Seconds until the broker had taken what a role publishes",
+            ["role"],
+            registry=self.registry,
+        )
         self.handler_errors = Counter(
             MetricName.HANDLER_ERRORS, "Events not handled, by error", ["role", "kind", "slug"], registry=self.registry
         )

@@ -15,6 +15,8 @@ class MetricName(StrEnum):
     HTTP_DURATION = "dissonance_http_request_duration_seconds"
     ROWS_PREDICTED = "dissonance_rows_predicted_total"
     EVENTS_HANDLED = "dissonance_events_handled_total"
+    HANDLE_SECONDS = "dissonance_handle_seconds_total"
+    PUBLISH_SECONDS = "dissonance_publish_seconds_total"
     HANDLER_ERRORS = "dissonance_handler_errors_total"
     DEAD_LETTERS = "dissonance_dead_letters_total"
     LAG = "dissonance_lag_messages"
