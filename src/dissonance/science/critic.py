@@ -194,15 +194,25 @@ def _design(inputs: _Inputs, features: Matrix, probabilities: Matrix, answer_row
     """Confidences, answers one-hot, inputs, and the inputs once more per answer where each has weights of its own."""
     n, k = probabilities.shape
     answers = probabilities.argmax(axis=1)
-    dense = np.zeros((n, 2 + k + inputs.width))
-    dense[:, :2] = _confidences(probabilities)
-    dense[np.arange(n), 2 + answers] = 1.0
-    block = dense[:, 2 + k :]
-    np.put_along_axis(block, inputs.positions(features), 1.0, axis=1)
-    block[:, inputs.first_number :] = inputs.numbers(features)
-    if answer_rows == 1:
-        return csr_matrix(dense)
-    return csr_matrix(np.hstack([dense, *(block * (answers == answer)[:, None] for answer in range(answer_rows))]))
+    numbers = inputs.numbers(features)
+    categories = inputs.positions(features)
+    number_columns = np.broadcast_to(inputs.first_number + np.arange(numbers.shape[1]), numbers.shape)
+    shared = 2 + k + np.concatenate((categories, number_columns), axis=1)
+    values = np.concatenate((np.ones(categories.shape), numbers), axis=1)
+    columns = [np.broadcast_to([0, 1], (n, 2)), 2 + answers[:, None], shared]
+    entries = [_confidences(probabilities), np.ones((n, 1)), values]
+    if answer_rows > 1:
+        columns.append(shared + inputs.width * (1 + answers[:, None]))
+        entries.append(values)
+    blocks = 1 + (answer_rows if answer_rows > 1 else 0)
+    # Never dense: a column of thousands of categories would take gigabytes.
+    each = sum(block.shape[1] for block in columns)
+    design = csr_matrix(
+        (np.concatenate(entries, axis=1).ravel(), np.concatenate(columns, axis=1).ravel(), np.arange(n + 1) * each),
+        shape=(n, 2 + k + inputs.width * blocks),
+    )
+    design.eliminate_zeros()
+    return design
 
 
 def _refused(what: str) -> ModelRefused:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import msgspec
 import numpy as np
 import pytest
@@ -92,6 +94,20 @@ def test_a_row_is_not_judged_out_of_fold_by_a_critic_that_saw_it() -> None:
     other = out_of_fold_confidence(features, p, changed, **options)  # type: ignore[arg-type]  # likewise
     assert one[0] == other[0]
     assert (one != other).any()
+
+
+def test_thousands_of_categories_take_no_matrix_of_that_width() -> None:
+    generator, n, sizes = np.random.default_rng(1), 5000, (4000, 4000)
+    features = np.column_stack([generator.integers(0, size, n) for size in sizes]).astype(np.float64)
+    p = generator.dirichlet(np.ones(2), n)
+    target = generator.integers(0, 2, n)
+    tracemalloc.start()
+    try:
+        fit_critic(features, p, target, category_sizes=sizes)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 8 * n * sum(sizes) / 4
 
 
 def test_bytes_that_are_no_critic_are_refused() -> None:
