@@ -20,6 +20,7 @@ from dissonance.errors import (
     ContractError,
     DissonanceError,
     EngineUnavailable,
+    MalformedEvent,
     NotFinite,
     UnknownClass,
     UnknownField,
@@ -40,6 +41,8 @@ Handler = Callable[[Sequence[Event]], Awaitable[list[Event]]]
 FETCH_WAIT_S = 1.0  # how long one fetch waits for a first message, and so the longest that `stop` waits for one
 WAIT_FIRST_S = 0.1  # first pause while an engine is away; doubles, with jitter
 WAIT_LONGEST_S = 5.0
+REST_LONGEST_S = 30.0
+REST_SHARE = 3  # a worker that rests does so at least this many times as long as it worked
 RETRY_FIRST_S = 1.0  # first delay of a message that failed; four times as long each time
 RETRY_GROWTH = 4.0
 RETRY_LONGEST_S = 60.0
@@ -79,6 +82,9 @@ class Worker:
     handed back with a growing delay, and after `max_deliver` deliveries it is a dead letter with the reason. What is
     not an event at all is a dead letter at once.
 
+    With `rest_s` above 0 it rests after each batch, so long or three times as long as the batch took, unless as much
+    was queued as one batch may hold.
+
     Example: `worker = Worker(bus, "critic", [EventKind.PREDICTED], critic.handle, ...)`; `await worker.run()` in a task
     of its own; `worker.stop()` from the handler of a signal.
     """
@@ -98,6 +104,7 @@ class Worker:
         fetch_messages: int,
         fetch_wait_s: float = FETCH_WAIT_S,
         retry_first_s: float = RETRY_FIRST_S,
+        rest_s: float = 0.0,
     ) -> None:
         self._bus = bus
         self._consumer = consumer
@@ -111,6 +118,7 @@ class Worker:
         self._fetch_messages = fetch_messages
         self._fetch_wait_s = fetch_wait_s
         self._retry_first_s = retry_first_s
+        self._rest_s = rest_s
         self._handle_seconds = metrics.handle_seconds.labels(role=consumer).inc
         self._publish_seconds = metrics.publish_seconds.labels(role=consumer).inc
         self._stopping = asyncio.Event()
@@ -149,7 +157,15 @@ class Worker:
             batch = await self._patiently(lambda: subscription.fetch(self._fetch_messages, self._fetch_wait_s))
             self._progressed()
             if batch:
+                started_us = self._clock.now_us()
                 await self._work(batch)
+                if self._rest_s and len(batch) < self._fetch_messages:
+                    await self._rest((self._clock.now_us() - started_us) / 1e6)
+
+    async def _rest(self, worked_s: float) -> None:
+        rest_s = min(max(self._rest_s, REST_SHARE * worked_s), REST_LONGEST_S)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), rest_s)
 
     async def _work(self, batch: list[Delivery]) -> None:
         async with self._keeping(batch):
@@ -169,7 +185,7 @@ class Worker:
         tasks = []
         for delivery in batch:
             try:
-                tasks.append(_Task(delivery, decode(delivery.data)))
+                tasks.append(_Task(delivery, _event_in(delivery)))
             except ContractError as error:
                 await self._bury(delivery, error)
         return tasks
@@ -277,6 +293,18 @@ class Worker:
 
     def _progressed(self) -> None:
         self._last_progress_us = self._clock.now_us()
+
+
+def _event_in(delivery: Delivery) -> Event:
+    """Raises `ContractError`, also for an event of another kind than its topic's, which no handler would look at."""
+    event = decode(delivery.data)
+    if event.KIND is not delivery.kind:
+        raise MalformedEvent(
+            f"an event of the kind '{event.KIND}' on the topic of '{delivery.kind}'",
+            where="topic",
+            fix="publish it on its own topic",
+        )
+    return event
 
 
 def _slug(failure: Exception) -> str:
