@@ -261,31 +261,37 @@ SELECT task_id, %(at_us)s, %(oldest_us)s, %(rows)s, %(labels)s FROM tasks WHERE 
 SELECT coalesce(sum(rows), 0)::bigint FROM retention_counts WHERE task_id = %(task)s;
 
 -- name: save_window
--- purpose: the next revision of a window, if its figures changed
+-- purpose: the next revision of a window, if its figures changed; of the time that it was open only the last few stay
 WITH latest AS (
     SELECT * FROM windows WHERE task_id = %(task)s AND window_id = %(window_id)s ORDER BY revision DESC LIMIT 1
-)
-INSERT INTO windows (
-    task_id, window_id, revision, start_us, end_us, rows, labelled, mean_doubt, mean_dissonance, share_over_target,
-    estimated_accuracy, realised_accuracy, closed, saved_at_us
-)
-SELECT
-    %(task)s, %(window_id)s, coalesce((SELECT revision FROM latest), 0) + 1, %(start_us)s, %(end_us)s, %(rows)s,
-    %(labelled)s, %(mean_doubt)s, %(mean_dissonance)s, %(share_over_target)s, %(estimated_accuracy)s,
-    %(realised_accuracy)s, %(closed)s, %(at_us)s
-WHERE NOT EXISTS (
-    SELECT FROM latest
-    WHERE (
-        start_us, end_us, rows, labelled, mean_doubt, mean_dissonance, share_over_target, estimated_accuracy,
-        realised_accuracy, closed
-    ) IS NOT DISTINCT FROM (
-        %(start_us)s::bigint, %(end_us)s::bigint, %(rows)s::bigint, %(labelled)s::bigint, %(mean_doubt)s::float8,
-        %(mean_dissonance)s::float8, %(share_over_target)s::float8, %(estimated_accuracy)s::float8,
-        %(realised_accuracy)s::float8, %(closed)s::boolean
+), inserted AS (
+    INSERT INTO windows (
+        task_id, window_id, revision, start_us, end_us, rows, labelled, mean_doubt, mean_dissonance, share_over_target,
+        estimated_accuracy, realised_accuracy, closed, saved_at_us
     )
+    SELECT
+        %(task)s, %(window_id)s, coalesce((SELECT revision FROM latest), 0) + 1, %(start_us)s, %(end_us)s, %(rows)s,
+        %(labelled)s, %(mean_doubt)s, %(mean_dissonance)s, %(share_over_target)s, %(estimated_accuracy)s,
+        %(realised_accuracy)s, %(closed)s, %(at_us)s
+    WHERE NOT EXISTS (
+        SELECT FROM latest
+        WHERE (
+            start_us, end_us, rows, labelled, mean_doubt, mean_dissonance, share_over_target, estimated_accuracy,
+            realised_accuracy, closed
+        ) IS NOT DISTINCT FROM (
+            %(start_us)s::bigint, %(end_us)s::bigint, %(rows)s::bigint, %(labelled)s::bigint, %(mean_doubt)s::float8,
+            %(mean_dissonance)s::float8, %(share_over_target)s::float8, %(estimated_accuracy)s::float8,
+            %(realised_accuracy)s::float8, %(closed)s::boolean
+        )
+    )
+    ON CONFLICT DO NOTHING
+    RETURNING revision
+), superseded AS (
+    DELETE FROM windows USING inserted
+    WHERE task_id = %(task)s AND window_id = %(window_id)s AND NOT closed
+        AND windows.revision < inserted.revision - %(kept)s
 )
-ON CONFLICT DO NOTHING
-RETURNING revision;
+SELECT revision FROM inserted;
 
 -- name: windows
 -- purpose: the latest revision of each window, newest window first

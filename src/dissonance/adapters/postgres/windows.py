@@ -14,6 +14,9 @@ from dissonance.ports.store import Window
 
 TRIES = 8
 
+OPEN_REVISIONS_KEPT = 8
+"""An open window is restated all the time; what is stated from its closing on stays."""
+
 
 class PostgresWindows(StorePart):
     """`ports.store.WindowStore`."""
@@ -23,6 +26,7 @@ class PostgresWindows(StorePart):
         parameters = msgspec.structs.asdict(window) | {
             "task": task_key(window.task_id),
             "at_us": self._clock.now_us(),
+            "kept": OPEN_REVISIONS_KEPT,
         }
         for _ in range(TRIES):
             try:
