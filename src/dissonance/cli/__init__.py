@@ -13,13 +13,15 @@ from itertools import pairwise
 from pathlib import Path
 
 import typer
+from typer._click.exceptions import UsageError  # Typer's copy of Click has no public name for it
 
 from dissonance.cli import dead_letters, demo, drill, engines, kpis, models, task, token
 from dissonance.cli import run as run_command
-from dissonance.cli.output import emit_error, emit_json, error_console
+from dissonance.cli.output import ErrorMessage, emit_error, emit_json, error_console
 from dissonance.errors import ConfigurationError, DissonanceError
 from dissonance.settings import read_settings
 
+EXIT_USAGE = 2  # as Typer has it
 EXIT_UNEXPECTED = 70  # EX_SOFTWARE of sysexits(3)
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells say it
 
@@ -56,18 +58,36 @@ def run(arguments: Sequence[str], commands: typer.Typer = app) -> int:
     """
     as_json = "--json" in arguments
     try:
-        commands(list(arguments), prog_name="dissonance", standalone_mode=True)
+        # Typer itself tells what is wrong with a command line, but in words only.
+        code = commands(list(arguments), prog_name="dissonance", standalone_mode=not as_json)
     except DissonanceError as error:
         emit_error(error, as_json)
         return error.exit_code
-    except KeyboardInterrupt:
+    except UsageError as error:
+        _tell_usage(error)
+        return EXIT_USAGE
+    except (KeyboardInterrupt, typer.Abort):
         return EXIT_INTERRUPTED
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except Exception as error:  # noqa: BLE001 - the outermost edge: a defect is logged whole, and has its own code
         _tell_defect(error, arguments, as_json)
         return EXIT_UNEXPECTED
-    return 0
+    return code if isinstance(code, int) else 0
+
+
+def _tell_usage(error: UsageError) -> None:
+    command = "dissonance" if error.ctx is None else error.ctx.command_path
+    emit_json(
+        ErrorMessage(
+            "usage",
+            "The command line is not right",
+            error.format_message(),
+            command,
+            f"see {command} --help",
+            EXIT_USAGE,
+        )
+    )
 
 
 def _tell_defect(error: Exception, arguments: Sequence[str], as_json: bool) -> None:

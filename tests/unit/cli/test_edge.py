@@ -47,6 +47,27 @@ def test_command_line_that_is_wrong_ends_with_two(capsys: pytest.CaptureFixture[
     assert "65535" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (["nonsense"], "dissonance"),
+        (["task"], "dissonance task"),
+        (["task", "create", "name"], "dissonance task create"),
+        (["run"], "dissonance run"),
+        (["run", "proposer", "--port", "99999"], "dissonance run"),
+        (["models", "promote", "name", "--version", "newest"], "dissonance models promote"),
+    ],
+)
+def test_command_line_that_is_wrong_is_one_object_with_json(
+    arguments: list[str], command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([*arguments, "--json"]) == 2
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["error"], answer["exit_code"]) == ("usage", 2)
+    assert answer["fix"] == f"see {command} --help"
+    assert answer["what"]
+
+
 def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--help"]) == 0
     printed = capsys.readouterr().out
