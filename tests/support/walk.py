@@ -99,6 +99,7 @@ class Walk:
         self.store = MemoryStore(self.clock)
         self.keys = MemoryDataSubjectKeys(SeededRandomness(2))
         self.bus = MemoryBus(self.clock)
+        self.registry = MemoryRegistry(self.clock)
         self.loader = PlainLoader(gap, proposer)
         self.access = LocalAccess(self.clock)
         self.catalogue = Catalogue(self.store, self.loader, self.bus)
@@ -106,7 +107,7 @@ class Walk:
             store=self.store,
             keys=self.keys,
             bus=self.bus,
-            registry=MemoryRegistry(self.clock),
+            registry=self.registry,
             catalogue=self.catalogue,
             clock=self.clock,
             randomness=self.randomness,
