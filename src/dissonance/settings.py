@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
+from msgspec.structs import FieldInfo, fields
 
 from dissonance.errors import ConfigurationError
 
@@ -63,9 +65,15 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             where="environment",
             fix=f"unset it; the settings are {', '.join(PREFIX + field.upper() for field in sorted(known))}",
         )
+    return Settings(
+        **{field.name: _value(field, given[field.name]) for field in fields(Settings) if field.name in given}
+    )
+
+
+def _value(field: FieldInfo, text: str) -> Any:
     try:
-        return msgspec.convert(given, Settings, strict=False)
+        return msgspec.convert(text, field.type, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigurationError(
-            f"a setting has the wrong type: {error}", where="environment", fix="correct the variable it names"
+            f"{PREFIX}{field.name.upper()} has the wrong type: {error}", where="environment", fix="correct or unset it"
         ) from error

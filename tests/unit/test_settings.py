@@ -36,7 +36,7 @@ def test_a_variable_becomes_the_type_of_its_setting(text: str, name: str, value:
 
 @pytest.mark.parametrize(("name", "text"), [("HTTP_PORT", "eighty"), ("ACK_WAIT_S", ""), ("MAX_DELIVER", "2.5")])
 def test_a_value_of_the_wrong_type_stops_the_start_by_name(name: str, text: str) -> None:
-    with pytest.raises(ConfigurationError, match=name.lower()):
+    with pytest.raises(ConfigurationError, match=PREFIX + name):
         read_settings({PREFIX + name: text})
 
 

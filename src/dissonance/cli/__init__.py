@@ -63,6 +63,8 @@ def run(arguments: Sequence[str], commands: typer.Typer = app) -> int:
     except DissonanceError as error:
         emit_error(error, as_json)
         return error.exit_code
+    except ExceptionGroup as group:
+        return _tell_group(group, arguments, as_json)
     except UsageError as error:
         _tell_usage(error)
         return EXIT_USAGE
@@ -88,6 +90,20 @@ def _tell_usage(error: UsageError) -> None:
             EXIT_USAGE,
         )
     )
+
+
+def _tell_group(group: ExceptionGroup, arguments: Sequence[str], as_json: bool) -> int:
+    """What ends a task group: the first error, if all of them are ours."""
+    ours, defects = group.split(DissonanceError)
+    if ours is None or defects is not None:
+        _tell_defect(group, arguments, as_json)
+        return EXIT_UNEXPECTED
+    error: Exception = ours
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, DissonanceError)
+    emit_error(error, as_json)
+    return error.exit_code
 
 
 def _tell_defect(error: Exception, arguments: Sequence[str], as_json: bool) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from dissonance.cli import run
 from dissonance.cli.output import emit, progress
+from dissonance.errors import ConfigurationError
 
 
 def program_that(raises: BaseException) -> typer.Typer:
@@ -87,6 +88,21 @@ def test_damaged_state_is_an_error_of_ours(tmp_path: Path, capsys: pytest.Captur
     (tmp_path / "state.json").write_bytes(b"{}")
     assert run(["down", "--data", str(tmp_path)]) == 6
     assert "damaged" in capsys.readouterr().err
+
+
+def test_errors_of_ours_in_a_group_are_told_as_the_first_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+    taken = ConfigurationError("cannot listen on port 80", where="DISSONANCE_HTTP_PORT", fix="choose another port")
+    group = ExceptionGroup("tasks", [ExceptionGroup("inner", [taken])])
+    assert run(["--json"], program_that(raises=group)) == 2
+    assert json.loads(capsys.readouterr().out)["what"] == "cannot listen on port 80"
+
+
+def test_a_defect_in_a_group_is_a_defect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "logs").mkdir()
+    group = ExceptionGroup("tasks", [ConfigurationError("no port"), ZeroDivisionError("by zero")])
+    assert run(["--data", str(tmp_path), "--json"], program_that(raises=group)) == 70
+    assert json.loads(capsys.readouterr().out)["error"] == "defect"
+    assert "by zero" in (tmp_path / "logs" / "defects.log").read_text()
 
 
 def test_defect_is_logged_whole_in_the_data_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
