@@ -15,15 +15,18 @@ from typing import NamedTuple
 import aiohttp
 import msgspec
 import psutil
+from prometheus_client.parser import text_string_to_metric_families
 
 from dissonance.adapters.clock import SystemClock, SystemRandomness
 from dissonance.bootstrap import open_system
 from dissonance.contracts.api import RowsRequest
 from dissonance.drills import census
+from dissonance.drills.client import DissonanceClient
 from dissonance.drills.records import AtLeast, Equals, Raw, Record, make_record
 from dissonance.drills.system import TWO_PROCESSES, RunningSystem
 from dissonance.errors import EngineError, TimedOut
 from dissonance.settings import Settings
+from dissonance.telemetry.names import MetricName
 
 TRAINING_ROWS = 20_000
 WARM_UP = 500
@@ -37,7 +40,8 @@ Say = Callable[[str], None]
 
 
 class CycleOutcome(NamedTuple):
-    """`cpu_s`: processor seconds by process while the clock ran. `latencies_s`: of every request."""
+    """All while the clock ran: `latencies_s` of every request; `cpu_s`, processor seconds by process; `stage_s`,
+    seconds that a role was busy, by role and step (their sum can be more than the run: roles work side by side)."""
 
     cycles: int
     connections: int
@@ -46,6 +50,7 @@ class CycleOutcome(NamedTuple):
     drain_s: float
     latencies_s: list[float]
     cpu_s: dict[str, float]
+    stage_s: dict[str, float]
     memory_bytes: dict[str, int]
 
 
@@ -62,6 +67,7 @@ async def bench_cycle(folder: Path, cycles: int, connections: int, say: Say) -> 
             "Authorization": f"Bearer {await running.token('client', task=census.TASK)}",
             "Content-Type": "application/json",
         }
+        operator = await running.token("operator")
         async with open_system(Settings(data=str(folder / "data"))) as system:
             task = await system.store.by_name(census.TASK)
 
@@ -72,6 +78,7 @@ async def bench_cycle(folder: Path, cycles: int, connections: int, say: Say) -> 
             await _send(url, headers, bodies[:WARM_UP], connections)
             await _until(stored, WARM_UP)
             say(f"warm; sending {cycles} single-row requests over {connections} connections")
+            stages_before = await _stage_seconds(running, operator)
             before = _cpu_seconds(running)
             started_us = clock.now_us()
             latencies_s = await _send(url, headers, bodies[WARM_UP:], connections)
@@ -80,6 +87,7 @@ async def bench_cycle(folder: Path, cycles: int, connections: int, say: Say) -> 
             await _until(stored, WARM_UP + cycles)
             drained_us = clock.now_us()
             after = _cpu_seconds(running)
+            stages = await _stage_seconds(running, operator)
             return CycleOutcome(
                 cycles=cycles,
                 connections=connections,
@@ -88,6 +96,7 @@ async def bench_cycle(folder: Path, cycles: int, connections: int, say: Say) -> 
                 drain_s=(drained_us - answered_us) / 1e6,
                 latencies_s=latencies_s,
                 cpu_s={name: after[name] - before.get(name, 0.0) for name in after},
+                stage_s={name: value - stages_before.get(name, 0.0) for name, value in stages.items()},
                 memory_bytes=running.memory_bytes(),
             )
 
@@ -134,6 +143,17 @@ def _cpu_seconds(running: RunningSystem) -> dict[str, float]:
     return seconds
 
 
+async def _stage_seconds(running: RunningSystem, token: str) -> dict[str, float]:
+    """What the roles say in `/metrics`: seconds in their handlers, and until the broker took the result."""
+    seconds: dict[str, float] = {}
+    async with DissonanceClient(running.url("critic"), token, SystemRandomness()) as client:
+        families = list(text_string_to_metric_families(await client.text("/metrics")))
+    for step, metric in (("handle", MetricName.HANDLE_SECONDS), ("publish", MetricName.PUBLISH_SECONDS)):
+        for sample in (sample for family in families for sample in family.samples if sample.name == metric):
+            seconds[f"{sample.labels['role'].replace('-', '_')}_{step}"] = sample.value
+    return seconds
+
+
 def _engine_of(process: psutil.Process) -> str:
     name = process.name()
     return "postgresql" if name.startswith("postgres") else "nats" if name.startswith("nats") else "mlflow"
@@ -164,6 +184,7 @@ def record_of(outcome: CycleOutcome) -> Record:
         "limited_by": max(per_cycle_us, key=lambda name: per_cycle_us[name]),
         "broker_sync": "always",
     }
+    raw |= {f"{name}_us_per_cycle": seconds / outcome.cycles * 1e6 for name, seconds in sorted(outcome.stage_s.items())}
     raw |= {f"{name}_cpu_us_per_cycle": value for name, value in sorted(per_cycle_us.items())}
     raw |= {f"{name}_memory_bytes": value for name, value in sorted(outcome.memory_bytes.items())}
     return make_record(
