@@ -103,16 +103,14 @@ class Catalogue:
         """Apply changes for ever: from the bus at once, and by reading everything again now and then."""
         while True:
             try:
-                async with self._bus.watch(CHANGES) as changes:
+                async with self._bus.watch(CHANGES) as changes, asyncio.TaskGroup() as tasks:
                     await self.refresh_all()
-                    resync = asyncio.create_task(self._resync())
-                    try:
-                        async for event in changes:
-                            await self._apply(event)
-                    finally:
-                        resync.cancel()
-            except EngineUnavailable as error:
-                log(_logger, LogAction.ENGINE_UNREACHABLE, logging.WARNING, why=error.what)
+                    resync = tasks.create_task(self._resync())
+                    async for event in changes:
+                        await self._apply(event)
+                    resync.cancel()
+            except* EngineUnavailable:
+                log(_logger, LogAction.ENGINE_UNREACHABLE, logging.WARNING, why="the bus cannot be watched now")
             await asyncio.sleep(self._reconnect_s)
 
     async def refresh_all(self) -> None:
