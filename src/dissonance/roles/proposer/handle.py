@@ -149,24 +149,23 @@ class Proposer:
         An earlier answer is published once more, since its first publication may have been cut short; its rows
         have the same prediction ids, so the gate and the store take them once.
         """
-        keyed = {
-            ask.key.key_hash: IdempotentAnswer(ask.key.key_hash, ask.key.body_digest, codec.encode(event))
-            for ask, event in zip(asks, events, strict=True)
-            if ask.key is not None and event is not None
-        }
-        if not keyed:
+        first: dict[bytes, int] = {}
+        answers: dict[bytes, IdempotentAnswer] = {}
+        for position, (ask, event) in enumerate(zip(asks, events, strict=True)):
+            if ask.key is not None and event is not None and ask.key.key_hash not in first:
+                first[ask.key.key_hash] = position
+                answers[ask.key.key_hash] = IdempotentAnswer(*ask.key, codec.encode(event))
+        if not first:
             return [event for event in events if event is not None]
         now_us = self._clock.now_us()
-        earlier = await self._store.reserve(asks[0].context.task.task_id, list(keyed.values()), now_us)
-        first_here: dict[bytes, int] = {}
-        for position, (ask, event) in enumerate(zip(asks, events, strict=True)):
-            if ask.key is None or event is None:
+        earlier = await self._store.reserve(asks[0].context.task.task_id, list(answers.values()), now_us)
+        for position, ask in enumerate(asks):
+            if ask.key is None or events[position] is None:
                 continue
-            kept = earlier.get(ask.key.key_hash, keyed[ask.key.key_hash])
-            is_first = ask.key.key_hash not in earlier and kept.answer == codec.encode(event)
-            if is_first and ask.key.key_hash not in first_here:
-                first_here[ask.key.key_hash] = position
+            key_hash = ask.key.key_hash
+            if key_hash not in earlier and first[key_hash] == position:
                 continue
+            kept = earlier.get(key_hash, answers[key_hash])
             if kept.body_digest != ask.key.body_digest:
                 events[position], results[position] = None, _conflict()
             else:
