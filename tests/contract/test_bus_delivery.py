@@ -24,6 +24,20 @@ def test_a_fetch_takes_what_is_queued_up_to_its_limit_and_leaves_the_rest(kit: B
     asyncio.run(scenario())
 
 
+def test_a_queue_of_large_messages_comes_in_several_fetches_and_in_order(kit: BusKit) -> None:
+    async def scenario() -> None:
+        bus = await kit.connect()
+        await bus.publish([joined(number, rows=rows) for number, rows in enumerate([20_000] * 5 + [37_000, 1])])
+        async with bus.subscribe("reader", BOTH) as subscription:
+            taken = await collect(subscription, 7)
+            assert [decode(delivery.data).event_id for delivery in taken] == [f"joined-{n}" for n in range(7)]
+            await ack_all(taken)
+        await until_lag(bus, "reader", BOTH, 0)
+        await bus.close()
+
+    asyncio.run(scenario())
+
+
 def test_a_fetch_that_waits_returns_with_the_first_message(kit: BusKit) -> None:
     async def scenario() -> None:
         bus = await kit.connect()

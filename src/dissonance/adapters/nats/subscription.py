@@ -41,7 +41,13 @@ ANSWER_SLACK_S = 2.0
 
 KEEPS_PER_ACK_WAIT = 3
 
+OVERHEAD_BYTES = 65_536
+"""Topic and headers, which JetStream counts too. A request takes as many bytes as the largest message may have: more
+would fill the memory of a role that comes back to a long queue, and JetStream hangs up on a client for which more than
+64 MB wait (`max_pending`), as they would while a busy loop works."""
+
 NO_MESSAGES, TIMED_OUT = "404", "408"
+FULL = "Message Size Exceeds MaxBytes"
 _NANOSECONDS = 1_000_000_000
 
 
@@ -58,8 +64,8 @@ class _Pull:
         self.crowded = False  # another replica's request is before ours: wait in line for one message
         self.failure: str | None = None
 
-    def body(self, limit: int, wait_s: float) -> bytes:
-        body: dict[str, Any] = {"batch": limit}
+    def body(self, limit: int, max_bytes: int, wait_s: float) -> bytes:
+        body: dict[str, Any] = {"batch": limit, "max_bytes": max_bytes}
         if wait_s > 0:
             body["expires"] = max(1, int(wait_s * _NANOSECONDS))
         if not self.crowded or wait_s <= 0:
@@ -162,13 +168,15 @@ class PullSubscription:
         self._connection.require()
         await self._ensure_consumers()
         idle = [pull for pull in self._pulls.values() if not pull.expected]
+        max_bytes = self._connection.client.max_payload + OVERHEAD_BYTES
         for pull in idle:
             pull.request += 1
             pull.expected = 1 if pull.crowded else limit
             pull.answer_by = asyncio.get_running_loop().time() + wait_s + ANSWER_SLACK_S
             reply = f"{self._inbox_topic}.{pull.kind.value}-{pull.request}"
+            body = pull.body(pull.expected, max_bytes, wait_s)
             with translated("cannot fetch"):
-                await self._connection.client.publish(pull.topic, pull.body(pull.expected, wait_s), reply=reply)
+                await self._connection.client.publish(pull.topic, body, reply=reply)
             pull.crowded = False
         return idle
 
@@ -221,7 +229,7 @@ class PullSubscription:
         pull.expected = 0
         if status == TIMED_OUT and text == "Requests Pending":
             pull.crowded = True
-        elif status not in (NO_MESSAGES, TIMED_OUT):
+        elif status not in (NO_MESSAGES, TIMED_OUT) and text != FULL:
             pull.failure = f"{status} {text}"
         self._changed.set()
 
