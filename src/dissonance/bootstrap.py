@@ -145,11 +145,13 @@ async def run_roles(
 ) -> None:
     """Run roles in this process until `stop` is set; then finish what is in hand and return.
 
-    `on_started` gets the address of the HTTP API. Raises `ConfigurationError` for a role that does not exist.
+    `on_started` gets the address of the HTTP API. Raises `ConfigurationError` for a role that does not exist, and
+    `SealBroken` when the keys are not those of the database: work done with them would end as dead letters.
     """
     roles = [_role(name) for name in names]
     metrics = Metrics()
     async with open_system(settings) as system:
+        await system.keys.ready()
         catalogue = Catalogue(system.store, RegistryLoader(system.registry, system.artefact_keys), system.bus)
         place = Workplace(
             store=system.store,

@@ -1,0 +1,34 @@
+"""Roles with the key folder of another installation: they do not start, and so they spoil nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from dissonance.bootstrap import run_roles
+from dissonance.errors import SealBroken
+from dissonance.settings import Settings
+from support.engines import running_engines
+
+
+def test_roles_do_not_start_with_keys_that_the_database_was_not_made_with(tmp_path: Path) -> None:
+    stop = asyncio.Event()
+    stop.set()
+
+    async def run(settings: Settings) -> None:
+        await run_roles(settings, ["gate"], stop=stop, on_started=lambda url: None)
+
+    with running_engines(tmp_path) as addresses:
+        ours = Settings(
+            data=str(tmp_path),
+            database_url=addresses.database_url,
+            keys_database_url=addresses.keys_database_url,
+            nats_url=addresses.nats_url,
+            mlflow_url="http://127.0.0.1:9",  # nothing of it is needed to start
+        )
+        asyncio.run(run(ours))
+        with pytest.raises(SealBroken, match="another key-encryption key"):
+            asyncio.run(run(msgspec.structs.replace(ours, key_folder=str(tmp_path / "others"))))
