@@ -37,6 +37,24 @@ def test_task_name_or_id_is_taken(case: StoreCase) -> None:
     case.tell(story)
 
 
+def test_one_at_a_time_makes_a_task_of_a_name(case: StoreCase) -> None:
+    async def story(store: Store) -> None:
+        name = case.make.task().name
+        async with store.claim(name):
+            async with store.claim(f"another {name}"):
+                pass
+            with pytest.raises(TaskExists, match="being made"):
+                async with store.claim(name):
+                    pass
+        with pytest.raises(ZeroDivisionError):
+            async with store.claim(name):
+                raise ZeroDivisionError
+        async with store.claim(name):
+            pass
+
+    case.tell(story)
+
+
 def test_task_id_that_is_not_32_hex_digits_is_refused(case: StoreCase) -> None:
     async def story(store: Store) -> None:
         for wrong in ("census", "", "0" * 32, "ab" * 17):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -14,7 +15,7 @@ from dissonance.contracts.events import TaskCreated
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import FeatureSchema, Task
 from dissonance.decisions.rows import category_sizes
-from dissonance.errors import TaskExists, UnknownTask, WrongType
+from dissonance.errors import ModelNotFound, TaskExists, UnknownTask, WrongType
 from dissonance.pipeline.data_file import (
     DataFile,
     Target,
@@ -24,7 +25,7 @@ from dissonance.pipeline.data_file import (
     read_target,
     require_columns,
 )
-from dissonance.pipeline.delete_task import remove_traces
+from dissonance.pipeline.delete_task import delete_task, remove_traces
 from dissonance.pipeline.reference import digest_of, store_reference
 from dissonance.pipeline.registration import FittedPair, RegisteredPair, register_pair
 from dissonance.pipeline.schema_inference import encode_frame, infer_schema
@@ -32,9 +33,12 @@ from dissonance.pipeline.splitting import Parts, count_twins, refuse_leak, requi
 from dissonance.pipeline.training import LabelledRows, Recipe, Score, critic_metrics, score
 from dissonance.pipeline.workshop import Progress, Workshop, no_progress
 from dissonance.ports.registry import ModelRole
+from dissonance.ports.store import Counts
 from dissonance.science.critic import out_of_fold_confidence
 from dissonance.science.dissonance import critic_distribution, dissonance
 from dissonance.science.thresholds import Thresholds, reference_thresholds
+
+logger = logging.getLogger(__name__)
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 FOLDS = 5
@@ -99,52 +103,72 @@ async def create_task(
     types outside of numpy, scipy, scikit-learn and LightGBM that its file may hold.
 
     Raises `WrongType` (name), `InvalidDataFile`, `TaskExists`, `ConfigurationError` or `EngineUnavailable`; nothing
-    is kept then.
+    is kept then. What is left when the process is killed is removed by the next call for the name.
     """
-    await _require_free(workshop, name)
-    progress("read", 0.0)
-    prepared = await asyncio.to_thread(_prepare, data, columns, seed)
-    recipe = Recipe(category_sizes(prepared.schema), len(prepared.target.classes), seed, threads, estimator)
-    limits = msgspec.structs.replace(policy or Policy(), version=1)
-    fitted = await asyncio.to_thread(_fit, recipe, prepared, limits, tuple(declared_types), progress)
-    task = Task(
-        task_id=workshop.randomness.token(16).hex(),
-        name=name,
-        schema=prepared.schema,
-        classes=prepared.target.classes,
-        target=columns.target,
-        created_at_us=workshop.clock.now_us(),
-        source_digest=prepared.source_digest,
-        time_column=columns.time,
-        data_subject_column=columns.data_subject,
-    )
-    in_force = msgspec.structs.replace(
-        limits, D_target=fitted.thresholds.target, max_dissonance=fitted.thresholds.maximum
-    )
-    models = await _keep(workshop, task, in_force, prepared, fitted.pair, progress)
-    return CreatedTask(
-        task=task,
-        policy=in_force,
-        models=models,
-        train_rows=len(prepared.parts.train),
-        critic_rows=len(prepared.parts.critic),
-        golden=fitted.golden,
-        twins=fitted.twins,
-    )
+    _require_name(name)
+    async with workshop.store.claim(name):
+        await _require_free(workshop, name)
+        progress("read", 0.0)
+        prepared = await asyncio.to_thread(_prepare, data, columns, seed)
+        recipe = Recipe(category_sizes(prepared.schema), len(prepared.target.classes), seed, threads, estimator)
+        limits = msgspec.structs.replace(policy or Policy(), version=1)
+        fitted = await asyncio.to_thread(_fit, recipe, prepared, limits, tuple(declared_types), progress)
+        task = Task(
+            task_id=workshop.randomness.token(16).hex(),
+            name=name,
+            schema=prepared.schema,
+            classes=prepared.target.classes,
+            target=columns.target,
+            created_at_us=workshop.clock.now_us(),
+            source_digest=prepared.source_digest,
+            time_column=columns.time,
+            data_subject_column=columns.data_subject,
+        )
+        in_force = msgspec.structs.replace(
+            limits, D_target=fitted.thresholds.target, max_dissonance=fitted.thresholds.maximum
+        )
+        models = await _keep(workshop, task, in_force, prepared, fitted.pair, progress)
+        return CreatedTask(
+            task=task,
+            policy=in_force,
+            models=models,
+            train_rows=len(prepared.parts.train),
+            critic_rows=len(prepared.parts.critic),
+            golden=fitted.golden,
+            twins=fitted.twins,
+        )
 
 
-async def _require_free(workshop: Workshop, name: str) -> None:
+def _require_name(name: str) -> None:
     if not NAME.fullmatch(name):
         raise WrongType(
             f"'{name}' cannot name a task",
             where="task name",
             fix="use 1 to 63 lower-case letters, digits, - and _, starting with a letter or digit",
         )
+
+
+async def _require_free(workshop: Workshop, name: str) -> None:
+    """Raises `TaskExists`. What a creation left that was killed before it could clean up is removed."""
     try:
-        await workshop.store.by_name(name)
+        known = await workshop.store.by_name(name)
     except UnknownTask:
         return
-    raise TaskExists(f"a task is named '{name}'", where="task name", fix="choose another name, or delete the task")
+    if not await _is_remnant(workshop, known):
+        raise TaskExists(f"a task is named '{name}'", where="task name", fix="choose another name, or delete the task")
+    logger.warning("removing what is left of a creation of '%s' that was cut short", name)
+    await delete_task(workshop, name)
+
+
+async def _is_remnant(workshop: Workshop, task: Task) -> bool:
+    """Never served, and nothing was ever learnt. Whoever asks has the claim to the name, so nobody works on it."""
+    if await workshop.store.counts(task.task_id) != Counts(0, 0, 0):
+        return False
+    try:
+        await asyncio.to_thread(workshop.registry.production, task.task_id, ModelRole.PROPOSER)
+    except ModelNotFound:
+        return True
+    return False
 
 
 def _prepare(path: Path, columns: Columns, seed: int) -> _Prepared:

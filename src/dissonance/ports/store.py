@@ -7,6 +7,7 @@ by its natural key; every method may raise `EngineUnavailable`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
 from typing import Protocol
 
@@ -116,6 +117,13 @@ class IdempotentAnswer(msgspec.Struct, frozen=True):
 
 
 class TaskStore(Protocol):
+    def claim(self, name: str) -> AbstractAsyncContextManager[None]:
+        """While the block lasts nobody else makes a task of this name; it ends with the process too, however that ends.
+
+        Raises `TaskExists` when somebody is making one.
+        """
+        ...
+
     async def create(self, task: Task, policy: Policy) -> None:
         """Raises `TaskExists` when the name or the id is taken."""
         ...

@@ -16,13 +16,13 @@ from dissonance.contracts.policy import Policy
 from dissonance.contracts.topics import EventKind
 from dissonance.decisions.pairs import load_pair
 from dissonance.errors import EngineUnavailable, InvalidDataFile, ModelNotFound, TaskExists, UnknownTask, WrongType
-from dissonance.pipeline.create_task import Columns
+from dissonance.pipeline.create_task import Columns, create_task
 from dissonance.pipeline.delete_task import delete_task
 from dissonance.pipeline.reference import open_reference
 from dissonance.ports.registry import ModelRole
 from dissonance.ports.store import Split
 from dissonance.science.metrics import accuracy
-from support.workshop import COLUMNS, Workshop, create, frame, published, workshop, write
+from support.workshop import COLUMNS, Workshop, add_experience, create, frame, published, workshop, write
 
 
 @pytest.fixture
@@ -127,6 +127,44 @@ def test_a_name_in_use_is_refused_and_its_task_left_alone(data: Path) -> None:
 def nothing_is_kept(work: Workshop) -> bool:
     """No task, and no key that was made is left."""
     return asyncio.run(work.store.all()) == [] and not work.registry._models and not work.keys._shared.wrapped
+
+
+@pytest.mark.parametrize("killed_after", ["its rows", "its models"])
+def test_what_a_killed_creation_left_is_removed_by_the_next(data: Path, killed_after: str) -> None:
+    work = workshop()
+    left = create(work, data).task
+    # As a kill -9 leaves it: nothing is in production yet.
+    if killed_after == "its rows":
+        work.registry.delete_task(left.task_id)
+    else:
+        work.registry._models[left.task_id, ModelRole.PROPOSER].production = None
+    made = create(work, data).task
+    assert asyncio.run(work.store.all()) == [made]
+    assert work.registry.production(made.task_id, ModelRole.PROPOSER).version == 1
+    with pytest.raises(ModelNotFound):
+        work.registry.versions(left.task_id, ModelRole.PROPOSER)
+
+
+def test_a_task_with_experience_is_kept_though_its_models_are_gone(data: Path) -> None:
+    work = workshop()
+    task = create(work, data).task
+    work.registry.delete_task(task.task_id)
+    asyncio.run(add_experience(work, task, np.zeros((1, 3)), [0], ["somebody"]))
+    with pytest.raises(TaskExists):
+        create(work, data)
+    assert asyncio.run(work.store.all()) == [task]
+
+
+def test_a_name_that_another_process_is_making_a_task_of_is_refused(data: Path) -> None:
+    work = workshop()
+
+    async def story() -> None:
+        async with work.store.claim("small"):
+            with pytest.raises(TaskExists, match="being made"):
+                await create_task(work, name="small", data=data, columns=COLUMNS)
+
+    asyncio.run(story())
+    assert nothing_is_kept(work)
 
 
 def test_a_file_that_cannot_be_used_leaves_nothing(tmp_path: Path) -> None:

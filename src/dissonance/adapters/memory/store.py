@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 
 import msgspec
 
@@ -51,6 +52,20 @@ class MemoryStore:
         self._clock = clock
         self._tasks: dict[str, TaskRows] = {}
         self._idempotency: dict[tuple[str, bytes], tuple[IdempotentAnswer, int]] = {}
+        self._claimed: set[str] = set()
+
+    @asynccontextmanager
+    async def claim(self, name: str) -> AsyncIterator[None]:
+        self._require()
+        if name in self._claimed:
+            raise TaskExists(
+                f"a task named '{name}' is being made", where="task.name", fix="wait, or choose another name"
+            )
+        self._claimed.add(name)
+        try:
+            yield
+        finally:
+            self._claimed.discard(name)
 
     async def create(self, task: Task, policy: Policy) -> None:
         self._require()

@@ -6,6 +6,14 @@
 -- purpose: the version that migrations brought the database to
 SELECT version_num FROM alembic_version;
 
+-- name: claim_name
+-- purpose: whether this connection may make a task of this name; the claim ends with the connection
+SELECT pg_try_advisory_lock(hashtext('a task of this name is being made'), hashtext(%(name)s));
+
+-- name: release_name
+-- purpose: end of a claim
+SELECT pg_advisory_unlock(hashtext('a task of this name is being made'), hashtext(%(name)s));
+
 -- name: insert_task
 -- purpose: a new task; touches no row when its name or id is taken
 INSERT INTO tasks (task_id, name, created_at_us, body)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
 import msgspec
+import psycopg
 
 from dissonance.adapters.postgres.part import NO_TASK, StorePart, task_key, unknown_task
 from dissonance.contracts.policy import Policy
@@ -15,6 +19,20 @@ CHAIN_START = bytes(32)
 
 class PostgresTasks(StorePart):
     """`ports.store.TaskStore`."""
+
+    @asynccontextmanager
+    async def claim(self, name: str) -> AsyncIterator[None]:
+        async with self._database.connection("claim_name", limited=False) as connection:
+            ((claimed,),) = await self._database.rows_on(connection, "claim_name", {"name": name})
+            if not claimed:
+                raise TaskExists(
+                    f"a task named '{name}' is being made", where="task.name", fix="wait, or choose another name"
+                )
+            try:
+                yield
+            finally:
+                with suppress(psycopg.Error):  # the connection is gone, and the claim with it
+                    await self._database.rows_on(connection, "release_name", {"name": name})
 
     async def create(self, task: Task, policy: Policy) -> None:
         task_id = task_key(task.task_id)
