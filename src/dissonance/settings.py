@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 from msgspec.structs import FieldInfo, fields
 
 from dissonance.errors import ConfigurationError
 
 PREFIX = "DISSONANCE_"
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Count = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0.0, le=1e9)]
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,14 +33,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mlflow_url: str = ""  # http://host:port; empty = embedded
     key_folder: str = ""  # key-encryption, signing and issuer keys; empty = <data>/keys
     http_host: str = "127.0.0.1"
-    http_port: int = 0  # 0 = any free port
-    max_body_bytes: int = 16_777_216  # bytes of one HTTP body
-    max_deliver: int = 5  # deliveries of a message before it is a dead letter
-    ack_wait_s: float = 30.0  # seconds until an unanswered message is handed out again
-    duplicate_window_s: float = 120.0  # seconds in which the broker drops a repeated event id
-    stream_max_age_s: float = 604_800.0  # seconds an event stays in its stream
-    fetch_messages: int = 256  # messages a role takes at once
-    database_connections: int = 8  # connections of one process
+    http_port: Port = 0  # 0 = any free port
+    max_body_bytes: Count = 16_777_216  # bytes of one HTTP body
+    max_deliver: Count = 5  # deliveries of a message before it is a dead letter
+    ack_wait_s: Seconds = 30.0  # seconds until an unanswered message is handed out again
+    duplicate_window_s: Seconds = 120.0  # seconds in which the broker drops a repeated event id
+    stream_max_age_s: Seconds = 604_800.0  # seconds an event stays in its stream
+    fetch_messages: Count = 256  # messages a role takes at once
+    database_connections: Count = 8  # connections of one process
     token_audience: str = "dissonance"  # noqa: S105 - a name, not a secret
     token_issuer: str = "dissonance-local"  # noqa: S105 - a name, not a secret
     log_level: str = "INFO"
@@ -52,7 +57,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Settings from variables of the environment.
 
-    Raises `ConfigurationError` that names the variable for an unknown name or a value of the wrong type.
+    Raises `ConfigurationError` that names the variable for an unknown name, a wrong type or a value out of range.
 
     >>> read_settings({"DISSONANCE_HTTP_PORT": "8080"}).http_port
     8080
@@ -75,5 +80,5 @@ def _value(field: FieldInfo, text: str) -> Any:
         return msgspec.convert(text, field.type, strict=False)
     except msgspec.ValidationError as error:
         raise ConfigurationError(
-            f"{PREFIX}{field.name.upper()} has the wrong type: {error}", where="environment", fix="correct or unset it"
+            f"{PREFIX}{field.name.upper()} cannot be used: {error}", where="environment", fix="correct or unset it"
         ) from error

@@ -34,8 +34,23 @@ def test_a_variable_becomes_the_type_of_its_setting(text: str, name: str, value:
     assert (given, type(given)) == (value, type(value))
 
 
-@pytest.mark.parametrize(("name", "text"), [("HTTP_PORT", "eighty"), ("ACK_WAIT_S", ""), ("MAX_DELIVER", "2.5")])
-def test_a_value_of_the_wrong_type_stops_the_start_by_name(name: str, text: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("HTTP_PORT", "eighty"),
+        ("HTTP_PORT", "-1"),
+        ("HTTP_PORT", "65536"),
+        ("ACK_WAIT_S", ""),
+        ("ACK_WAIT_S", "nan"),
+        ("ACK_WAIT_S", "0"),
+        ("STREAM_MAX_AGE_S", "inf"),
+        ("MAX_DELIVER", "2.5"),
+        ("MAX_DELIVER", "0"),
+        ("FETCH_MESSAGES", "0"),
+        ("DATABASE_CONNECTIONS", "0"),
+    ],
+)
+def test_a_value_of_the_wrong_type_or_out_of_range_stops_the_start_by_name(name: str, text: str) -> None:
     with pytest.raises(ConfigurationError, match=PREFIX + name):
         read_settings({PREFIX + name: text})
 

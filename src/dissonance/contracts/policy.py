@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 import msgspec
 
 from dissonance.errors import PolicyInvalid
+
+TEN_YEARS_S = 315_360_000
+WHOLE: Mapping[str, tuple[int, int]] = {
+    "version": (1, 2**31 - 1),
+    "d_budget_per_hour": (0, 1_000_000_000),
+    "rollback_window_s": (0, TEN_YEARS_S),
+    "window_rows": (1, 100_000),
+    "window_s": (1, TEN_YEARS_S),
+    "window_watermark_s": (0, TEN_YEARS_S),
+    "retention_days": (1, 36_500),
+    "max_rows_per_request": (1, 1_000_000),
+}
+"""Lowest and highest of the whole numbers: beyond, times and counts would not fit where they are stored."""
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,12 +52,12 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise PolicyInvalid(f"{name} is {value}", where=f"policy.{name}", fix="give a number from 0 to 1")
         if not 0.0 <= self.KL_eps < float("inf"):
             raise PolicyInvalid(f"KL_eps is {self.KL_eps}", where="policy.KL_eps", fix="give nats, 0 or more")
-        for name in ("version", "window_rows", "window_s", "retention_days", "max_rows_per_request"):
-            if getattr(self, name) < 1:
-                raise PolicyInvalid(f"{name} is {getattr(self, name)}", where=f"policy.{name}", fix="give 1 or more")
-        for name in ("d_budget_per_hour", "rollback_window_s", "window_watermark_s"):
-            if getattr(self, name) < 0:
-                raise PolicyInvalid(f"{name} is {getattr(self, name)}", where=f"policy.{name}", fix="give 0 or more")
+        for name, (lowest, highest) in WHOLE.items():
+            value = getattr(self, name)
+            if not lowest <= value <= highest:
+                raise PolicyInvalid(
+                    f"{name} is {value}", where=f"policy.{name}", fix=f"give a number from {lowest} to {highest}"
+                )
 
 
 def policy_digest(policy: Policy) -> str:

@@ -50,10 +50,12 @@ def critic_of(registry: Registry, task: Task, proposer: ModelVersion) -> ModelVe
 
 
 def find_version(registry: Registry, task: Task, number: int | None) -> ModelVersion:
-    """The proposer of this number, or the newest. Raises `ModelNotFound`."""
+    """The proposer of this number, or the newest that has a critic: one that has none was left by a retraining that was
+    cut short. Raises `ModelNotFound`."""
     versions = registry.versions(task.task_id, ModelRole.PROPOSER)
+    judged = {critic.parent for critic in registry.versions(task.task_id, ModelRole.CRITIC)} if number is None else ()
     for version in versions:
-        if number is None or version.version == number:
+        if version.version == number or version.version in judged:
             return version
     raise ModelNotFound(
         f"'{task.name}' has no version {number}" if versions else f"'{task.name}' has no models",

@@ -7,7 +7,7 @@ import math
 import msgspec
 import pytest
 
-from dissonance.contracts.policy import Policy, policy_digest
+from dissonance.contracts.policy import WHOLE, Policy, policy_digest
 from dissonance.errors import PolicyInvalid
 
 
@@ -37,6 +37,14 @@ def test_zero_is_a_limit_and_less_is_not(name: str) -> None:
     assert getattr(Policy(**{name: 0}), name) == 0
     with pytest.raises(PolicyInvalid):
         Policy(**{name: -1})
+
+
+@pytest.mark.parametrize(("name", "highest"), [(name, highest) for name, (_, highest) in WHOLE.items()])
+def test_a_number_too_large_to_be_stored_is_refused_by_name(name: str, highest: int) -> None:
+    assert getattr(Policy(**{name: highest}), name) == highest
+    with pytest.raises(PolicyInvalid) as raised:
+        Policy(**{name: highest + 1})
+    assert raised.value.where == f"policy.{name}"
 
 
 def test_the_bounds_themselves_are_allowed() -> None:

@@ -213,6 +213,13 @@ def test_a_version_that_is_not_there_is_answered_with_those_there_are(served: Se
     assert caught.value.fix == "the versions are 1, 2"
 
 
+def test_a_candidate_whose_critic_was_never_registered_is_passed_over(served: Served) -> None:
+    retrained(served)
+    del served.work.registry._models[served.task.task_id, ModelRole.CRITIC].versions[-1]
+    assert find_version(served.work.registry, served.task, None).version == 1
+    assert find_version(served.work.registry, served.task, 2).version == 2
+
+
 def test_a_damaged_model_is_refused_and_the_old_one_keeps_serving(served: Served) -> None:
     retrained(served)
     model = served.work.registry._models[served.task.task_id, ModelRole.CRITIC]
