@@ -24,6 +24,7 @@ from dissonance.errors import (
     NotFinite,
     UnknownClass,
     UnknownField,
+    UnknownTask,
     UnseenCategory,
     WrongType,
 )
@@ -230,7 +231,8 @@ class Worker:
         log_exception(
             logger, LogAction.EVENT_FAILED, failure, consumer=self._consumer, kind=kind, attempt=delivery.attempt
         )
-        if delivery.attempt >= self._max_deliver:
+        # A task's id is never used again, so what is about a deleted one is not worth waiting for.
+        if delivery.attempt >= self._max_deliver or isinstance(failure, UnknownTask):
             await self._bury(delivery, failure)
         else:
             delay_s = min(RETRY_LONGEST_S, self._retry_first_s * RETRY_GROWTH ** (delivery.attempt - 1))

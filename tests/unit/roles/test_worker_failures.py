@@ -15,6 +15,7 @@ from dissonance.errors import (
     MalformedEvent,
     NotFinite,
     UnknownPrediction,
+    UnknownTask,
     UnseenCategory,
 )
 from dissonance.roles.worker import reason_of
@@ -42,6 +43,23 @@ def test_one_bad_message_is_found_among_many_retried_and_given_up_with_its_reaso
         assert f'dissonance_handler_errors_total{{{labels},slug="unknown-prediction"}} 3.0' in text
         assert f"dissonance_dead_letters_total{{{labels}}} 1.0" in text
         assert f"dissonance_events_handled_total{{{labels}}} 4.0" in text
+
+    asyncio.run(scenario())
+
+
+def test_a_message_about_a_deleted_task_is_a_dead_letter_at_once_and_holds_up_no_other() -> None:
+    def hurt(numbers: list[int]) -> None:
+        if 1 in numbers:
+            raise UnknownTask("no task has the id 'ab'", where="task", fix="list them")
+
+    async def scenario() -> None:
+        bus, recorder = MemoryBus(FixedClock()), Recorder(hurt)
+        await bus.publish([evaluated(number) for number in range(3)])
+        await run_until_at_rest(make(bus, recorder.handle), bus)
+        assert recorder.calls == [[0, 1, 2], [0], [1], [2]]
+        assert await published(bus) == [joined(0), joined(2)]
+        [letter] = await bus.dead_letters()
+        assert letter.reason == "unknown-task: no task has the id 'ab' (task)"
 
     asyncio.run(scenario())
 
