@@ -126,6 +126,7 @@ class JetStreamBus:
 
     async def ready(self) -> None:
         self._connection.require()
+        self._publisher.require_storing()
         await require_streams(self._connection.client)
 
     async def close(self) -> None:

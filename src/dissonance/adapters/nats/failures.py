@@ -20,8 +20,8 @@ TOO_MANY_REQUESTS = 429
 """JetStream's inbound queue is full (since server 2.11): the same message passes a moment later."""
 
 
-def unavailable(what: str) -> EngineUnavailable:
-    return EngineUnavailable(what, where=WHERE, fix=FIX)
+def unavailable(what: str, fix: str = FIX) -> EngineUnavailable:
+    return EngineUnavailable(what, where=WHERE, fix=fix)
 
 
 def refused(what: str) -> EngineError:

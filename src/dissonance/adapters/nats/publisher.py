@@ -16,6 +16,7 @@ from nats.js.api import Header
 
 from dissonance.adapters.nats.connection import Connection
 from dissonance.adapters.nats.failures import api_failure, refused, translated, unavailable
+from dissonance.contracts.topics import DEAD_PREFIX, DEAD_STREAM, EventKind, stream
 from dissonance.errors import EngineError
 
 MAX_IN_FLIGHT = 4096
@@ -26,6 +27,11 @@ YIELD_EVERY = 128
 
 NO_PROGRESS_S = 10.0
 """Seconds without one more acknowledgement after which a call gives up."""
+
+SILENT_S = 20.0
+"""Seconds that a stream which acknowledged nothing is held against the broker, unless it acknowledges meanwhile."""
+
+SILENT_FIX = "free its disk if it is full: JetStream then stores nothing more until it is started again"
 
 HEADER_RESERVE_BYTES = 4096
 """Kept free below the broker's `max_payload`, so that every message also fits as a dead letter with its reason."""
@@ -74,8 +80,10 @@ class _Call:
 class Publisher:
     """Safe for many calls at once on one event loop."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, no_progress_s: float = NO_PROGRESS_S) -> None:
         self._connection = connection
+        self._no_progress_s = no_progress_s
+        self._silent: dict[str, float] = {}  # streams that acknowledged nothing, and when (loop time)
         self._inbox = connection.client.new_inbox()
         self._calls: dict[str, _Call] = {}
         self._next_call = 0
@@ -109,18 +117,37 @@ class Publisher:
             with translated("cannot publish"):
                 await self._send(call, token, messages)
             await self._finished(call)
+        except TimeoutError as error:
+            now = asyncio.get_running_loop().time()
+            self._silent |= {_stream_of(message.topic): now for message in messages}
+            left = call.messages - call.answered
+            why = f"{left} messages were not acknowledged within {self._no_progress_s:g} s"
+            raise unavailable(why, SILENT_FIX) from error
         finally:
             del self._calls[token]
             self._give_back(call.sent - call.answered)
         if call.failure is not None:
             raise call.failure
+        if self._silent:
+            for message in messages:
+                self._silent.pop(_stream_of(message.topic), None)
+
+    def require_storing(self) -> None:
+        """Raises `EngineUnavailable` while a stream takes events and does not say that they are stored.
+
+        A broker whose disk was full looks well in every other way, and never says no.
+        """
+        oldest = asyncio.get_running_loop().time() - SILENT_S
+        names = sorted(name for name, since in self._silent.items() if since > oldest)
+        if names:
+            raise unavailable(f"what is published to {', '.join(names)} is not acknowledged", SILENT_FIX)
 
     async def _send(self, call: _Call, token: str, messages: Sequence[Outgoing]) -> None:
         client = self._connection.client
         for number, message in enumerate(messages, start=1):
             while self._in_flight >= MAX_IN_FLIGHT and not call.done.is_set():
                 self._room.clear()
-                await asyncio.wait_for(self._room.wait(), NO_PROGRESS_S)
+                await asyncio.wait_for(self._room.wait(), self._no_progress_s)
             if call.done.is_set():
                 return
             self._in_flight += 1
@@ -131,14 +158,14 @@ class Publisher:
                 await asyncio.sleep(0)
 
     async def _finished(self, call: _Call) -> None:
+        """Raises `TimeoutError` when there is no progress any more."""
         while not call.done.is_set():
             before = call.answered
             try:
-                await asyncio.wait_for(call.done.wait(), NO_PROGRESS_S)
-            except TimeoutError as error:
+                await asyncio.wait_for(call.done.wait(), self._no_progress_s)
+            except TimeoutError:
                 if call.answered == before:
-                    left = call.messages - before
-                    raise unavailable(f"{left} messages were not acknowledged within {NO_PROGRESS_S:g} s") from error
+                    raise
 
     async def _on_answer(self, message: Msg) -> None:
         call = self._calls.get(message.subject)
@@ -155,6 +182,15 @@ class Publisher:
         for call in self._calls.values():
             call.abandon(unavailable("the connection was lost before every message was acknowledged"))
         self._room.set()
+
+
+def _stream_of(topic: str) -> str:
+    """
+    >>> _stream_of("dissonance.0123.judged"), _stream_of("dissonance-dead.0123.judged.learner")
+    ('DISSONANCE_JUDGED', 'DISSONANCE_DEAD')
+    """
+    prefix, _, kind, *_ = topic.split(".")
+    return DEAD_STREAM if prefix == DEAD_PREFIX else stream(EventKind(kind))
 
 
 def _failure_in(message: Msg) -> EngineError | None:
