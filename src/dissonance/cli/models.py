@@ -111,7 +111,9 @@ def promote(
 @app.command()
 def rollback(
     task: TaskName,
-    version: Annotated[int | None, typer.Option(help="Go back to this one; else to what was replaced.")] = None,
+    version: Annotated[
+        int | None, typer.Option(help="Go back to this one; else to the one it was trained to replace.")
+    ] = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
