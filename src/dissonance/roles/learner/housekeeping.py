@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 from dissonance.contracts.policy import Policy
-from dissonance.errors import EngineUnavailable
+from dissonance.errors import EngineError, UnknownTask
 from dissonance.ports.clock import Clock
 from dissonance.ports.store import Store
 from dissonance.telemetry.logs import log
@@ -36,11 +36,11 @@ class Housekeeping:
         self._every_s = every_s
 
     async def run(self) -> None:
-        """Sweep now and every hour, for ever; while the database is away, the next hour does it."""
+        """Sweep now and every hour, for ever; when the database is away or refuses, the next hour does it."""
         while True:
             try:
                 await self.sweep()
-            except EngineUnavailable as error:
+            except EngineError as error:
                 log(_logger, LogAction.ENGINE_UNREACHABLE, logging.WARNING, why=error.what)
             await asyncio.sleep(self._every_s)
 
@@ -49,7 +49,10 @@ class Housekeeping:
         now_us = self._clock.now_us()
         dropped = 0
         for task in await self._store.all():
-            policy = await self._store.policy(task.task_id)
+            try:
+                policy = await self._store.policy(task.task_id)
+            except UnknownTask:  # deleted since the tasks were listed, and its rows with it
+                continue
             count = await self._store.retain(task.task_id, oldest_kept_us(policy, now_us))
             if count:
                 log(_logger, LogAction.RETENTION_APPLIED, task=task.name, rows=count)

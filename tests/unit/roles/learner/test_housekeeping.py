@@ -86,6 +86,26 @@ def test_while_the_database_is_away_the_sweep_is_left_to_the_next_round() -> Non
     asyncio.run(story())
 
 
+def test_a_task_deleted_while_the_sweep_goes_on_ends_neither_the_sweep_nor_the_process() -> None:
+    class Listing(MemoryStore):
+        """Lists tasks as they were a moment ago."""
+
+        async def all(self) -> list[Task]:
+            listed = await super().all()
+            await self.delete(listed[0].task_id)
+            return listed
+
+    async def story() -> None:
+        make = RowMaker("deleted")
+        store = Listing(make.clock)
+        await task_with_rows(store, make, 1, 3)
+        await task_with_rows(store, make, 1, 5)
+        make.clock.advance(2 * DAY_S)
+        assert await Housekeeping(store, make.clock).sweep() == 5
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize(("days", "oldest_us"), [(1, 9 * DAY_US), (10, 0), (11, -DAY_US)])
 def test_the_oldest_time_that_is_kept_is_so_many_days_ago(days: int, oldest_us: int) -> None:
     assert oldest_kept_us(Policy(retention_days=days), 10 * DAY_US) == oldest_us
