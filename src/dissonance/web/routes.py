@@ -18,7 +18,7 @@ path and query, then the handler reads the body (`web.bodies.read_body`).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -27,7 +27,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from dissonance.errors import ConfigurationError, DissonanceError
+from dissonance.errors import ConfigurationError, DissonanceError, InputError
 from dissonance.security.permissions import Permission
 from dissonance.web.admission import admit
 
@@ -56,12 +56,23 @@ class ProtectedRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         permission = self.declaration.permission
+        of_a_task = bool(self.param_convertors)
+        known = frozenset(parameter.alias for parameter in self.dependant.query_params)
 
         async def admit_and_handle(request: Request) -> Response:
             admit(request.scope, permission, request.app.state.verifier)
+            if of_a_task and request.scope["query_string"]:
+                _refuse_unknown(request.query_params, known)
             return await handle(request)
 
         return admit_and_handle
+
+
+def _refuse_unknown(given: Iterable[str], known: frozenset[str]) -> None:
+    """A misspelt parameter must not be passed over: the answer would be another one than was asked for."""
+    for name in sorted(set(given) - known):
+        shown = f"the parameters are {', '.join(sorted(known))}" if known else "the address takes none"
+        raise InputError("there is no such parameter", where=f"query {name[:60]}", fix=shown)
 
 
 class ProtectedRouter(APIRouter):
