@@ -161,6 +161,7 @@ async def run_roles(
             catalogue=catalogue,
             clock=system.clock,
             randomness=system.randomness,
+            metrics=metrics,
         )
         at_work = {role.name: role.build(place) for role in roles}
         workers = {name: [_worker(system, metrics, work) for work in built.work] for name, built in at_work.items()}
@@ -197,6 +198,7 @@ async def _live(
         lasting += [tasks.create_task(_run(built.background)) for built in at_work.values() if built.background]
         for worker in (worker for group in workers.values() for worker in group):
             tasks.create_task(worker.run())
+            lasting.append(tasks.create_task(worker.watch_lag()))
 
         def announce(port: int) -> None:
             on_started(f"http://{settings.http_host}:{port}")

@@ -102,6 +102,7 @@ class Walk:
         self.registry = MemoryRegistry(self.clock)
         self.loader = PlainLoader(gap, proposer)
         self.access = LocalAccess(self.clock)
+        self.metrics = Metrics()
         self.catalogue = Catalogue(self.store, self.loader, self.bus)
         place = Workplace(
             store=self.store,
@@ -111,6 +112,7 @@ class Walk:
             catalogue=self.catalogue,
             clock=self.clock,
             randomness=self.randomness,
+            metrics=self.metrics,
         )
         self.at_work = {name: role.build(place) for name, role in ROLES.items()}
         self.app = create_app(
@@ -118,7 +120,7 @@ class Walk:
             verifier=self.access.verifier,
             clock=self.clock,
             randomness=self.randomness,
-            metrics=Metrics(),
+            metrics=self.metrics,
             health={},
             configuration={},
             max_body_bytes=1_000_000,

@@ -13,6 +13,7 @@ from dissonance.ports.keys import DataSubjectKeys
 from dissonance.ports.registry import Registry
 from dissonance.ports.store import Store
 from dissonance.roles.catalogue import Catalogue
+from dissonance.telemetry.metrics import Metrics
 from dissonance.web.routes import ProtectedRouter
 
 
@@ -26,6 +27,7 @@ class Workplace(NamedTuple):
     catalogue: Catalogue
     clock: Clock
     randomness: Randomness
+    metrics: Metrics
 
 
 Handler = Callable[[Sequence[Event]], Awaitable[list[Event]]]

@@ -19,6 +19,7 @@ from dissonance.contracts.topics import EventKind
 from dissonance.errors import (
     ContractError,
     DissonanceError,
+    EngineError,
     EngineUnavailable,
     MalformedEvent,
     NotFinite,
@@ -40,6 +41,7 @@ Handler = Callable[[Sequence[Event]], Awaitable[list[Event]]]
 """Events in, all that were queued; events to publish out. It may be called again with the same events."""
 
 FETCH_WAIT_S = 1.0  # how long one fetch waits for a first message, and so the longest that `stop` waits for one
+LAG_EVERY_S = 5.0
 WAIT_FIRST_S = 0.1  # first pause while an engine is away; doubles, with jitter
 WAIT_LONGEST_S = 5.0
 REST_LONGEST_S = 30.0
@@ -137,6 +139,13 @@ class Worker:
         lag = await self._bus.lag(self._consumer, self._kinds)
         self._metrics.lag.labels(role=self._consumer).set(lag)
         return lag
+
+    async def watch_lag(self, every_s: float = LAG_EVERY_S) -> None:
+        """Keep the metric of the lag current, for ever; it stays what it was while the broker is away."""
+        while True:
+            with suppress(EngineError):
+                await self.lag()
+            await asyncio.sleep(every_s)
 
     def stop(self) -> None:
         """`run` finishes what is in hand, publishes, acknowledges, and returns. If an engine is away it hands back

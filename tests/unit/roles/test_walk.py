@@ -51,6 +51,15 @@ def test_inline_contradiction_says_what_the_critic_will_record() -> None:
     told(story)
 
 
+def test_rows_that_were_answered_are_counted_and_refused_ones_are_not() -> None:
+    async def story(walk: Walk) -> None:
+        await walk.predict([row(), row(person="p2")])
+        assert (await walk.post("toy/predict", {"rows": [row(colour="green")]})).status == 422
+        assert 'dissonance_rows_predicted_total{task="toy"} 2.0' in walk.metrics.text().decode()
+
+    told(story)
+
+
 def test_a_late_label_restates_its_window() -> None:
     async def story(walk: Walk) -> None:
         ids = await walk.predict([row(), row(person="p2")])

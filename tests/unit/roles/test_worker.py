@@ -137,3 +137,24 @@ def test_state_and_lag_tell_whether_work_goes_on() -> None:
         assert await worker.lag() == 0
 
     asyncio.run(scenario())
+
+
+def test_the_metric_of_the_lag_is_kept_current_also_after_the_broker_was_away() -> None:
+    async def scenario() -> None:
+        metrics, bus = Metrics(), MemoryBus(FixedClock())
+        watching = asyncio.create_task(make(bus, Recorder().handle, metrics=metrics).watch_lag(0.001))
+
+        async def shown(lag: int) -> bool:
+            return f'dissonance_lag_messages{{role="role"}} {lag}.0' in metrics.text().decode()
+
+        await bus.publish([evaluated(1)])
+        await until(lambda: shown(1))
+        bus.available = False
+        await asyncio.sleep(0.005)
+        bus.available = True
+        await bus.publish([evaluated(2)])
+        await until(lambda: shown(2))
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+    asyncio.run(scenario())

@@ -50,6 +50,7 @@ ANSWER_PROBLEMS = (*ROW_PROBLEMS, KeyDestroyed, IdempotencyConflict)
 def routes(place: Workplace, proposer: Proposer) -> ProtectedRouter:
     router = ProtectedRouter()
     stored = Stored(place.bus, place.store)
+    rows_predicted = place.metrics.rows_predicted
 
     @router.protected(
         "POST",
@@ -63,6 +64,7 @@ def routes(place: Workplace, proposer: Proposer) -> ProtectedRouter:
         """Answer rows; the answers are recorded before they are sent. `contradict=true` adds doubt and dissonance."""
         context, arrivals, key = await _read(place, request, task)
         answered = await proposer.answer(Ask(context, *arrivals, key))
+        rows_predicted.labels(task=task).inc(len(answered.prediction_ids))
         serving = await place.catalogue.serving(context.task, answered.model_digest)
         opinion = doubt_of(serving, arrivals.features, answered.probabilities) if contradict else None
         return json_reply(_predict_reply(context, serving, answered, opinion))
@@ -79,6 +81,7 @@ def routes(place: Workplace, proposer: Proposer) -> ProtectedRouter:
         """Take rows through the whole cycle; answered when they are in the experience store."""
         context, arrivals, key = await _read(place, request, task)
         answered = await proposer.answer(Ask(context, *arrivals, key))
+        rows_predicted.labels(task=task).inc(len(answered.prediction_ids))
         await stored(context.task.task_id, answered.prediction_ids)
         return json_reply(await _cycles_reply(place, context, answered))
 
