@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -55,6 +56,9 @@ async def _run(settings: Settings, names: list[str], as_json: bool) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
     def announce(url: str) -> None:
+        # What start-up made lives as long as the process: left out, a full collection takes no tenth of a second more.
+        gc.collect()
+        gc.freeze()
         if as_json:
             emit_json(RunAnswer(url, os.getpid(), names))
         else:
