@@ -112,8 +112,10 @@ def test_up_status_down_and_up_again(tmp_path: Path) -> None:
     assert not any(engine["running"] or engine["ready"] for engine in statuses)
     assert command("down", "--data", str(folder)) == (0, {"data": str(folder), "stopped_pid": None})
 
-    with running_engines(folder, nats=False) as addresses, psycopg.connect(addresses.database_url) as connection:
+    with running_engines(folder, nats=False) as again, psycopg.connect(again.database_url) as connection:
         assert connection.execute("SELECT count(*) FROM kept").fetchone() == (0,)
+    with running_engines(folder, postgres=False) as again:
+        assert again.nats_url == addresses.nats_url  # so that a role that outlived `up` finds its broker
 
 
 def test_each_engine_that_is_killed_comes_back_at_the_same_address(tmp_path: Path) -> None:

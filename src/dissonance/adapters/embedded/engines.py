@@ -21,6 +21,7 @@ from dissonance.adapters.embedded.engine import Engine
 from dissonance.adapters.embedded.folder import DataFolder
 from dissonance.adapters.embedded.mlflow import MlflowEngine
 from dissonance.adapters.embedded.nats import SYNC_ALWAYS, NatsEngine
+from dissonance.adapters.embedded.ports import Ports, port_again, port_of, read_ports, remember_ports
 from dissonance.adapters.embedded.postgres import PostgresEngine, create_databases
 from dissonance.adapters.embedded.process import ProcessIdentity, stop_left_over
 from dissonance.adapters.embedded.state import State, read_recorded_state, write_state
@@ -74,6 +75,7 @@ class EmbeddedEngines:
         self._postgres: PostgresEngine | None = None
         self._addresses = specification.external
         self._ready = False
+        self._before = Ports()
 
     async def start(self) -> EngineAddresses:
         """Start what is wanted and not external; returns when all of it answers.
@@ -83,9 +85,11 @@ class EmbeddedEngines:
         self._folder.open()
         try:
             await asyncio.to_thread(self._end_left_overs)
+            self._before = read_ports(self._folder)
             keys = KeyFolder.open_or_create(self._specification.keys_folder, self._randomness)
             await _all_or_none([self._start_nats(keys), self._start_postgres_then_mlflow()])
             self._ready = True
+            remember_ports(self._folder, self._ports())
             self._write_state()
         except BaseException:
             await self.stop()
@@ -134,7 +138,7 @@ class EmbeddedEngines:
             self._specification.environment,
             store_key=keys.nats_store_key,
             password=keys.nats_password,
-            port=self._specification.nats_port,
+            port=port_again(self._specification.nats_port, self._before.nats, engine="nats", report=self._report),
             sync_interval=self._specification.nats_sync_interval,
         )
         self._addresses = msgspec.structs.replace(self._addresses, nats_url=engine.url)
@@ -167,7 +171,7 @@ class EmbeddedEngines:
             self._folder,
             self._specification.environment,
             database_url=urlunsplit(urlsplit(database)._replace(path="/mlflow")),
-            port=self._specification.mlflow_port,
+            port=port_again(self._specification.mlflow_port, self._before.mlflow, engine="mlflow", report=self._report),
         )
         self._addresses = msgspec.structs.replace(self._addresses, mlflow_url=engine.url)
         await self._supervise(engine)
@@ -180,6 +184,14 @@ class EmbeddedEngines:
         self._supervised[engine.name] = supervised
         await supervised.start()
         self._report(f"{engine.name} is ready")
+
+    def _ports(self) -> Ports:
+        """Those of our own engines; one that was not started now keeps the port it had."""
+        ours = self._supervised.keys()
+        return Ports(
+            nats=port_of(self._addresses.nats_url) if EngineName.NATS in ours else self._before.nats,
+            mlflow=port_of(self._addresses.mlflow_url) if EngineName.MLFLOW in ours else self._before.mlflow,
+        )
 
     def _note_child(self, name: str, identity: ProcessIdentity) -> None:
         self._children[name] = identity

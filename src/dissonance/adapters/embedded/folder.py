@@ -5,6 +5,7 @@ VERSION      layout version; its absence with only parts of ours inside means: h
 lock         held by flock while a supervisor lives; holds its pid
 state.json   addresses and pids of what runs
 streams.json the streams that the broker must show again after a restart
+ports.json   the ports that the engines had last
 keys/ postgres/ nats/ mlflow/artifacts/ logs/
 ```
 """
@@ -31,7 +32,7 @@ MIGRATIONS: Mapping[int, Migration] = {}
 
 INITIALISING = ".initialising"
 OWN_NAMES = frozenset(
-    {"VERSION", "lock", "state.json", "streams.json", "keys", "postgres", "nats", "mlflow", "logs"}
+    {"VERSION", "lock", "state.json", "streams.json", "ports.json", "keys", "postgres", "nats", "mlflow", "logs"}
     | {f"postgres{INITIALISING}"}
 )
 
@@ -49,6 +50,7 @@ class DataFolder:
         self.lock = root / "lock"
         self.state = root / "state.json"
         self.streams = root / "streams.json"
+        self.ports = root / "ports.json"
         self.keys = root / "keys"
         self.postgres = root / "postgres"
         self.postgres_initialising = root / f"postgres{INITIALISING}"
