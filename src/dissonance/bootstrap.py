@@ -69,8 +69,8 @@ def addresses_of(settings: Settings) -> EngineAddresses:
         raise EngineUnavailable(
             "no engine runs on this data folder",
             where=str(settings.data_folder),
-            fix="start them with `dissonance up`, name the folder with --data, or set DISSONANCE_DATABASE_URL, "
-            "DISSONANCE_KEYS_DATABASE_URL, DISSONANCE_NATS_URL and DISSONANCE_MLFLOW_URL",
+            fix="start them with `dissonance up`, name the data folder (--data; --folder in `task create`), or set "
+            "DISSONANCE_DATABASE_URL, DISSONANCE_KEYS_DATABASE_URL, DISSONANCE_NATS_URL and DISSONANCE_MLFLOW_URL",
         )
     running = msgspec.structs.asdict(state.addresses)
     return EngineAddresses(**{name: value or running[name] for name, value in msgspec.structs.asdict(given).items()})

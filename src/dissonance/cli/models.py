@@ -183,7 +183,9 @@ def model_line(version: ModelVersion) -> ModelLine:
 
 
 def retrained_table(answer: RetrainedAnswer) -> Table:
-    table = Table(title=f"Candidate {answer.version} of {answer.task}", caption="Next: dissonance models promote TASK")
+    table = Table(
+        title=f"Candidate {answer.version} of {answer.task}", caption=f"Next: dissonance models promote {answer.task}"
+    )
     table.add_column("on the golden holdout")
     table.add_column(f"version {answer.incumbent_version}", justify="right")
     table.add_column(f"version {answer.version}", justify="right")
@@ -196,7 +198,12 @@ def retrained_table(answer: RetrainedAnswer) -> Table:
 
 def _emit_promoted(answer: PromotedAnswer, as_json: bool) -> None:
     before = "nothing" if answer.previous_version is None else f"version {answer.previous_version}"
-    emit(answer, as_json, f"In production: version {answer.version} (before: {before}), critic {answer.critic_version}")
+    said = f"In production: version {answer.version} (before: {before}), critic {answer.critic_version}"
+    if answer.version == answer.previous_version:
+        said = f"Version {answer.version} was in production already, with critic {answer.critic_version}"
+    if answer.golden_before is not None and answer.golden_after is not None:
+        said += f"\nAccuracy on the golden holdout: {answer.golden_before:.4f} before, {answer.golden_after:.4f} now"
+    emit(answer, as_json, said)
 
 
 def models_table(task: str, lines: list[ModelLine]) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.types import Scope
 
 from dissonance.errors import Forbidden, Unauthenticated
-from dissonance.security.permissions import Permission
+from dissonance.security.permissions import GRANTS, Permission
 from dissonance.security.tokens import Identity, TokenVerifier
 
 TASK_PARAMETER = "task"
@@ -24,11 +24,17 @@ def admit(scope: Scope, permission: Permission, verifier: TokenVerifier) -> None
     scope[_KEY] = identity
     if not identity.may(permission):
         raise Forbidden(
-            f"the token does not carry '{permission}'", where="token scope", fix="ask for a token with another grant"
+            f"the token does not carry '{permission}'",
+            where="token scope",
+            fix=f"ask for a token with the grant {_grants_with(permission)}",
         )
     task = scope["path_params"].get(TASK_PARAMETER)
     if task is not None and not identity.may_touch(task):
         raise Forbidden("the token is not for this task", where="token tasks", fix="ask for a token for this task")
+
+
+def _grants_with(permission: Permission) -> str:
+    return " or ".join(grant for grant, permissions in GRANTS.items() if permission in permissions)
 
 
 def bearer_token(scope: Scope) -> str:
