@@ -35,7 +35,7 @@ setup: .venv/.stamp ## Make .venv and install the locked packages (once; the oth
 	  exit 1; \
 	fi
 	@echo "Installing the locked packages; the first time this downloads them, which can take some minutes."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -66,7 +66,7 @@ up: setup ## Start PostgreSQL, NATS and MLflow and keep them running (Ctrl-C sto
 	@$(BIN)/dissonance up
 
 .PHONY: bench
-bench: bench-cycle bench-store ## Every benchmark; each writes a record that `dissonance kpis` shows
+bench: bench-cycle bench-store ## Every short benchmark; each writes a record that `dissonance kpis` shows
 
 .PHONY: bench-cycle
 bench-cycle: setup ## Durable cycles per second, from a single-row request to the stored experience
@@ -75,6 +75,10 @@ bench-cycle: setup ## Durable cycles per second, from a single-row request to th
 .PHONY: bench-store
 bench-store: setup ## Rows per second into the experience store, by INSERT from unnest against COPY
 	@$(BIN)/python benchmarks/store_insert.py
+
+.PHONY: bench-soak
+bench-soak: setup ## A million rows through all roles: memory, lag, loss (20 minutes; ROWS=20000 for one)
+	@$(BIN)/dissonance drill bench-soak $(if $(ROWS),--rows $(ROWS)) $(if $(ROWS_PER_S),--rows-per-s $(ROWS_PER_S))
 
 .PHONY: drill-startup
 drill-startup: setup ## Seconds until `dissonance up` is ready, and the memory of the whole embedded system
