@@ -13,6 +13,7 @@ from dissonance.adapters.clock import SystemClock, SystemRandomness
 from dissonance.adapters.embedded.addresses import EngineAddresses
 from dissonance.adapters.embedded.state import read_state
 from dissonance.adapters.embedded.streams import record_streams
+from dissonance.adapters.host import LocalHost
 from dissonance.adapters.keys.folder import KeyFolder
 from dissonance.adapters.mlflow.registry import MlflowRegistry
 from dissonance.adapters.nats.bus import JetStreamBus
@@ -21,8 +22,10 @@ from dissonance.adapters.postgres.migrate import Schema, migrate
 from dissonance.adapters.postgres.store import PostgresStore
 from dissonance.contracts.topics import DEAD_STREAM, EventKind, stream
 from dissonance.errors import ConfigurationError, EngineUnavailable
+from dissonance.pipeline.updates import PipelineUpdates
 from dissonance.ports.bus import Bus
 from dissonance.ports.clock import Clock, Randomness
+from dissonance.ports.host import Host
 from dissonance.ports.keys import DataSubjectKeys
 from dissonance.ports.registry import Registry
 from dissonance.ports.store import Store
@@ -50,6 +53,7 @@ class System(NamedTuple):
     keys: DataSubjectKeys
     bus: Bus
     registry: Registry
+    host: Host
     clock: Clock
     randomness: Randomness
     key_folder: KeyFolder
@@ -127,6 +131,7 @@ async def open_system(settings: Settings) -> AsyncIterator[System]:
             keys=keys,
             bus=bus,
             registry=MlflowRegistry(addresses.mlflow_url),
+            host=LocalHost(settings.data_folder, settings.keys_folder),
             clock=clock,
             randomness=randomness,
             key_folder=key_folder,
@@ -152,13 +157,17 @@ async def run_roles(
     metrics = Metrics()
     async with open_system(settings) as system:
         await system.keys.ready()
-        catalogue = Catalogue(system.store, RegistryLoader(system.registry, system.artefact_keys), system.bus)
+        models = RegistryLoader(system.registry, system.artefact_keys)
+        catalogue = Catalogue(system.store, models, system.bus)
         place = Workplace(
             store=system.store,
             keys=system.keys,
             bus=system.bus,
             registry=system.registry,
+            models=models,
             catalogue=catalogue,
+            updates=PipelineUpdates(system),
+            host=system.host,
             clock=system.clock,
             randomness=system.randomness,
             metrics=metrics,

@@ -119,6 +119,18 @@ class UnknownPrediction(InputError):
     slug, title, status = "unknown-prediction", "A prediction id is not known", 404
 
 
+class UnknownWindow(InputError):
+    slug, title, status = "unknown-window", "There is no such window", 404
+
+
+class UnknownRequest(InputError):
+    slug, title, status = "unknown-request", "There is no such label request", 404
+
+
+class RequestNotHeld(InputError):
+    slug, title, status = "request-not-held", "You do not hold this label request", 409
+
+
 class IdempotencyConflict(InputError):
     slug, title, status = "idempotency-conflict", "The idempotency key was used with another body", 409
 
@@ -133,6 +145,12 @@ class HoldoutLeak(InputError):
 
 class PolicyInvalid(InputError):
     slug, title = "policy-invalid", "The policy is not valid"
+
+
+class PolicyConflict(InputError):
+    """Somebody else changed the policy since it was looked at."""
+
+    slug, title, status = "policy-conflict", "The policy was changed meanwhile", 409
 
 
 class AccessError(DissonanceError):
@@ -159,6 +177,12 @@ class EngineUnavailable(EngineError):
     """Not reachable now; the same call may succeed later. Roles wait and try again on this one."""
 
     slug, title, status = "engine-unavailable", "An engine is not reachable", 503
+
+
+class RecordBroken(EngineError):
+    """What was stored is not what this version writes: somebody else changed it, or it was damaged."""
+
+    slug, title = "record-broken", "A stored record cannot be read"
 
 
 class DataFolderError(EngineError):
@@ -205,7 +229,22 @@ class ModelRefused(ModelError):
     slug, title = "model-refused", "A model was refused"
 
 
+class ModelForeign(ModelRefused):
+    slug, title = "model-foreign", "A model is signed by somebody else"
+
+
 class GateRefused(DissonanceError):
     """The gate said no; the verdict carries the numbers."""
 
     slug, title, status, exit_code = "gate-refused", "The gate refused the update", 409, 7
+
+
+def errors_by_slug() -> dict[str, type[DissonanceError]]:
+    """Every error of the tree; what a problem body or a command's JSON names becomes an error again."""
+    found: dict[str, type[DissonanceError]] = {}
+    left: list[type[DissonanceError]] = [DissonanceError]
+    while left:
+        kind = left.pop()
+        found.setdefault(kind.slug, kind)
+        left.extend(kind.__subclasses__())
+    return found

@@ -15,7 +15,7 @@ from dissonance.contracts.schema import Scalar
 from dissonance.drills import census
 from dissonance.drills.client import DissonanceClient
 from dissonance.drills.system import TWO_PROCESSES, RunningSystem
-from dissonance.errors import EngineError, Forbidden, Unauthenticated, UnseenCategory
+from dissonance.errors import Forbidden, TaskExists, Unauthenticated, UnseenCategory
 from dissonance.settings import Settings
 
 TRAINING_ROWS = 6_000
@@ -42,7 +42,7 @@ async def walk(folder: Path) -> None:
         created = await running.command(*create)
         assert created["task"] == census.TASK
         assert created["train_rows"] + created["critic_rows"] + created["golden_rows"] >= TRAINING_ROWS
-        with pytest.raises(EngineError, match="task-exists"):
+        with pytest.raises(TaskExists):
             await running.command(*create)
         await running.start_all()
         token = await running.token("admin", task=census.TASK)

@@ -13,6 +13,7 @@ import typer
 from dissonance.cli import app
 from dissonance.contracts.events import EVENT_TYPES
 from dissonance.contracts.topics import EventKind
+from dissonance.roles.auditor.checks import CHECKS
 from dissonance.settings import PREFIX, Settings
 from support.source import DOCS, ROOT
 
@@ -42,6 +43,11 @@ def test_settings_page_states_the_default(field: str) -> None:
 
     assert stated == (f"`{default}`" if default != "" else "empty")
     assert meaning
+
+
+def test_findings_page_says_of_each_check_what_the_code_says() -> None:
+    stated = {code: [check.severity.name.lower(), check.sees, check.fix] for code, check in CHECKS.items()}
+    assert rows(DOCS / "findings.md") == stated
 
 
 def test_events_page_lists_exactly_the_kinds_there_are() -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import Counter
 
 import pytest
 
 from dissonance.contracts.codec import UPCASTS
+from dissonance.contracts.consumers import CONSUMERS
 from dissonance.contracts.events import EVENT_TYPES, Event
 from dissonance.contracts.topics import EventKind
 from dissonance.errors import DissonanceError
 from dissonance.roles import ROLES
 from dissonance.security.permissions import GRANTS, Permission
 from support.source import PACKAGE
+from support.walk import Walk
 
 
 def tree_of(root: type) -> list[type]:
@@ -62,10 +65,18 @@ def test_every_older_version_of_an_event_has_its_upcast(kind: EventKind) -> None
 
 @pytest.mark.parametrize("permission", Permission)
 def test_permission_follows_its_grammar(permission: Permission) -> None:
-    assert re.fullmatch(r"[a-z]+:(read|write)", permission.value)
+    assert re.fullmatch(r"[a-z]+(_[a-z]+)*:(read|write)", permission.value)
 
 
 def test_every_permission_is_in_some_grant_but_the_public_one() -> None:
     granted = frozenset[Permission]().union(*GRANTS.values())
 
     assert granted == frozenset(Permission) - {Permission.PUBLIC}
+
+
+def test_list_of_consumers_is_what_the_roles_consume() -> None:
+    async def consumed() -> dict[str, tuple[EventKind, ...]]:
+        walk = await Walk.open()
+        return {work.consumer: work.kinds for work in walk.works()}
+
+    assert asyncio.run(consumed()) == CONSUMERS

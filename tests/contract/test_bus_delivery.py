@@ -219,6 +219,28 @@ def test_an_answer_to_a_message_counts_once(kit: BusKit) -> None:
     asyncio.run(scenario())
 
 
+def test_age_of_the_oldest_message_is_told_until_it_is_acknowledged(kit: BusKit) -> None:
+    async def scenario() -> None:
+        bus = await kit.connect()
+        assert await bus.oldest_us("reader", BOTH) is None
+        await bus.publish([joined(1)])
+        await asyncio.sleep(0.01)
+        await bus.publish([evaluated(1), evaluated(2)])
+        oldest_us, windows_us = await bus.oldest_us("reader", BOTH), await bus.oldest_us("reader", WINDOWS)
+        assert oldest_us is not None and windows_us is not None
+        assert oldest_us < windows_us
+        async with bus.subscribe("reader", WINDOWS) as subscription:
+            taken = await collect(subscription, 2)
+            assert await bus.oldest_us("reader", WINDOWS) == windows_us
+            await ack_all(taken)
+            await until_lag(bus, "reader", WINDOWS, 0)
+        assert await bus.oldest_us("reader", WINDOWS) is None
+        assert await bus.oldest_us("reader", BOTH) == oldest_us
+        await bus.close()
+
+    asyncio.run(scenario())
+
+
 def test_lag_counts_what_waits_and_what_is_in_hand(kit: BusKit) -> None:
     async def scenario() -> None:
         bus = await kit.connect()

@@ -13,7 +13,7 @@ from dissonance.contracts.codec import decode, encode
 from dissonance.contracts.events import EVENT_TYPES, Event
 from dissonance.contracts.topics import EventKind
 from dissonance.errors import ContractError, MalformedEvent, UnknownSchemaVersion
-from support.events import CURRENT, UPGRADED, any_event
+from support.events import CURRENT, OLDER, any_event
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -33,15 +33,18 @@ def test_what_is_published_today_is_byte_for_byte_what_was_committed(kind: Event
     assert encode(CURRENT[kind]) == golden(kind, EVENT_TYPES[kind].SCHEMA_VERSION)
 
 
-@pytest.mark.parametrize("kind", UPGRADED)
-def test_an_event_of_version_1_is_read_as_answered_by_production(kind: EventKind) -> None:
-    old = golden(kind, 1)
+@pytest.mark.parametrize(("kind", "version"), OLDER)
+def test_an_event_of_an_older_version_is_read_as_what_it_meant(kind: EventKind, version: int) -> None:
+    assert decode(golden(kind, version)) == OLDER[kind, version]
+
+
+def test_version_1_knew_no_canary() -> None:
+    old = golden(EventKind.PREDICTED, 1)
     assert b"canary_arms" not in old and b"propensities" not in old
-    assert decode(old) == UPGRADED[kind]
 
 
 def test_every_committed_file_is_read() -> None:
-    versions = {(kind.value, 1) for kind in UPGRADED}
+    versions = {(kind.value, version) for kind, version in OLDER}
     versions |= {(kind.value, EVENT_TYPES[kind].SCHEMA_VERSION) for kind in EventKind}
     assert {path.name for path in GOLDEN.iterdir()} == {f"{kind}.v{version}.msgpack" for kind, version in versions}
 

@@ -10,7 +10,7 @@ import pytest
 from dissonance.contracts.verdicts import Reason, Verdict
 from dissonance.errors import MalformedEvent
 from dissonance.ports.store import Counts, Store, WindowFigures
-from support.store import NO_TASK, WEEK_S, StoreCase, with_task
+from support.store import NO_TASK, WEEK_S, StoreCase, labels, with_task
 
 
 def test_recorded_rows_come_back_whole(case: StoreCase) -> None:
@@ -30,10 +30,6 @@ def test_recorded_rows_come_back_whole(case: StoreCase) -> None:
             assert (row.policy_version, row.verdict, row.reason) == (1, Verdict.ADMITTED, Reason.AGREED)
             assert (row.confidence, row.dissonance) == (event.confidences[i], event.dissonances[i])
             assert (row.label_sealed, row.labelled_at_us, row.right) == (None, None, None)
-        assert await store.data_subjects_of(task_id, event.prediction_ids) == {
-            prediction_id: (event.data_subjects[i], event.event_times_us[i])
-            for i, prediction_id in enumerate(event.prediction_ids)
-        }
 
     case.tell(story)
 
@@ -135,10 +131,10 @@ def test_latest_label_wins_whatever_order_they_come_in(case: StoreCase) -> None:
         event = case.make.judged(task_id, 1)
         await store.record([event])
         ids = event.prediction_ids
-        assert await store.add_labels(task_id, ids, [b"second"], [200], [True], "api") == 1
-        assert await store.add_labels(task_id, ids, [b"second"], [200], [True], "api") == 0
-        assert await store.add_labels(task_id, ids, [b"first"], [100], [False], "api") == 0
-        assert await store.add_labels(task_id, ids * 2, [b"third", b"fourth"], [300, 400], [True, False], "api") == 1
+        assert await store.add_labels(task_id, labels(ids, [b"second"], [200], [True])) == 1
+        assert await store.add_labels(task_id, labels(ids, [b"second"], [200], [True])) == 0
+        assert await store.add_labels(task_id, labels(ids, [b"first"], [100], [False])) == 0
+        assert await store.add_labels(task_id, labels(ids * 2, [b"third", b"fourth"], [300, 400], [True, False])) == 1
         row = (await store.find(task_id, ids))[ids[0]]
         assert (row.label_sealed, row.labelled_at_us, row.right) == (b"fourth", 400, False)
         assert (await store.counts(task_id)).labelled == 1
@@ -152,22 +148,22 @@ def test_label_of_a_row_that_is_not_stored_under_the_task_changes_nothing(case: 
         event = case.make.judged(task_id, 1)
         await store.record([event])
         unknown = case.make.ids.next()
-        assert await store.add_labels(task_id, [unknown], [b"l"], [1], [True], "api") == 0
-        assert await store.add_labels(other, event.prediction_ids, [b"l"], [1], [True], "api") == 0
-        assert await store.add_labels(task_id, [], [], [], [], "api") == 0
+        assert await store.add_labels(task_id, labels([unknown], [b"l"], [1], [True])) == 0
+        assert await store.add_labels(other, labels(event.prediction_ids, [b"l"], [1], [True])) == 0
+        assert await store.add_labels(task_id, labels([], [], [], [])) == 0
         assert (await store.counts(task_id)).labelled == 0
 
     case.tell(story)
 
 
-def test_between_is_half_open_ordered_and_limited(case: StoreCase) -> None:
+def test_between_is_half_open_and_ordered_and_leaves_out_the_older_when_asked(case: StoreCase) -> None:
     async def story(store: Store) -> None:
         task_id = await with_task(store, case.make)
         event = case.make.judged(task_id, 5, event_times_us=[50, 10, 30, 20, 40])
         await store.record([event])
         rows = await store.between(task_id, 20, 50)
         assert [row.event_time_us for row in rows] == [20, 30, 40]
-        assert [row.event_time_us for row in await store.between(task_id, 0, 99, limit=2)] == [10, 20]
+        assert [row.event_time_us for row in await store.between(task_id, 0, 99, newest=2)] == [40, 50]
         assert await store.between(task_id, 51, 99) == []
         assert await store.latest_event_time_us(task_id) == 50
 
@@ -181,7 +177,7 @@ def test_learnable_is_admitted_and_labelled_in_order_of_event_time(case: StoreCa
         blocked = case.make.judged(task_id, 1, verdict=Verdict.BLOCKED, reason=Reason.RANGE)
         await store.record([admitted, blocked])
         labelled = [*admitted.prediction_ids[:2], *blocked.prediction_ids]
-        await store.add_labels(task_id, labelled, [b"l"] * 3, [1] * 3, [True] * 3, "api")
+        await store.add_labels(task_id, labels(labelled, [b"l"] * 3, [1] * 3, [True] * 3))
         learnable = await store.learnable(task_id)
         assert [row.prediction_id for row in learnable] == admitted.prediction_ids[1::-1]
         assert all(row.label_sealed == b"l" for row in learnable)
@@ -201,8 +197,10 @@ def test_figures_sum_the_rows_of_a_window(case: StoreCase) -> None:
             dissonances=[0.5, 0.25, 0.125, 1.0],
         )
         await store.record([event])
-        await store.add_labels(task_id, event.prediction_ids[1:], [b"l"] * 3, [1] * 3, [True, False, True], "api")
-        assert await store.figures(task_id, 0, 3, 0.125) == WindowFigures(3, 2, 1, 0.875, 0.875, 2)
+        await store.add_labels(task_id, labels(event.prediction_ids[1:], [b"l"] * 3, [1] * 3, [True, False, True]))
+        assert await store.figures(task_id, 0, 3, 0.125) == WindowFigures(
+            3, 2, 1, 0.875, 0.875, 2, sum_variance=0.546875, sum_delay_us=-1.0
+        )
         assert await store.figures(task_id, 9, 10, 0.125) == WindowFigures(0, 0, 0, 0.0, 0.0, 0)
 
     case.tell(story)

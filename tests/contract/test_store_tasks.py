@@ -10,7 +10,7 @@ import pytest
 from dissonance.contracts.policy import Policy
 from dissonance.errors import PolicyInvalid, TaskExists, UnknownTask, WrongType
 from dissonance.ports.store import Counts, IdempotentAnswer, ReferenceRows, Split, Store
-from support.store import NO_TASK, StoreCase, with_task
+from support.store import NO_TASK, StoreCase, labels, with_task
 
 
 def test_task_is_found_by_name_and_id_exactly_as_created(case: StoreCase) -> None:
@@ -90,7 +90,7 @@ def test_unknown_task_is_named_by_writes_and_empty_in_reads(case: StoreCase, tas
             with pytest.raises(UnknownTask):
                 await refused
         assert await store.record([event]) == 0
-        assert await store.add_labels(task_id, event.prediction_ids, event.sealed, [1] * 3, [True] * 3, "api") == 0
+        assert await store.add_labels(task_id, labels(event.prediction_ids, event.sealed, [1] * 3, [True] * 3)) == 0
         assert await store.counts(task_id) == Counts(0, 0, 0)
         assert await store.latest_event_time_us(task_id) is None
         assert await store.windows(task_id) == []
@@ -166,7 +166,7 @@ def test_deleted_task_leaves_nothing_and_its_name_is_free(case: StoreCase) -> No
         await store.create(task, Policy())
         await store.record([event, others])
         await store.record_verdicts(task.task_id, case.make.verdict_rows(event), {})
-        await store.add_labels(task.task_id, event.prediction_ids, [b"l"] * 3, [1] * 3, [True] * 3, "api")
+        await store.add_labels(task.task_id, labels(event.prediction_ids, [b"l"] * 3, [1] * 3, [True] * 3))
         await store.save_window(case.make.window(task.task_id))
         await store.reserve(task.task_id, [answer], 10)
         await store.delete(task.task_id)

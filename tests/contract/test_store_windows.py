@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 
 from dissonance.ports.store import Counts, IdempotentAnswer, Store
-from support.store import WEEK_S, StoreCase, with_task
+from support.store import WEEK_S, StoreCase, labels, with_task
 
 
 def test_retention_drops_and_counts_rows_processed_before(case: StoreCase) -> None:
@@ -16,7 +16,7 @@ def test_retention_drops_and_counts_rows_processed_before(case: StoreCase) -> No
         old = [case.make.judged(task_id, 3), case.make.judged(other, 2)]
         await store.record(old)
         await store.record_verdicts(task_id, case.make.verdict_rows(old[0]), {})
-        await store.add_labels(task_id, old[0].prediction_ids, [b"l"] * 3, [1] * 3, [True] * 3, "api")
+        await store.add_labels(task_id, labels(old[0].prediction_ids, [b"l"] * 3, [1] * 3, [True] * 3))
         case.make.clock.advance(60)
         young = case.make.judged(task_id, 4)
         await store.record([young])

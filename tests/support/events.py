@@ -10,9 +10,13 @@ from hypothesis import strategies as st
 
 from dissonance.contracts.events import (
     EVENT_TYPES,
+    CandidateRegistered,
     Contradicted,
     Event,
     Experienced,
+    FindingRaised,
+    FindingResolved,
+    HarmEstimated,
     Judged,
     Labelled,
     LabelsJoined,
@@ -21,12 +25,15 @@ from dissonance.contracts.events import (
     PolicyChanged,
     Predicted,
     RetrainRequested,
+    RolloutChanged,
     TaskCreated,
     TaskDeleted,
+    UpdateJudged,
     WindowEvaluated,
 )
 from dissonance.contracts.topics import EventKind
-from dissonance.contracts.verdicts import Reason, Verdict
+from dissonance.contracts.updates import RetrainCause, RolloutPhase
+from dissonance.contracts.verdicts import Reason, RuleFinding, UpdateVerdict, Verdict
 
 TASK_ID = "0123456789abcdef0123456789abcdef"
 T0_US = 1_450_000_000_000_000
@@ -41,6 +48,7 @@ _PREDICTED = {
     "policy_digest": "cd" * 32,
 }
 _ARMS = {"canary_arms": ["production", "canary"], "propensities": [0.875, 0.125]}
+_SHADOW = {"shadow_digest": "56" * 32}
 _CONTRADICTED = {"confidences": [0.75, 0.5], "dissonances": [0.125, 0.25], "critic_digest": "ef" * 32}
 _JUDGED = {
     "verdicts": [Verdict.ADMITTED, Verdict.BLOCKED],
@@ -65,9 +73,9 @@ def _make(event_type: type[Event], *fields: Mapping[str, object]) -> Event:
 CURRENT: dict[EventKind, Event] = {
     event.KIND: event
     for event in (
-        _make(Predicted, _PREDICTED, _ARMS),
-        _make(Contradicted, _PREDICTED, _ARMS, _CONTRADICTED),
-        _make(Judged, _PREDICTED, _ARMS, _CONTRADICTED, _JUDGED),
+        _make(Predicted, _PREDICTED, _ARMS, _SHADOW),
+        _make(Contradicted, _PREDICTED, _ARMS, _SHADOW, _CONTRADICTED),
+        _make(Judged, _PREDICTED, _ARMS, _SHADOW, _CONTRADICTED, _JUDGED),
         _make(Experienced, _ROWS, {"first_stored": 2}),
         _make(
             Labelled,
@@ -77,25 +85,89 @@ CURRENT: dict[EventKind, Event] = {
                 "labelled_at_us": [T0_US + 8, T0_US + 9],
                 "sealed": [b"\x01label-one", b"\x01label-two"],
                 "source": "api",
+                "second_look": True,
             },
         ),
         _make(LabelsJoined, _ROWS),
         _make(WindowEvaluated, {"window_id": "w-1", "revision": 2}),
-        _make(RetrainRequested, {"reason": "accuracy fell", "requested_by": "operator"}),
+        _make(
+            HarmEstimated,
+            {"window_id": "w-1", "reference_accuracy": 0.75, "estimated_accuracy": 0.5, "harm_margin": 0.0625},
+        ),
+        _make(
+            RetrainRequested,
+            {"reason": "accuracy fell", "requested_by": "operator", "cause": RetrainCause.HARM},
+        ),
+        _make(
+            CandidateRegistered,
+            {
+                "version": 4,
+                "model_digest": "12" * 32,
+                "parent_version": 3,
+                "reason": "accuracy fell",
+                "numbers": {"step": 0.5, "kl": 0.015625},
+            },
+        ),
+        _make(
+            UpdateJudged,
+            {
+                "version": 4,
+                "model_digest": "12" * 32,
+                "verdict": UpdateVerdict.REFUSED,
+                "findings": (RuleFinding("GoldenNonInferiority", False, {"drop": 0.25}, "accuracy would fall"),),
+                "policy_version": 2,
+                "by": "gate",
+                "reason": "",
+            },
+        ),
+        _make(
+            RolloutChanged,
+            {
+                "rollout_id": "78" * 16,
+                "phase": RolloutPhase.CANARY,
+                "version": 4,
+                "previous_version": 3,
+                "reason": "accepted",
+            },
+        ),
         _make(ModelPromoted, _MODEL),
         _make(ModelRolledBack, _MODEL, {"version": 3, "previous_version": None}),
         _make(PolicyChanged, {"version": 2, "policy_digest": "34" * 32, "reason": "tighter", "by": "operator"}),
+        _make(
+            FindingRaised,
+            {
+                "code": "disk",
+                "severity": "error",
+                "subject": "data folder",
+                "what": "1 % is free",
+                "fix": "make room",
+                "evidence": {"free_bytes": 1024, "share": 0.0078125, "folder": "data"},
+                "first_seen_us": T0_US,
+            },
+        ),
+        _make(FindingResolved, {"code": "disk", "subject": "data folder", "first_seen_us": T0_US}),
         _make(TaskCreated, {"name": "census"}),
         _make(TaskDeleted, {"name": "census"}),
     )
 }
 """What the golden bytes `tests/contract/golden/<kind>.v<version>.msgpack` of the current version decode to."""
 
-UPGRADED: dict[EventKind, Event] = {
-    kind: msgspec.structs.replace(CURRENT[kind], canary_arms=["production"] * 2, propensities=[1.0] * 2)
-    for kind in (EventKind.PREDICTED, EventKind.CONTRADICTED, EventKind.JUDGED)
+_OF_ROWS = (EventKind.PREDICTED, EventKind.CONTRADICTED, EventKind.JUDGED)
+
+OLDER: dict[tuple[EventKind, int], Event] = {
+    (kind, 1): msgspec.structs.replace(
+        CURRENT[kind], canary_arms=["production"] * 2, propensities=[1.0] * 2, shadow_digest=""
+    )
+    for kind in _OF_ROWS
 }
-"""What the golden bytes of version 1, which knew no canary, decode to."""
+OLDER |= {(kind, 2): msgspec.structs.replace(CURRENT[kind], shadow_digest="") for kind in _OF_ROWS}
+OLDER |= {
+    (EventKind.RETRAIN_REQUESTED, 1): msgspec.structs.replace(
+        CURRENT[EventKind.RETRAIN_REQUESTED], cause=RetrainCause.HAND
+    ),
+    (EventKind.LABELLED, 1): msgspec.structs.replace(CURRENT[EventKind.LABELLED], second_look=False),
+}
+"""What the golden bytes of older versions decode to: of rows 1 knew no canary, 2 no shadow."""
 
 
 def evaluated(number: int, *, prefix: str = "event", task_id: str = TASK_ID) -> WindowEvaluated:
@@ -126,11 +198,23 @@ _INTEGERS = st.integers(-(2**63), 2**63 - 1)  # what msgpack can hold
 _VALUES: dict[object, st.SearchStrategy[object]] = {
     int: _INTEGERS,
     str: st.text(max_size=20),
+    bool: st.booleans(),
     bytes: st.binary(max_size=20),
     float: st.floats(allow_nan=False),
     int | None: st.none() | _INTEGERS,
     Verdict: st.sampled_from(Verdict),
     Reason: st.sampled_from(Reason),
+    RetrainCause: st.sampled_from(RetrainCause),
+    RolloutPhase: st.sampled_from(RolloutPhase),
+    UpdateVerdict: st.sampled_from(UpdateVerdict),
+    dict[str, float]: st.dictionaries(st.text(max_size=5), st.floats(allow_nan=False), max_size=3),
+    dict[str, float | int | str]: st.dictionaries(
+        st.text(max_size=5), st.floats(allow_nan=False) | _INTEGERS | st.text(max_size=5), max_size=3
+    ),
+    tuple[RuleFinding, ...]: st.lists(
+        st.builds(RuleFinding, st.text(max_size=5), st.booleans(), st.just({"drop": 0.5}), st.text(max_size=5)),
+        max_size=3,
+    ).map(tuple),
 }
 
 

@@ -6,6 +6,7 @@ from functools import cache
 
 from dissonance.adapters.memory.registry import MemoryRegistry
 from dissonance.contracts.schema import Feature, FeatureKind, FeatureSchema, Task
+from dissonance.errors import ModelNotFound
 from dissonance.pipeline.registration import FittedPair, RegisteredPair, register_pair
 from dissonance.ports.registry import ModelRole, ModelVersion
 from dissonance.science.critic import Critic, fit_critic
@@ -69,10 +70,17 @@ class Shelf:
 
 
 class DamagingRegistry(MemoryRegistry):
-    """Flips one bit in the middle of what is fetched of the roles in `damaged`; counts what is fetched."""
+    """Flips one bit in the middle of what is fetched of the roles in `damaged`; counts what is fetched. While
+    `withdrawn`, no alias points anywhere."""
 
     damaged: frozenset[ModelRole] = frozenset()
     fetched = 0
+    withdrawn = False
+
+    def production(self, task_id: str, role: ModelRole) -> ModelVersion:
+        if self.withdrawn:
+            raise ModelNotFound(f"no {role} is in production", where="registry", fix="promote one")
+        return super().production(task_id, role)
 
     def artefact(self, task_id: str, role: ModelRole, version: int) -> bytes:
         self.fetched += 1

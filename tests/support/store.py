@@ -18,6 +18,7 @@ from dissonance.contracts.ids import IdSource
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Feature, FeatureKind, FeatureSchema, Task
 from dissonance.contracts.verdicts import Reason, Verdict
+from dissonance.ports.labels import LabelRows
 from dissonance.ports.store import Store, VerdictRows, Window
 from support.database import execute
 
@@ -128,6 +129,30 @@ class RowMaker:
             closed=False,
         )
         return msgspec.structs.replace(window, **changes)
+
+
+def labels(
+    ids: Sequence[bytes],
+    sealed: Sequence[bytes],
+    at_us: Sequence[int],
+    right: Sequence[bool | None],
+    *,
+    critic_right: Sequence[bool | None] | None = None,
+    shadow_right: Sequence[bool | None] | None = None,
+    learnable: Sequence[bool] | None = None,
+) -> LabelRows:
+    """Labels that may be learnt from, of rows without a shadow, unless told otherwise."""
+    nothing: list[bool | None] = [None] * len(ids)
+    return LabelRows(
+        prediction_ids=list(ids),
+        sealed=list(sealed),
+        labelled_at_us=list(at_us),
+        right=list(right),
+        critic_right=nothing if critic_right is None else list(critic_right),
+        shadow_right=nothing if shadow_right is None else list(shadow_right),
+        learnable=[True] * len(ids) if learnable is None else list(learnable),
+        source="api",
+    )
 
 
 async def with_task(store: Store, make: RowMaker, policy: Policy | None = None) -> str:

@@ -1,4 +1,4 @@
-"""All five roles on doubles in one process: a task, two plain models, HTTP, and the bus pumped by hand."""
+"""All roles on doubles in one process: a task, two plain models, HTTP, and the bus pumped by hand."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from dissonance.adapters.memory.bus import MemoryBus
 from dissonance.adapters.memory.clock import FixedClock, SeededRandomness
+from dissonance.adapters.memory.host import MemoryHost
 from dissonance.adapters.memory.keys import MemoryDataSubjectKeys
 from dissonance.adapters.memory.registry import MemoryRegistry
 from dissonance.adapters.memory.store import MemoryStore
@@ -19,6 +20,7 @@ from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Feature, FeatureKind, FeatureSchema, Task
 from dissonance.contracts.topics import EventKind
 from dissonance.errors import DissonanceError, ModelNotFound
+from dissonance.ports.registry import ModelRole
 from dissonance.roles import ROLES
 from dissonance.roles.catalogue import Catalogue
 from dissonance.roles.role import Work, Workplace
@@ -27,6 +29,7 @@ from dissonance.telemetry.metrics import Metrics
 from dissonance.web.app import create_app
 from support.access import LocalAccess
 from support.asgi import Reply, request
+from support.updates import RecordedUpdates
 
 TASK = Task(
     task_id="0" * 31 + "1",
@@ -82,6 +85,9 @@ class PlainLoader:
             raise self.refusal
         return self.pairs[self.serving]
 
+    def fresh(self, task: Task) -> Serving:
+        return self.production(task)
+
     def by_digest(self, task: Task, proposer_digest: str) -> Serving:
         for pair in self.pairs.values():
             if pair.proposer_digest == proposer_digest:
@@ -103,18 +109,23 @@ class Walk:
         self.loader = PlainLoader(gap, proposer)
         self.access = LocalAccess(self.clock)
         self.metrics = Metrics()
+        self.updates = RecordedUpdates()
+        self.host = MemoryHost()
         self.catalogue = Catalogue(self.store, self.loader, self.bus)
-        place = Workplace(
+        self.place = Workplace(
             store=self.store,
             keys=self.keys,
             bus=self.bus,
             registry=self.registry,
+            models=self.loader,
             catalogue=self.catalogue,
+            updates=self.updates,
+            host=self.host,
             clock=self.clock,
             randomness=self.randomness,
             metrics=self.metrics,
         )
-        self.at_work = {name: role.build(place) for name, role in ROLES.items()}
+        self.at_work = {name: role.build(self.place) for name, role in ROLES.items()}
         self.app = create_app(
             [built.router for built in self.at_work.values()],
             verifier=self.access.verifier,
@@ -132,6 +143,9 @@ class Walk:
     ) -> Walk:
         walk = cls(gap, task, proposer)
         await walk.store.create(task, policy)
+        for role in ModelRole:
+            walk.registry.register(task.task_id, task.name, role, b"", "", metrics={}, parameters={}, parent=None)
+            walk.registry.promote(task.task_id, role, 1)
         return walk
 
     async def post(self, route: str, body: Mapping[str, Any] | bytes, key: str = "", grant: str = "admin") -> Reply:

@@ -27,6 +27,7 @@ from dissonance.pipeline.create_task import Columns, CreatedTask, create_task
 from dissonance.security.artefacts import ArtefactKeys
 from dissonance.security.rows import label_row_id, seal_rows
 from support.distributions import labelled_rows
+from support.store import labels
 
 CATEGORIES = ("a", "b", "c", "d")
 COLUMNS = Columns(target="label", data_subject="person")
@@ -90,14 +91,19 @@ async def add_experience(
     features: NDArray[np.float64],
     classes: Sequence[int],
     data_subjects: Sequence[str],
+    *,
+    labelled: bool = True,
+    models: tuple[str, str] = ("a" * 64, ""),
+    right: tuple[bool, bool | None] = (True, None),
 ) -> None:
-    """Admitted inputs, each with its label, as learner and store leave them."""
+    """Admitted inputs, each with its label, as learner and store leave them. `models`: digests of who answered, and of
+    who did in its shadow; `right`: whether they were."""
     n, ids = len(features), IdSource(work.clock, work.randomness)
     prediction_ids = [ids.next() for _ in range(n)]
     hashes = [work.keys.data_subject_hash(task.task_id, data_subject) for data_subject in data_subjects]
     keys = await work.keys.obtain(task.task_id, list(set(hashes)))
     rows = [SealedRow(features=row.tobytes()) for row in features]
-    labels = [SealedRow(features=b"", label=int(label)) for label in classes]
+    truths = [SealedRow(features=b"", label=int(label)) for label in classes]
     label_ids = [label_row_id(each) for each in prediction_ids]
     now_us = work.clock.now_us()
     judged = Judged(
@@ -110,7 +116,8 @@ async def add_experience(
         event_times_us=[now_us + position for position in range(n)],
         processing_times_us=[now_us] * n,
         sealed=seal_rows(keys, task.task_id, prediction_ids, hashes, rows, work.randomness),
-        model_digest="a" * 64,
+        model_digest=models[0],
+        shadow_digest=models[1],
         policy_digest="b" * 64,
         canary_arms=[PRODUCTION_ARM] * n,
         propensities=[1.0] * n,
@@ -122,8 +129,11 @@ async def add_experience(
         policy_version=1,
     )
     await work.store.record([judged])
-    sealed_labels = seal_rows(keys, task.task_id, label_ids, hashes, labels, work.randomness)
-    await work.store.add_labels(task.task_id, prediction_ids, sealed_labels, [now_us] * n, [True] * n, "test")
+    if not labelled:
+        return
+    sealed_labels = seal_rows(keys, task.task_id, label_ids, hashes, truths, work.randomness)
+    joined = labels(prediction_ids, sealed_labels, [now_us] * n, [right[0]] * n, shadow_right=[right[1]] * n)
+    await work.store.add_labels(task.task_id, joined)
 
 
 async def published(work: Workshop, kind: EventKind) -> list[Event]:

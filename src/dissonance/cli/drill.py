@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 from rich.table import Table
 
-from dissonance.cli.output import emit, error_console
+from dissonance.cli.output import emit, error_console, progress
 
 if TYPE_CHECKING:
-    from dissonance.drills.records import Record
+    from dissonance.drills.records import Raw, Record
 
 Result = TypeVar("Result")
 
@@ -25,6 +25,7 @@ Records = Annotated[Path, typer.Option(help="Where the record goes.")]
 Data = Annotated[Path | None, typer.Option(help="A folder to work in; a temporary one when left out.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the record as JSON.")]
 DEFAULT_RECORDS = Path("records")
+MOST_VALUES_SHOWN = 12
 
 
 @app.callback()
@@ -64,6 +65,24 @@ def bench_cycle(
     _finish(record_of(outcome), records, as_json)
 
 
+@app.command("bench-soak")
+def bench_soak(
+    rows: Annotated[int, typer.Option(min=2_000, help="Rows through every role.")] = 1_000_000,
+    rows_per_s: Annotated[float, typer.Option(min=1.0, help="The steady rate.")] = 1_000.0,
+    records: Records = DEFAULT_RECORDS,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """A million rows through all roles at a steady rate: is memory flat, lag bounded, nothing lost? Some 20 minutes."""
+    from dissonance.drills.soak.picture import picture
+    from dissonance.drills.soak.record import record_of
+    from dissonance.drills.soak.run import soak
+
+    with progress("rows through every role", rows, quiet=as_json, unit="rows") as tell:
+        outcome = _in_folder(data, lambda folder: soak(folder, rows, rows_per_s, _say, tell))
+    _finish(record_of(outcome), records, as_json, picture)
+
+
 @app.command("startup")
 def startup(records: Records = DEFAULT_RECORDS, data: Data = None, as_json: AsJson = False) -> None:
     """Time `dissonance up` until every engine answers; weigh the whole embedded system."""
@@ -86,17 +105,24 @@ def _say(line: str) -> None:
     error_console.print(line, markup=False, soft_wrap=True)
 
 
-def _finish(record: Record, records: Path, as_json: bool) -> None:
+def _finish(record: Record, records: Path, as_json: bool, picture: Callable[[Record], str] | None = None) -> None:
     from dissonance.drills.records import Outcome, write_record
 
     path = write_record(records, record)
+    if picture is not None:
+        path.with_suffix(".svg").write_text(picture(record), encoding="utf-8")
     table = Table(title=f"{record.name}: {record.verdict}", caption=str(path))
     table.add_column("measured")
     table.add_column("value", justify="right")
     table.add_column("limit")
     for name, value in record.raw.items():
-        table.add_row(
-            name, f"{value:,.10g}" if isinstance(value, int | float) else str(value), record.limits.get(name, "")
-        )
+        table.add_row(name, _shown(value), record.limits.get(name, ""))
     emit(record, as_json, table)
     raise typer.Exit(0 if record.verdict is Outcome.PASS else 1)
+
+
+def _shown(value: Raw) -> str:
+    """A long series is in the record; here its length will do."""
+    if isinstance(value, list) and len(value) > MOST_VALUES_SHOWN:
+        return f"{len(value)} values"
+    return f"{value:,.10g}" if isinstance(value, int | float) else str(value)

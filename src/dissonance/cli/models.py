@@ -1,17 +1,23 @@
-"""`dissonance models`: retrain, promote, roll back, list."""
+"""`dissonance models`: retrain, promote, roll back, list, and how updates were judged."""
 
 from __future__ import annotations
 
+import getpass
 import os
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
+from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from dissonance.cli.connected import on_system, stages
 from dissonance.cli.output import emit
 from dissonance.contracts.times import to_text
+from dissonance.contracts.update_api import UpdatesReply
+from dissonance.contracts.updates import RolloutPhase
+from dissonance.contracts.verdicts import RuleFinding
 
 if TYPE_CHECKING:
     from dissonance.bootstrap import System
@@ -19,9 +25,7 @@ if TYPE_CHECKING:
     from dissonance.pipeline.retrain import Retrained
     from dissonance.ports.registry import ModelVersion
 
-app = typer.Typer(help="Models of a task: retrain, promote, rollback, list.", no_args_is_help=True)
-
-BY = "operator"
+app = typer.Typer(help="Models of a task: retrain, promote, rollback, list, updates.", no_args_is_help=True)
 
 TaskName = Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")]
 Data = Annotated[str | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")]
@@ -48,17 +52,20 @@ class RetrainedAnswer(msgspec.Struct, frozen=True, kw_only=True):
     golden_after_high: float
     log_loss_before: float
     log_loss_after: float
+    numbers: dict[str, float]
 
 
 class PromotedAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What `promote --json` and `rollback --json` print; no accuracies after a rollback, which asks for none."""
+    """What `promote --json` and `rollback --json` print; `findings`, and the golden accuracies among them, are what the
+    gate said, none after a rollback. `phase`: `canary` where nothing moved yet."""
 
     task: str
     version: int
     critic_version: int
     previous_version: int | None
-    golden_before: float | None
-    golden_after: float | None
+    phase: str
+    verdict: str | None
+    findings: list[RuleFinding]
 
 
 class ModelLine(msgspec.Struct, frozen=True):
@@ -96,14 +103,19 @@ def retrain(
 def promote(
     task: TaskName,
     version: Annotated[int | None, typer.Option(help="The proposer's version; the newest when left out.")] = None,
+    canary: Annotated[bool, typer.Option(help="Let it answer a share of requests first.")] = False,
+    override: Annotated[
+        str | None, typer.Option(help="Why it goes live though the gate refuses it; recorded.", metavar="REASON")
+    ] = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put a version and its critic into production, if its accuracy on the golden holdout allows it."""
+    """Put a version and its critic into production, if the gate allows it; it is watched, and taken back if it is
+    worse."""
     from dissonance.pipeline.promotion import promote
 
     async def work(system: System) -> Promoted:
-        return await promote(system, task, version, by=BY)
+        return await promote(system, task, version, by=getpass.getuser(), override=override, canary=canary)
 
     _emit_promoted(promoted_answer(on_system(data, work)), as_json)
 
@@ -112,7 +124,7 @@ def promote(
 def rollback(
     task: TaskName,
     version: Annotated[
-        int | None, typer.Option(help="Go back to this one; else to the one it was trained to replace.")
+        int | None, typer.Option(help="Go back to this one; else to the one that was in production before.")
     ] = None,
     data: Data = None,
     as_json: AsJson = False,
@@ -121,7 +133,7 @@ def rollback(
     from dissonance.pipeline.promotion import rollback
 
     async def work(system: System) -> Promoted:
-        return await rollback(system, task, version, by=BY)
+        return await rollback(system, task, version, by=getpass.getuser())
 
     _emit_promoted(promoted_answer(on_system(data, work)), as_json)
 
@@ -136,6 +148,22 @@ def list_(task: TaskName, data: Data = None, as_json: AsJson = False) -> None:
 
     lines = [model_line(version) for version in on_system(data, work)]
     emit(lines, as_json, models_table(task, lines))
+
+
+@app.command()
+def updates(task: TaskName, data: Data = None, as_json: AsJson = False) -> None:
+    """How updates were judged, rule by rule, and what became of them."""
+
+    from dissonance.roles.gate.telling import updates_reply
+
+    async def work(system: System) -> UpdatesReply:
+        found = await system.store.by_name(task)
+        return updates_reply(
+            task, await system.store.updates(found.task_id), await system.store.rollouts(found.task_id)
+        )
+
+    reply = on_system(data, work)
+    emit(reply, as_json, lambda console: show_updates(console, reply))
 
 
 def retrained_answer(retrained: Retrained) -> RetrainedAnswer:
@@ -156,6 +184,7 @@ def retrained_answer(retrained: Retrained) -> RetrainedAnswer:
         golden_after_high=after.interval.high,
         log_loss_before=before.log_loss,
         log_loss_after=after.log_loss,
+        numbers=retrained.numbers,
     )
 
 
@@ -165,8 +194,9 @@ def promoted_answer(promoted: Promoted) -> PromotedAnswer:
         version=promoted.version,
         critic_version=promoted.critic_version,
         previous_version=promoted.previous_version,
-        golden_before=None if promoted.incumbent is None else promoted.incumbent.accuracy,
-        golden_after=None if promoted.candidate is None else promoted.candidate.accuracy,
+        phase=promoted.phase.value,
+        verdict=None if promoted.judged is None else promoted.judged.verdict.value,
+        findings=[] if promoted.judged is None else list(promoted.judged.findings),
     )
 
 
@@ -193,17 +223,36 @@ def retrained_table(answer: RetrainedAnswer) -> Table:
     table.add_row("95 % interval", "", f"{answer.golden_after_low:.4f} to {answer.golden_after_high:.4f}")
     table.add_row("log loss, nats", f"{answer.log_loss_before:.4f}", f"{answer.log_loss_after:.4f}")
     table.add_row("labels learnt from", "", str(answer.labels))
+    table.add_row("way from the incumbent", "", f"{answer.numbers['step']:.0%}")
+    table.add_row("mean KL on the last window, nats", "", f"{answer.numbers['kl']:.4f}")
     return table
 
 
 def _emit_promoted(answer: PromotedAnswer, as_json: bool) -> None:
     before = "nothing" if answer.previous_version is None else f"version {answer.previous_version}"
     said = f"In production: version {answer.version} (before: {before}), critic {answer.critic_version}"
-    if answer.version == answer.previous_version:
+    if answer.phase == RolloutPhase.CANARY:
+        said = f"Canary: version {answer.version} answers a share of requests, {before} the others"
+    elif answer.version == answer.previous_version:
         said = f"Version {answer.version} was in production already, with critic {answer.critic_version}"
-    if answer.golden_before is not None and answer.golden_after is not None:
-        said += f"\nAccuracy on the golden holdout: {answer.golden_before:.4f} before, {answer.golden_after:.4f} now"
-    emit(answer, as_json, said)
+    lines = [said, *(f"{'holds' if each.holds else 'FAILS'}  {each.rule}: {each.what}" for each in answer.findings)]
+    emit(answer, as_json, escape("\n".join(lines)))
+
+
+def show_updates(console: Console, reply: UpdatesReply) -> None:
+    if not reply.updates:
+        console.print("No update was judged yet.")
+    for update in reply.updates:
+        said = f"version {update.version}: {update.verdict} by {update.by}, {update.judged_at[:16].replace('T', ' ')}"
+        console.print(f"[bold]{escape(said)}[/bold]" + (f" ({escape(update.reason)})" if update.reason else ""))
+        for finding in update.findings:
+            mark = "[green]holds[/green]" if finding.holds else "[red]fails[/red]"
+            console.print(f"  {mark}  {finding.rule}: {escape(finding.what)}")
+    for rollout in reply.rollouts:
+        console.print(
+            f"[bold]rollout of version {rollout.version}[/bold] after {rollout.previous_version}: {rollout.phase} "
+            f"since {rollout.phase_at[:16].replace('T', ' ')} (event time); {escape(rollout.reason)}"
+        )
 
 
 def models_table(task: str, lines: list[ModelLine]) -> Table:

@@ -9,7 +9,17 @@ from typing import Any
 
 import msgspec
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
 
 from dissonance.errors import DissonanceError
 
@@ -63,11 +73,13 @@ def emit_error(error: DissonanceError, as_json: bool) -> None:
 
 
 @contextmanager
-def progress(what: str, total: int | None = None, *, quiet: bool = False) -> Iterator[Callable[[int], None]]:
+def progress(
+    what: str, total: int | None = None, *, quiet: bool = False, unit: str = ""
+) -> Iterator[Callable[[int], None]]:
     """For anything that takes more than two seconds: a bar on stderr, or one plain line where there is no terminal.
 
     Yields a function to be told how many more of `total` are done. Without `total` it only shows that work goes on.
-    Nothing is shown when `quiet`, as with `--json`.
+    With a `unit` the bar says how many of it go by in a second. Nothing is shown when `quiet`, as with `--json`.
 
     >>> with progress("reading rows", total=2, quiet=True) as advance:
     ...     advance(2)
@@ -79,6 +91,18 @@ def progress(what: str, total: int | None = None, *, quiet: bool = False) -> Ite
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn())
     counts = (MofNCompleteColumn(),) if total is not None else ()
-    with Progress(*columns, *counts, TimeElapsedColumn(), console=error_console, transient=True) as bar:
+    speed = (_Speed(unit),) if unit else ()
+    with Progress(*columns, *counts, *speed, TimeElapsedColumn(), console=error_console, transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda count: bar.update(task, advance=count)
+
+
+class _Speed(ProgressColumn):
+    """How many of a unit go by in a second, as of late."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed or 0.0:,.0f} {self._unit}/s")

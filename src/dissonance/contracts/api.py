@@ -76,9 +76,16 @@ class CheckReply(msgspec.Struct, frozen=True):
 
 
 class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    prediction_id: str
-    label: Scalar
+    """Names its prediction by `prediction_id`, or by `data_subject` with `event_time`: then it is of that data
+    subject's latest input not later than it, and not earlier than `label_join_s` before it. `withdrawn`, in place of a
+    label, takes back what was said before."""
+
+    prediction_id: str | None = None
+    label: Scalar | None = None
     labelled_at: str | None = None  # RFC 3339; now when left out
+    data_subject: str | int | None = None
+    event_time: str | float | None = None  # RFC 3339, or seconds since 1970
+    withdrawn: bool = False
 
 
 class LabelsRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,28 +98,6 @@ class LabelsReply(msgspec.Struct, frozen=True):
 
     task: str
     accepted: int
-
-
-class WindowReply(msgspec.Struct, frozen=True):
-    """Times are RFC 3339. See `ports.store.Window` for the figures."""
-
-    window_id: str
-    start: str
-    end: str
-    revision: int
-    rows: int
-    labelled: int
-    mean_doubt: float
-    mean_dissonance: float
-    share_over_target: float
-    estimated_accuracy: float
-    realised_accuracy: float | None
-    closed: bool
-
-
-class WindowsReply(msgspec.Struct, frozen=True):
-    task: str
-    windows: list[WindowReply]
 
 
 class ModelReply(msgspec.Struct, frozen=True):

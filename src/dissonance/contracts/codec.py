@@ -24,10 +24,20 @@ def _give_rows_to_production_arm(body: Body) -> Body:
     return {**body, "canary_arms": [PRODUCTION_ARM] * n, "propensities": [1.0] * n}
 
 
+def _by_defaults(body: Body) -> Body:
+    """The step to a version whose new fields have defaults."""
+    return body
+
+
 UPCASTS: dict[tuple[EventKind, int], Callable[[Body], Body]] = {
     (EventKind.PREDICTED, 1): _give_rows_to_production_arm,
     (EventKind.CONTRADICTED, 1): _give_rows_to_production_arm,
     (EventKind.JUDGED, 1): _give_rows_to_production_arm,
+    (EventKind.PREDICTED, 2): _by_defaults,
+    (EventKind.CONTRADICTED, 2): _by_defaults,
+    (EventKind.JUDGED, 2): _by_defaults,
+    (EventKind.LABELLED, 1): _by_defaults,
+    (EventKind.RETRAIN_REQUESTED, 1): _by_defaults,
 }
 
 _encoder = msgspec.msgpack.Encoder()

@@ -13,9 +13,13 @@ from typing import ClassVar
 import msgspec
 
 from dissonance.contracts.topics import EventKind
-from dissonance.contracts.verdicts import Reason, Verdict
+from dissonance.contracts.updates import RetrainCause, RolloutPhase
+from dissonance.contracts.verdicts import Reason, RuleFinding, UpdateVerdict, Verdict
 
 PRODUCTION_ARM = "production"
+CANARY_ARM = "canary"
+WHOLE_SYSTEM = "0" * 32
+"""Task id of events that are about no task."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,11 +43,12 @@ class Predicted(Event, frozen=True, kw_only=True):
     """Answers given. Published, and acknowledged by the broker, before the client gets its reply.
 
     `sealed` holds features and p. `canary_arms` and `propensities` (probability of the arm that
-    answered, in (0, 1]) came with version 2.
+    answered, in (0, 1]) came with version 2; with version 3 `shadow_digest`: the model whose answers to the same rows
+    are sealed beside (`SealedRow.shadow`), empty when none is.
     """
 
     KIND: ClassVar[EventKind] = EventKind.PREDICTED
-    SCHEMA_VERSION: ClassVar[int] = 2
+    SCHEMA_VERSION: ClassVar[int] = 3
 
     prediction_ids: list[bytes]  # UUIDv7, 16 bytes each
     data_subjects: list[bytes]  # keyed hash of the data subject, 16 bytes each
@@ -54,6 +59,7 @@ class Predicted(Event, frozen=True, kw_only=True):
     policy_digest: str
     canary_arms: list[str]
     propensities: list[float]
+    shadow_digest: str = ""
 
     @property
     def rows(self) -> int:
@@ -98,15 +104,20 @@ class Experienced(Event, frozen=True, kw_only=True):
 
 
 class Labelled(Event, frozen=True, kw_only=True):
-    """Labels arrived. `sealed` holds a `SealedRow` with empty features and the label's class index."""
+    """Labels arrived. `sealed` holds a `SealedRow` with empty features and the label's class index, -1 = withdrawn.
+
+    `second_look`: they were asked for because a first label surprised both models; came with version 2.
+    """
 
     KIND: ClassVar[EventKind] = EventKind.LABELLED
+    SCHEMA_VERSION: ClassVar[int] = 2
 
     prediction_ids: list[bytes]
     data_subjects: list[bytes]
     labelled_at_us: list[int]
     sealed: list[bytes]
     source: str
+    second_look: bool = False
 
     @property
     def rows(self) -> int:
@@ -135,11 +146,68 @@ class WindowEvaluated(Event, frozen=True, kw_only=True):
     revision: int
 
 
+class HarmEstimated(Event, frozen=True, kw_only=True):
+    """Before its labels came, a window is estimated to be less accurate than the model was. Accuracies in [0, 1]."""
+
+    KIND: ClassVar[EventKind] = EventKind.HARM_ESTIMATED
+
+    window_id: str
+    reference_accuracy: float
+    estimated_accuracy: float
+    harm_margin: float
+
+
 class RetrainRequested(Event, frozen=True, kw_only=True):
+    """An update is due. `reason` is one sentence with the numbers; `cause` one of `RetrainCause`."""
+
     KIND: ClassVar[EventKind] = EventKind.RETRAIN_REQUESTED
+    SCHEMA_VERSION: ClassVar[int] = 2
 
     reason: str
     requested_by: str
+    cause: RetrainCause = RetrainCause.HAND
+
+
+class CandidateRegistered(Event, frozen=True, kw_only=True):
+    """A trained pair is in the registry. `parent_version` is the incumbent it starts from.
+
+    `numbers` say how it came about: `step` in [0, 1], `kl` in nats, `labels`, `penalty_gain` and its
+    `penalty_gain_error` in nats of held-out log loss.
+    """
+
+    KIND: ClassVar[EventKind] = EventKind.CANDIDATE_REGISTERED
+
+    version: int
+    model_digest: str
+    parent_version: int | None
+    reason: str
+    numbers: dict[str, float]
+
+
+class UpdateJudged(Event, frozen=True, kw_only=True):
+    """May a candidate go live? Every rule with its numbers; `by` is who overrode, or `gate`."""
+
+    KIND: ClassVar[EventKind] = EventKind.UPDATE_JUDGED
+
+    version: int
+    model_digest: str
+    verdict: UpdateVerdict
+    findings: tuple[RuleFinding, ...]
+    policy_version: int
+    by: str
+    reason: str = ""
+
+
+class RolloutChanged(Event, frozen=True, kw_only=True):
+    """A canary began or ended, or a promotion is no longer watched. `phase` is one of `RolloutPhase`."""
+
+    KIND: ClassVar[EventKind] = EventKind.ROLLOUT_CHANGED
+
+    rollout_id: str
+    phase: RolloutPhase
+    version: int
+    previous_version: int
+    reason: str
 
 
 class ModelPromoted(Event, frozen=True, kw_only=True):
@@ -167,6 +235,30 @@ class PolicyChanged(Event, frozen=True, kw_only=True):
     by: str
 
 
+class FindingRaised(Event, frozen=True, kw_only=True):
+    """The auditor found something. `task_id` is `WHOLE_SYSTEM` where it is about no task."""
+
+    KIND: ClassVar[EventKind] = EventKind.FINDING_RAISED
+
+    code: str
+    severity: str
+    subject: str
+    what: str
+    fix: str
+    evidence: dict[str, float | int | str]
+    first_seen_us: int
+
+
+class FindingResolved(Event, frozen=True, kw_only=True):
+    """What was found is no longer so."""
+
+    KIND: ClassVar[EventKind] = EventKind.FINDING_RESOLVED
+
+    code: str
+    subject: str
+    first_seen_us: int
+
+
 class TaskCreated(Event, frozen=True, kw_only=True):
     KIND: ClassVar[EventKind] = EventKind.TASK_CREATED
 
@@ -189,10 +281,16 @@ EVENT_TYPES: dict[EventKind, type[Event]] = {
         Labelled,
         LabelsJoined,
         WindowEvaluated,
+        HarmEstimated,
         RetrainRequested,
+        CandidateRegistered,
+        UpdateJudged,
+        RolloutChanged,
         ModelPromoted,
         ModelRolledBack,
         PolicyChanged,
+        FindingRaised,
+        FindingResolved,
         TaskCreated,
         TaskDeleted,
     )

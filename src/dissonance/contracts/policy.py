@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from enum import StrEnum
 
 import msgspec
 
@@ -19,8 +20,47 @@ WHOLE: Mapping[str, tuple[int, int]] = {
     "window_watermark_s": (0, TEN_YEARS_S),
     "retention_days": (1, 36_500),
     "max_rows_per_request": (1, 1_000_000),
+    "source_rows_per_hour": (1, 1_000_000_000),
+    "label_budget_per_day": (0, 1_000_000_000),
+    "label_lease_s": (1, TEN_YEARS_S),
+    "label_join_s": (0, TEN_YEARS_S),
+    "slice_rows_min": (1, 100_000),
+    "retrain_labels_min": (1, 1_000_000_000),
+    "retrain_labels_enough": (1, 1_000_000_000),
+    "retrain_every_s": (0, TEN_YEARS_S),
+    "canary_labels_min": (2, 1_000_000_000),
+    "canary_max_s": (1, TEN_YEARS_S),
+    "cooling_off_s": (0, TEN_YEARS_S),
+    "audit_windows": (1, 1_000),
+    "label_famine_s": (1, TEN_YEARS_S),
 }
 """Lowest and highest of the whole numbers: beyond, times and counts would not fit where they are stored."""
+
+SHARES = (
+    "D_target",
+    "max_dissonance",
+    "max_doubt",
+    "golden_drop_max",
+    "harm_margin",
+    "lambda_max",
+    "lambda_in_force",
+    "random_check_share",
+    "second_look_confidence",
+    "slice_drop_max",
+    "calibration_rise_max",
+    "canary_share",
+    "dissonance_floor",
+)
+"""Values from 0 to 1."""
+
+NOT_NEGATIVE = {"KL_eps": "nats", "outlier_ranges": "widths of the reference range"}
+
+
+class WindowBy(StrEnum):
+    """What bounds an evaluation window: `window_s` of event time, or `window_rows` rows."""
+
+    TIME = "time"
+    ROWS = "rows"
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,25 +73,56 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: int = 1
     D_target: float = 0.12  # total variation, 0..1; set from reference quantiles, this is the cap
     max_dissonance: float = 0.5  # total variation, 0..1; likewise
-    lambda_max: float = 0.05  # weight of the dissonance penalty
+    max_doubt: float = 0.95  # probability, 0..1; a row above it is blocked
+    outlier_ranges: float = 1.0  # widths of the reference range outside it, from which a number is suspected poison
+    source_rows_per_hour: int = 1000  # rows of one data subject per hour of event time; more are a burst
+    lambda_max: float = 0.05  # most weight of the dissonance penalty
+    lambda_in_force: float = 0.0  # its weight now, 0..lambda_max; set by the meta-controller while it pays
     KL_eps: float = 0.02  # nats, mean KL(old || new)
     d_budget_per_hour: int = 100  # rows per hour of event time
     golden_drop_max: float = 0.015  # accuracy, 0..1
+    slice_drop_max: float = 0.05  # accuracy, 0..1: no slice may lose more by an update
+    slice_rows_min: int = 50  # rows; smaller slices are not stated and not judged
+    calibration_rise_max: float = 0.02  # expected calibration error, 0..1: no update may raise it by more
     harm_margin: float = 0.01  # accuracy, 0..1
-    rollback_window_s: int = 1800  # seconds
+    retrain_labels_min: int = 200  # fresh labels without which harm and schedule wait
+    retrain_labels_enough: int = 2000  # fresh labels that are a reason by themselves
+    retrain_every_s: int = 0  # seconds of event time between updates by schedule; 0 = no schedule
+    canary_share: float = 0.1  # of requests, 0..1; 0 = no canary: promoted at once
+    canary_labels_min: int = 50  # labelled canary rows before anything is decided
+    canary_max_s: int = 604_800  # seconds of event time after which an undecided canary ends
+    rollback_window_s: int = 1800  # seconds of event time that a promotion stays under watch
+    cooling_off_s: int = 3600  # seconds of event time after a rollback without automatic updates
+    label_budget_per_day: int = 100  # label requests per day of event time
+    random_check_share: float = 0.2  # of the label budget, 0..1: uniformly random inputs
+    label_lease_s: int = 900  # seconds that a label request is held by whoever took it
+    label_join_s: int = 86_400  # seconds of event time: how long before a label by data subject its input may lie
+    second_look_confidence: float = 0.95  # 0..1: both models give the label at most one minus this: look again
+    window_by: WindowBy = WindowBy.TIME
     window_rows: int = 1000  # rows of one evaluation window
     window_s: int = 86_400  # seconds of event time of one evaluation window
     window_watermark_s: int = 300  # seconds of event time to wait for stragglers
     retention_days: int = 365  # days a stored experience is kept, by processing time
     max_rows_per_request: int = 10_000  # rows
+    audit_windows: int = 3  # closed windows in a row before the auditor speaks of dissonance
+    dissonance_floor: float = 0.001  # total variation, 0..1: below it the critic only repeats the proposer
+    label_famine_s: int = 604_800  # seconds of event time without a label
 
     def __post_init__(self) -> None:
-        for name in ("D_target", "max_dissonance", "golden_drop_max", "harm_margin", "lambda_max"):
+        for name in SHARES:
             value = getattr(self, name)
             if not 0.0 <= value <= 1.0:
                 raise PolicyInvalid(f"{name} is {value}", where=f"policy.{name}", fix="give a number from 0 to 1")
-        if not 0.0 <= self.KL_eps < float("inf"):
-            raise PolicyInvalid(f"KL_eps is {self.KL_eps}", where="policy.KL_eps", fix="give nats, 0 or more")
+        for name, unit in NOT_NEGATIVE.items():
+            value = getattr(self, name)
+            if not 0.0 <= value < float("inf"):
+                raise PolicyInvalid(f"{name} is {value}", where=f"policy.{name}", fix=f"give {unit}, 0 or more")
+        if self.lambda_in_force > self.lambda_max:
+            raise PolicyInvalid(
+                f"lambda_in_force is {self.lambda_in_force}, lambda_max {self.lambda_max}",
+                where="policy.lambda_in_force",
+                fix="give a number up to lambda_max; 0 switches the penalty off",
+            )
         for name, (lowest, highest) in WHOLE.items():
             value = getattr(self, name)
             if not lowest <= value <= highest:

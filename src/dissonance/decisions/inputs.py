@@ -17,18 +17,25 @@ from dissonance.contracts.verdicts import Reason, Verdict
 
 Mask = NDArray[np.bool_]
 
+Source = tuple[bytes, int]
+"""A data subject and an hour of event time."""
+
 
 class InputRows(NamedTuple):
     """What the rules look at, n rows: each array has shape (n,).
 
-    `dissonances` in [0, 1]; `erased`: the data subject's key is gone; `fits_schema`: the row has the schema's
-    width; `out_of_range`: some number lies outside the reference data; `event_times_us`: microseconds.
+    `dissonances`, `doubts` in [0, 1]; `erased`: the data subject's key is gone; `fits_schema`: the row has the
+    schema's width; `widths_outside`: how far the farthest number lies outside the reference data, in widths of its
+    range; `rows_before`: rows of the same data subject in the same hour of event time that came before this one (0
+    where rows are about nobody in particular); `event_times_us`: microseconds.
     """
 
     dissonances: NDArray[np.float64]
+    doubts: NDArray[np.float64]
     erased: Mask
     fits_schema: Mask
-    out_of_range: Mask
+    widths_outside: NDArray[np.float64]
+    rows_before: NDArray[np.int64]
     event_times_us: NDArray[np.int64]
 
 
@@ -58,13 +65,33 @@ class SchemaRule:
         return ~rows.fits_schema
 
 
+class OutlierRule:
+    """A number far outside the reference range is suspected poison: somebody may be trying what the model does with
+    it."""
+
+    reason: ClassVar[Reason] = Reason.OUTLIER
+
+    def blocks(self, rows: InputRows, policy: Policy) -> Mask:
+        return np.asarray(rows.widths_outside > policy.outlier_ranges)
+
+
+class BurstRule:
+    """More rows of one data subject in an hour than anybody has are suspected poison: one source must not teach
+    most."""
+
+    reason: ClassVar[Reason] = Reason.BURST
+
+    def blocks(self, rows: InputRows, policy: Policy) -> Mask:
+        return np.asarray(rows.rows_before >= policy.source_rows_per_hour)
+
+
 class RangeRule:
     """Trees do not extrapolate: a number outside the reference range is answered, not learnt from."""
 
     reason: ClassVar[Reason] = Reason.RANGE
 
     def blocks(self, rows: InputRows, policy: Policy) -> Mask:
-        return rows.out_of_range
+        return np.asarray(rows.widths_outside > 0.0)
 
 
 class DissonanceRule:
@@ -76,7 +103,24 @@ class DissonanceRule:
         return np.asarray(rows.dissonances > policy.max_dissonance)
 
 
-RULES: tuple[InputRule, ...] = (ErasedRule(), SchemaRule(), RangeRule(), DissonanceRule())
+class DoubtRule:
+    """The critic is nearly sure that the answer is wrong, and so would be what is learnt around it."""
+
+    reason: ClassVar[Reason] = Reason.DOUBT
+
+    def blocks(self, rows: InputRows, policy: Policy) -> Mask:
+        return np.asarray(rows.doubts > policy.max_doubt)
+
+
+RULES: tuple[InputRule, ...] = (
+    ErasedRule(),
+    SchemaRule(),
+    OutlierRule(),
+    RangeRule(),
+    BurstRule(),
+    DissonanceRule(),
+    DoubtRule(),
+)
 
 
 def hours_of(event_times_us: Sequence[int]) -> list[int]:
@@ -110,6 +154,20 @@ def _spend(left: dict[int, int], hour: int, policy: Policy, spent: Mapping[int, 
         return Reason.BUDGET
     left[hour] = remaining - 1
     return Reason.WITHIN_BUDGET
+
+
+def counted_before(data_subjects: Sequence[bytes], hours: Sequence[int], stored: Mapping[Source, int]) -> list[int]:
+    """`InputRows.rows_before` of rows in order: those stored already, and those earlier in the same batch.
+
+    >>> counted_before([b"a", b"a", b"b"], [0, 0, 0], {(b"a", 0): 5})
+    [5, 6, 0]
+    """
+    seen: dict[Source, int] = dict(stored)
+    before = []
+    for source in zip(data_subjects, hours, strict=True):
+        before.append(seen.get(source, 0))
+        seen[source] = before[-1] + 1
+    return before
 
 
 def verdict_of(reason: Reason) -> Verdict:

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from dissonance.errors import ModelRefused
+from dissonance.science.blend import BlendProposer, Weighted
 from dissonance.science.critic import Critic
 from dissonance.science.estimators import load_estimator
-from dissonance.science.proposer import LightGBMProposer
+from dissonance.science.proposer import Component, LightGBMProposer
 from dissonance.security.artefacts import Artefact, ArtefactFormat
 
 TEXT_FILE = "model.txt"
+COMPONENTS_FILE = "components.json"
 SKOPS_FILE = "model.skops"
+BLEND_FILE = "blend.json"
 CRITIC_FILE = "critic.json"
+
+
+class BlendParts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `BLEND_FILE` holds: a weight for each of the files `model-<i>.skops`, from old to new, and offsets (k,)."""
+
+    weights: tuple[float, ...]
+    offsets: tuple[float, ...]
 
 
 class Proposer(Protocol):
@@ -28,8 +39,11 @@ def open_proposer(artefact: Artefact) -> Proposer:
     """One inference engine per format. Raises `ModelRefused`."""
     manifest, k = artefact.manifest, len(artefact.manifest.classes)
     if manifest.format is ArtefactFormat.LIGHTGBM_TEXT:
-        return LightGBMProposer.from_text(_file(artefact, TEXT_FILE).decode("utf-8", "replace"), k)
+        text = _file(artefact, TEXT_FILE).decode("utf-8", "replace")
+        return LightGBMProposer.from_text(text, k, _components(artefact))
     if manifest.format is ArtefactFormat.SKOPS:
+        if BLEND_FILE in artefact.files:
+            return _blend(artefact, k)
         return load_estimator(_file(artefact, SKOPS_FILE), manifest.trusted_types, k)
     raise _refused(f"a proposer cannot be a {manifest.format}")
 
@@ -42,6 +56,34 @@ def open_critic(artefact: Artefact) -> Critic:
     if critic.classes_count != len(artefact.manifest.classes):
         raise _refused("its number of classes is not that of its manifest")
     return critic
+
+
+def blend_part(number: int) -> str:
+    """The name of the file that holds a model of a blend."""
+    return f"model-{number}.skops"
+
+
+def _components(artefact: Artefact) -> tuple[Component, ...]:
+    """Which trees came from which fit; empty when all came from one."""
+    try:
+        return msgspec.json.decode(artefact.files.get(COMPONENTS_FILE, b"[]"), type=tuple[Component, ...])
+    except msgspec.MsgspecError as error:
+        raise _refused(f"its components cannot be read: {error}") from error
+
+
+def _blend(artefact: Artefact, k: int) -> BlendProposer:
+    try:
+        parts = msgspec.json.decode(_file(artefact, BLEND_FILE), type=BlendParts)
+    except msgspec.MsgspecError as error:
+        raise _refused(f"its blend cannot be read: {error}") from error
+    if not parts.weights or len(parts.offsets) != k:
+        raise _refused("its blend is of other classes, or of no model")
+    types = artefact.manifest.trusted_types
+    models = [
+        Weighted(weight, load_estimator(_file(artefact, blend_part(number)), types, k))
+        for number, weight in enumerate(parts.weights)
+    ]
+    return BlendProposer(models, parts.offsets)
 
 
 def _file(artefact: Artefact, name: str) -> bytes:

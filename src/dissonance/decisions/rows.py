@@ -180,15 +180,18 @@ def category_sizes(schema: FeatureSchema) -> tuple[int, ...]:
     return tuple(len(feature.categories) if feature.kind is FeatureKind.CATEGORY else 0 for feature in schema.features)
 
 
-def out_of_range(schema: FeatureSchema, matrix: Matrix) -> NDArray[np.bool_]:
-    """(n, d): True where a number lies outside `[minimum, maximum]` of the reference data; missing never does."""
+def widths_outside(schema: FeatureSchema, matrix: Matrix) -> Matrix:
+    """(n, d): how far each number lies outside `[minimum, maximum]` of the reference data, in widths of that range; 0
+    inside, for missing values and for categories. A range without width counts as one of width 1."""
     limits = [
         (-math.inf, math.inf) if feature.minimum is None or feature.maximum is None
         else (feature.minimum, feature.maximum)
         for feature in schema.features
     ]  # fmt: skip
     lowest, highest = np.array(limits, dtype=np.float64).reshape(-1, 2).T
-    return np.asarray((matrix < lowest) | (matrix > highest))
+    beyond = np.fmax(np.fmax(lowest - matrix, matrix - highest), 0.0)
+    widths = np.where(np.isfinite(highest - lowest) & (highest > lowest), highest - lowest, 1.0)
+    return np.asarray(np.nan_to_num(beyond, nan=0.0, posinf=np.inf) / widths)
 
 
 def _picker(names: Sequence[str]) -> Callable[[Row], tuple[Any, ...]]:

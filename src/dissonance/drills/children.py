@@ -19,7 +19,7 @@ import msgspec
 import psutil
 
 from dissonance.adapters.embedded.process import SHIM
-from dissonance.errors import EngineError, TimedOut
+from dissonance.errors import DissonanceError, EngineError, TimedOut, errors_by_slug
 from dissonance.settings import PREFIX, Settings
 
 READY_S = 120.0  # seconds a child may take to say that it is ready
@@ -115,7 +115,8 @@ async def run_command(
 ) -> Any:
     """Run `dissonance <arguments>` to its end and decode the JSON that it printed; None for nothing.
 
-    Raises `EngineError` and `TimedOut`; the command is stopped when the caller is cancelled.
+    Raises the error that the command told of, `EngineError` when it told of none, and `TimedOut`; the command is
+    stopped when the caller is cancelled.
     """
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / f"{name}.log"
@@ -132,7 +133,7 @@ async def run_command(
     if process.returncode != 0:
         with log.open("ab") as file:
             file.write(printed)
-        raise _failure(name, process.returncode, log)
+        raise _told(printed) or _failure(name, process.returncode, log)
     return _last_json(printed)
 
 
@@ -217,6 +218,25 @@ def _whole_json(printed: bytes) -> Any:
         return msgspec.json.decode(printed)
     except msgspec.MsgspecError as error:
         raise EngineError("a command did not print JSON", where="its output", fix="give it --json") from error
+
+
+class _ErrorTold(msgspec.Struct):
+    """What a failing command prints with `--json`."""
+
+    error: str
+    what: str
+    where: str = ""
+    fix: str = ""
+
+
+def _told(printed: bytes) -> DissonanceError | None:
+    lines = printed.strip().splitlines()
+    try:
+        told = msgspec.json.decode(lines[-1] if lines else b"", type=_ErrorTold)
+    except msgspec.MsgspecError:
+        return None
+    kind = errors_by_slug().get(told.error)
+    return None if kind is None else kind(told.what, where=told.where, fix=told.fix)
 
 
 def _failure(name: str, code: int | None, log: Path) -> EngineError:

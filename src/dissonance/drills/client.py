@@ -30,9 +30,11 @@ from dissonance.contracts.api import (
     PredictReply,
     Row,
     RowsRequest,
-    WindowsReply,
 )
-from dissonance.errors import DissonanceError, EngineError, EngineUnavailable, InputError, TimedOut
+from dissonance.contracts.label_api import AnswerRequest, LeaseReply, LeaseRequest, SettledReply
+from dissonance.contracts.schema import Scalar
+from dissonance.contracts.window_api import WindowsReply
+from dissonance.errors import DissonanceError, EngineError, EngineUnavailable, InputError, TimedOut, errors_by_slug
 from dissonance.ports.clock import Randomness
 
 Reply = TypeVar("Reply")
@@ -118,6 +120,15 @@ class DissonanceClient:
     async def labels(self, task: str, labels: Sequence[Label], source: str = "api") -> LabelsReply:
         """Labels by prediction id; sending one twice changes nothing."""
         return await self._post(task, "labels", LabelsRequest(list(labels), source), LabelsReply)
+
+    async def lease(self, task: str, count: int) -> LeaseReply:
+        """Take label requests; nobody else gets them until the lease runs out."""
+        return await self._post(task, "label-requests/lease", LeaseRequest(count), LeaseReply)
+
+    async def answer(self, task: str, request_id: str, label: Scalar, labelled_at: str | None = None) -> None:
+        """Answer one label request."""
+        body = AnswerRequest(label=label, labelled_at=labelled_at)
+        await self._post(task, f"label-requests/{request_id}/answer", body, SettledReply)
 
     async def windows(self, task: str) -> WindowsReply:
         return await self._get(f"/v1/tasks/{task}/windows", WindowsReply)
@@ -207,7 +218,7 @@ def problem_error(status: int, body: bytes) -> DissonanceError:
         problem = Problem(title="not problem+json", detail=body[:200].decode(errors="replace"))
     slug = problem.type.rstrip("/").replace("#", "/").replace(":", "/").rsplit("/", 1)[-1]
     what = problem.detail or problem.title or f"HTTP status {status}"
-    kind = _errors_by_slug().get(slug)
+    kind = errors_by_slug().get(slug)
     if kind is None:
         kind = InputError if 400 <= status < 500 else EngineError
         what = f"HTTP status {status}: {what}"
@@ -221,16 +232,6 @@ def retry_after_s(header: str | None) -> float:
     3.0
     """
     return float(header) if header is not None and header.isdigit() else 0.0
-
-
-def _errors_by_slug() -> dict[str, type[DissonanceError]]:
-    found: dict[str, type[DissonanceError]] = {}
-    left: list[type[DissonanceError]] = [DissonanceError]
-    while left:
-        kind = left.pop()
-        found.setdefault(kind.slug, kind)
-        left.extend(kind.__subclasses__())
-    return found
 
 
 def _decode(body: bytes, reply: type[Reply]) -> Reply:

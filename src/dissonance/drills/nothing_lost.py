@@ -35,7 +35,7 @@ ENGINES = ("nats", "postgresql")
 STATED = ("critic", "learner", "nats", "postgresql")
 """What the stated drill kills."""
 
-EVERYTHING = ("proposer", "critic", "gate", "learner", "evaluator", "nats", "postgresql", "mlflow")
+EVERYTHING = (*ONE_EACH, "nats", "postgresql", "mlflow")
 
 Say = Callable[[str], None]
 

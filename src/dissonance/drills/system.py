@@ -25,17 +25,16 @@ import psutil
 from dissonance.adapters.embedded.state import engine_pids
 from dissonance.drills.children import Child, memory_of, run_command, start_child
 from dissonance.errors import EngineError
+from dissonance.roles import ROLES
 
 ENGINES = "engines"
 TWO_PROCESSES: Mapping[str, tuple[str, ...]] = {
     "proposer": ("proposer",),
-    "backstage": ("critic", "gate", "learner", "evaluator"),
+    "backstage": tuple(role for role in ROLES if role != "proposer"),
 }
 """The fast path alone, everything that may lag behind it together: the demo's and the benchmark's layout."""
 
-ONE_EACH: Mapping[str, tuple[str, ...]] = {
-    role: (role,) for role in ("proposer", "critic", "gate", "learner", "evaluator")
-}
+ONE_EACH: Mapping[str, tuple[str, ...]] = {role: (role,) for role in ROLES}
 """Every role a process of its own: the layout of the drills that kill one role after the other."""
 
 

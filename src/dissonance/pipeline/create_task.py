@@ -36,7 +36,7 @@ from dissonance.ports.registry import ModelRole
 from dissonance.ports.store import Counts
 from dissonance.science.critic import out_of_fold_confidence
 from dissonance.science.dissonance import critic_distribution, dissonance
-from dissonance.science.thresholds import Thresholds, reference_thresholds
+from dissonance.science.thresholds import Caps, Thresholds, reference_thresholds
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ async def create_task(
 ) -> CreatedTask:
     """Create a task and put its first pair of models into production.
 
-    `policy` gives the limits; its `D_target` and `max_dissonance` are caps on what the reference rows say.
+    `policy` gives the limits; its `D_target`, `max_dissonance` and `max_doubt` are caps on what the rows say.
     `estimator`: a scikit-learn-compatible classifier with `predict_proba` in place of LightGBM; `declared_types`:
     types outside of numpy, scipy, scikit-learn and LightGBM that its file may hold.
 
@@ -125,7 +125,10 @@ async def create_task(
             data_subject_column=columns.data_subject,
         )
         in_force = msgspec.structs.replace(
-            limits, D_target=fitted.thresholds.target, max_dissonance=fitted.thresholds.maximum
+            limits,
+            D_target=fitted.thresholds.target,
+            max_dissonance=fitted.thresholds.maximum,
+            max_doubt=fitted.thresholds.doubt,
         )
         models = await _keep(workshop, task, in_force, prepared, fitted.pair, progress)
         return CreatedTask(
@@ -206,9 +209,9 @@ def _fit(
     )
     thresholds = reference_thresholds(
         dissonance(probabilities, critic_distribution(probabilities, confidences)),
+        1.0 - confidences,
         window_rows=limits.window_rows,
-        target_cap=limits.D_target,
-        maximum_cap=limits.max_dissonance,
+        caps=Caps(limits.D_target, limits.max_dissonance, limits.max_doubt),
         seed=recipe.seed,
     )
     golden_score = score(proposer, golden)

@@ -1,80 +1,117 @@
-"""Put a pair into production, with the golden check; and take it back, without any."""
+"""By hand: put a pair into production through the gate, past it with a reason, or take it back."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import NamedTuple
 
-from dissonance.contracts.events import ModelPromoted, ModelRolledBack
+from dissonance.contracts.events import ModelPromoted, ModelRolledBack, UpdateJudged
 from dissonance.contracts.schema import Task
-from dissonance.decisions.golden import GoldenNonInferiority, GoldenNumbers
-from dissonance.decisions.pairs import LoadedPair, find_version, load_pair
+from dissonance.contracts.updates import RolloutPhase
+from dissonance.contracts.verdicts import UpdateVerdict
+from dissonance.decisions.pairs import LoadedPair, find_version
 from dissonance.errors import GateRefused, ModelNotFound
-from dissonance.pipeline.reference import open_reference
-from dissonance.pipeline.training import Score, score
+from dissonance.pipeline.aliases import move_aliases, open_pair, open_version, production_version
+from dissonance.pipeline.judging import Override, judge_pair
+from dissonance.pipeline.rollouts import begin, changed, end_by_hand
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import ModelRole, ModelVersion
-from dissonance.ports.store import Split
 
 PRODUCER = "pipeline"
 
 
 class Promoted(NamedTuple):
-    """`previous_version` was in production before; the scores, on the same golden rows, are what the gate saw."""
+    """`previous_version` was in production before; `judged` is what the gate said, None after a rollback and for a
+    version that was in production already. `phase`: `armed`, or `canary` where nothing moved yet."""
 
     task: Task
     version: int
     critic_version: int
     previous_version: int | None
-    incumbent: Score | None
-    candidate: Score | None
+    judged: UpdateJudged | None
+    phase: RolloutPhase
 
 
-async def promote(workshop: Workshop, name: str, version: int | None = None, *, by: str) -> Promoted:
-    """Put `version` (else the newest) and its critic into production if the golden check allows it.
+async def promote(
+    workshop: Workshop,
+    name: str,
+    version: int | None = None,
+    *,
+    by: str,
+    override: str | None = None,
+    canary: bool = False,
+) -> Promoted:
+    """Put `version` (else the newest) and its critic into production if the gate allows it, or if `override` says why
+    it goes live all the same. It is watched for `rollback_window_s`; with `canary` it answers a share of requests
+    first.
 
     Promoting what is in production already moves nothing and tells every replica again. Raises `GateRefused`,
     `UnknownTask`, `ModelNotFound`, `ModelRefused` or `EngineUnavailable`; nothing changed then, or the same call
     completes it.
     """
     task = await workshop.store.by_name(name)
-    policy = await workshop.store.policy(task.task_id)
-    candidate = await _load(workshop, task, await asyncio.to_thread(find_version, workshop.registry, task, version))
-    production = await asyncio.to_thread(workshop.registry.production, task.task_id, ModelRole.PROPOSER)
-    incumbent = await _load(workshop, task, production)
-    golden = (await open_reference(workshop, task, Split.GOLDEN)).rows
-    if not len(golden.classes):
-        raise GateRefused(
-            "the golden holdout has no rows left to judge the update by",
-            where="golden holdout",
-            fix="create the task anew from a larger file",
+    found = await asyncio.to_thread(find_version, workshop.registry, task, version)
+    await _refuse_taken_back(workshop, task, found, version)
+    candidate = await open_pair(workshop, task, found)
+    incumbent = await open_pair(workshop, task, await production_version(workshop, task))
+    if candidate.version.version == incumbent.version.version:
+        await move_aliases(workshop, task, candidate)
+        await workshop.bus.publish(
+            [_moved(workshop, task, candidate, found.version, "promoted again", by, ModelPromoted)]
         )
-    before, after = score(incumbent.proposer, golden), score(candidate.proposer, golden)
-    GoldenNonInferiority(policy.golden_drop_max).check(GoldenNumbers(before.accuracy, after.accuracy, after.rows))
-    previous = await _move(workshop, task, candidate)
-    reason = f"golden accuracy {before.accuracy:.4f} -> {after.accuracy:.4f} on {after.rows} rows"
-    await _announce(workshop, task, candidate, previous, ModelPromoted, reason, by)
-    return Promoted(task, candidate.version.version, candidate.critic_version.version, previous, before, after)
+        return Promoted(task, found.version, candidate.critic_version.version, found.version, None, RolloutPhase.ARMED)
+    cause = workshop.randomness.token(16).hex()
+    judged = await judge_pair(
+        workshop,
+        task,
+        incumbent,
+        candidate,
+        cause,
+        by=by,
+        override=None if override is None else Override(by, override),
+    )
+    await workshop.bus.publish([judged])
+    if judged.verdict is UpdateVerdict.REFUSED:
+        raise _refused(judged)
+    events = await begin(
+        workshop,
+        task,
+        candidate.version,
+        incumbent.version,
+        cause=cause,
+        by=by,
+        reason=override or f"{judged.verdict.value} by the gate, promoted by {by}",
+        overridden=judged.verdict is UpdateVerdict.OVERRIDDEN,
+        at_once=not canary,
+    )
+    await workshop.bus.publish(events)
+    return Promoted(
+        task,
+        candidate.version.version,
+        candidate.critic_version.version,
+        incumbent.version.version,
+        judged,
+        RolloutPhase.CANARY if canary else RolloutPhase.ARMED,
+    )
 
 
 async def rollback(
     workshop: Workshop, name: str, to: int | None = None, *, by: str, reason: str = "rolled back by command"
 ) -> Promoted:
-    """Put `to`, else the version that the one in production was trained to replace, back with its critic.
+    """Put `to`, else the version that was in production before, back with its critic; a live rollout ends.
 
-    No golden check: the way back must be short. The models are verified first. Raises as `promote` does.
+    No gate: the way back must be short. The models are verified first. Raises as `promote` does.
     """
     task = await workshop.store.by_name(name)
-    production = await asyncio.to_thread(workshop.registry.production, task.task_id, ModelRole.PROPOSER)
-    target = production.parent if to is None else to
-    if target is None:
-        raise ModelNotFound(
-            f"version {production.version} replaced no other", where="version", fix="name one with --version"
-        )
-    pair = await _load(workshop, task, await asyncio.to_thread(find_version, workshop.registry, task, target))
-    previous = await _move(workshop, task, pair)
-    await _announce(workshop, task, pair, previous, ModelRolledBack, reason, by)
-    return Promoted(task, pair.version.version, pair.critic_version.version, previous, None, None)
+    production = await production_version(workshop, task)
+    target = await _before(workshop, task, production) if to is None else to
+    pair = await open_version(workshop, task, target)
+    ended = await end_by_hand(workshop, task, by=by, reason=reason)
+    previous = await move_aliases(workshop, task, pair)
+    events = [] if ended is None else [changed(workshop, ended)]
+    back = _moved(workshop, task, pair, previous, reason, by, ModelRolledBack)
+    await workshop.bus.publish([*events, back])
+    return Promoted(task, pair.version.version, pair.critic_version.version, previous, None, RolloutPhase.ROLLED_BACK)
 
 
 async def list_models(workshop: Workshop, name: str) -> list[ModelVersion]:
@@ -87,38 +124,57 @@ async def list_models(workshop: Workshop, name: str) -> list[ModelVersion]:
     ]
 
 
-async def _load(workshop: Workshop, task: Task, version: ModelVersion) -> LoadedPair:
-    return await asyncio.to_thread(load_pair, workshop.registry, workshop.artefact_keys, task, version)
+async def _before(workshop: Workshop, task: Task, production: ModelVersion) -> int:
+    """What the newest rollout of this version replaced, else what it was trained to replace. Raises `ModelNotFound`."""
+    rollouts = await workshop.store.rollouts(task.task_id)
+    replaced = [rollout.previous_version for rollout in rollouts if rollout.version == production.version]
+    target = replaced[0] if replaced else production.parent
+    if target is None:
+        raise ModelNotFound(
+            f"version {production.version} replaced no other", where="version", fix="name one with --version"
+        )
+    return target
 
 
-async def _move(workshop: Workshop, task: Task, pair: LoadedPair) -> int | None:
-    """The proposer's alias last: whoever finds it finds a critic that is promoted already."""
-    critic_version = pair.critic_version.version
-    await asyncio.to_thread(workshop.registry.promote, task.task_id, ModelRole.CRITIC, critic_version)
-    return await asyncio.to_thread(workshop.registry.promote, task.task_id, ModelRole.PROPOSER, pair.version.version)
+async def _refuse_taken_back(workshop: Workshop, task: Task, found: ModelVersion, named: int | None) -> None:
+    """Without a version nobody means one that was taken back."""
+    latest = await workshop.store.rollout(task.task_id)
+    if named is not None or latest is None or latest.version != found.version:
+        return
+    if latest.phase in (RolloutPhase.ROLLED_BACK, RolloutPhase.ABANDONED):
+        raise GateRefused(
+            f"the newest version, {found.version}, was taken back: {latest.reason}",
+            where="version",
+            fix=f"name it if you mean it: --version {found.version}",
+        )
 
 
-async def _announce(
+def _refused(judged: UpdateJudged) -> GateRefused:
+    failed = [finding for finding in judged.findings if not finding.holds]
+    return GateRefused(
+        "; ".join(f"{finding.rule}: {finding.what}" for finding in failed),
+        where=f"version {judged.version}",
+        fix='keep the model in production, retrain with more labels, or say why it goes live: --override "REASON"',
+    )
+
+
+def _moved(
     workshop: Workshop,
     task: Task,
     pair: LoadedPair,
     previous: int | None,
-    kind: type[ModelPromoted],
     reason: str,
     by: str,
-) -> None:
-    await workshop.bus.publish(
-        [
-            kind(
-                event_id=workshop.randomness.token(16).hex(),
-                task_id=task.task_id,
-                produced_at_us=workshop.clock.now_us(),
-                producer=PRODUCER,
-                version=pair.version.version,
-                model_digest=pair.version.digest,
-                previous_version=previous,
-                reason=reason,
-                by=by,
-            )
-        ]
+    kind: type[ModelPromoted],
+) -> ModelPromoted:
+    return kind(
+        event_id=workshop.randomness.token(16).hex(),
+        task_id=task.task_id,
+        produced_at_us=workshop.clock.now_us(),
+        producer=PRODUCER,
+        version=pair.version.version,
+        model_digest=pair.version.digest,
+        previous_version=previous,
+        reason=reason,
+        by=by,
     )

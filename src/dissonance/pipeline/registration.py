@@ -7,11 +7,22 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import NamedTuple
 
+import msgspec
+
 from dissonance.contracts.schema import Task, schema_digest
-from dissonance.decisions.models import CRITIC_FILE, SKOPS_FILE, TEXT_FILE
+from dissonance.decisions.models import (
+    BLEND_FILE,
+    COMPONENTS_FILE,
+    CRITIC_FILE,
+    SKOPS_FILE,
+    TEXT_FILE,
+    BlendParts,
+    blend_part,
+)
 from dissonance.pipeline.training import Proposer
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import ModelRole, ModelVersion
+from dissonance.science.blend import BlendProposer
 from dissonance.science.critic import Critic
 from dissonance.science.proposer import LightGBMProposer
 from dissonance.security.artefacts import ArtefactFormat, Manifest, file_digests, pack
@@ -26,7 +37,7 @@ class FittedPair(NamedTuple):
     `parent`: the proposer in production when they were fitted. `data_digest`: SHA-256 over the training rows.
     """
 
-    proposer: Proposer
+    proposer: Proposer | BlendProposer
     critic: Critic
     proposer_metrics: Mapping[str, float]
     critic_metrics: Mapping[str, float]
@@ -60,10 +71,21 @@ def register_pair(workshop: Workshop, task: Task, pair: FittedPair) -> Registere
 
 
 def _proposer_files(pair: FittedPair) -> tuple[ArtefactFormat, dict[str, bytes], tuple[str, ...]]:
-    if isinstance(pair.proposer, LightGBMProposer):
-        return ArtefactFormat.LIGHTGBM_TEXT, {TEXT_FILE: pair.proposer.text.encode()}, ()
-    data, types = pair.proposer.stored(pair.declared_types)
-    return ArtefactFormat.SKOPS, {SKOPS_FILE: data}, types
+    proposer = pair.proposer
+    if isinstance(proposer, LightGBMProposer):
+        files = {TEXT_FILE: proposer.text.encode()}
+        if len(proposer.components) > 1:
+            files[COMPONENTS_FILE] = msgspec.json.encode(proposer.components)
+        return ArtefactFormat.LIGHTGBM_TEXT, files, ()
+    if isinstance(proposer, BlendProposer):
+        parts = BlendParts(tuple(each.weight for each in proposer.models), proposer.offsets)
+        files, types = {BLEND_FILE: msgspec.json.encode(parts)}, set[str]()
+        for number, each in enumerate(proposer.models):
+            files[blend_part(number)], found = each.model.stored(pair.declared_types)
+            types |= set(found)
+        return ArtefactFormat.SKOPS, files, tuple(sorted(types))
+    data, names = proposer.stored(pair.declared_types)
+    return ArtefactFormat.SKOPS, {SKOPS_FILE: data}, names
 
 
 def _manifest(

@@ -84,6 +84,11 @@ class Bus(Protocol):
         """Messages not yet acknowledged by `consumer` (waiting or in hand)."""
         ...
 
+    async def oldest_us(self, consumer: str, kinds: Sequence[EventKind]) -> int | None:
+        """When the oldest message that `consumer` has not acknowledged was published, microseconds since 1970 UTC;
+        None when it has acknowledged all there are."""
+        ...
+
     async def dead_letters(self, limit: int = 1000) -> list[DeadLetter]: ...
 
     async def replay_dead_letter(self, sequence: int) -> None:

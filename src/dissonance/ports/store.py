@@ -13,10 +13,13 @@ from typing import Protocol
 
 import msgspec
 
-from dissonance.contracts.events import Judged
+from dissonance.contracts.events import PRODUCTION_ARM, Judged
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.contracts.verdicts import Reason, Verdict
+from dissonance.ports.findings import FindingStore
+from dissonance.ports.labels import LabelStore
+from dissonance.ports.rollouts import RolloutStore
 
 
 class Split(StrEnum):
@@ -54,10 +57,16 @@ class Experience(msgspec.Struct, frozen=True):
     label_sealed: bytes | None = None
     labelled_at_us: int | None = None
     right: bool | None = None  # whether the answer was the label
+    canary_arm: str = PRODUCTION_ARM
+    shadow_digest: str = ""
 
 
 class WindowFigures(msgspec.Struct, frozen=True):
-    """Sums over the rows of a stretch of event time, computed where the rows are."""
+    """Sums over the rows of a stretch of event time, computed where the rows are.
+
+    Withdrawn labels and those that wait for a second look are no labels here. `random_*` are over labelled rows of the
+    random check; `random_both_wrong`: neither the answer nor the critic's most probable class was the label.
+    """
 
     rows: int
     labelled: int
@@ -65,6 +74,35 @@ class WindowFigures(msgspec.Struct, frozen=True):
     sum_confidence: float
     sum_dissonance: float
     over_target: int  # rows with dissonance > D_target
+    sum_variance: float = 0.0  # of c (1 - c)
+    sum_delay_us: float = 0.0  # from event time to label, over labelled rows
+    random_labelled: int = 0
+    random_right: int = 0
+    random_both_wrong: int = 0
+
+
+class SliceFigures(msgspec.Struct, frozen=True):
+    """One slice of a window: the rows in which `feature` is `value` (a category, or a range written `low..high`).
+
+    Shares in [0, 1]; None while no label came. Slices of fewer rows than `Policy.slice_rows_min` are not stated.
+    """
+
+    feature: str
+    value: str
+    rows: int
+    labelled: int
+    estimated_accuracy: float
+    realised_accuracy: float | None
+    mean_dissonance: float
+
+
+class PolicyRecord(msgspec.Struct, frozen=True):
+    """One version of a policy: who set it, when, and why."""
+
+    policy: Policy
+    reason: str
+    by: str
+    set_at_us: int
 
 
 class VerdictRows(msgspec.Struct, frozen=True):
@@ -82,7 +120,9 @@ class Window(msgspec.Struct, frozen=True):
     """Figures of one window of event time `[start_us, end_us)`; restated under a higher revision.
 
     `mean_doubt`, `mean_dissonance`, `share_over_target`, `estimated_accuracy`, `realised_accuracy`
-    are in [0, 1]; `realised_accuracy` is None while no label came.
+    are in [0, 1]; `realised_accuracy` is None while no label came. `estimated_error`: standard error of
+    `estimated_accuracy`. Of `random_checked` labelled rows of the random check `random_right` were answered right, and
+    on `both_wrong` neither proposer nor critic was right. `mean_label_delay_s`: from event time to label.
     """
 
     window_id: str
@@ -98,6 +138,12 @@ class Window(msgspec.Struct, frozen=True):
     estimated_accuracy: float
     realised_accuracy: float | None
     closed: bool  # the watermark has passed its end
+    estimated_error: float = 0.0
+    random_checked: int = 0
+    random_right: int = 0
+    both_wrong: int = 0
+    mean_label_delay_s: float | None = None
+    slices: tuple[SliceFigures, ...] = ()
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -151,6 +197,10 @@ class TaskStore(Protocol):
         """Raises `PolicyInvalid` unless `policy.version` is the one in force plus 1."""
         ...
 
+    async def policy_history(self, task_id: str, limit: int = 1000) -> list[PolicyRecord]:
+        """Newest first. Raises `UnknownTask`."""
+        ...
+
 
 class ReferenceStore(Protocol):
     async def add_reference(self, task_id: str, rows: ReferenceRows) -> int: ...
@@ -177,6 +227,10 @@ class VerdictStore(Protocol):
         """
         ...
 
+    async def evidence(self, task_id: str, after: int = 0, limit: int = 1000) -> list[tuple[int, bytes]]:
+        """Links of the task's chain after `after`, in order, with their evidence."""
+        ...
+
     async def verify_chain(self, task_id: str) -> int:
         """Recompute the chain; returns its length. Raises `SealBroken` naming the first bad link."""
         ...
@@ -190,23 +244,6 @@ class ExperienceStore(Protocol):
         """
         ...
 
-    async def add_labels(
-        self,
-        task_id: str,
-        prediction_ids: Sequence[bytes],
-        sealed: Sequence[bytes],
-        labelled_at_us: Sequence[int],
-        right: Sequence[bool],
-        source: str,
-    ) -> int:
-        """The latest label of an id wins (by `labelled_at_us`); returns how many changed something.
-
-        A label of an id that is not stored under this task changes nothing.
-
-        `right`: whether the answer was the label; plain, since it speaks of the model (ADR on plain columns).
-        """
-        ...
-
     async def find(self, task_id: str, prediction_ids: Sequence[bytes]) -> dict[bytes, Experience]:
         """The stored rows among these ids."""
         ...
@@ -215,12 +252,24 @@ class ExperienceStore(Protocol):
         """Over rows with event time in `[start_us, end_us)`."""
         ...
 
-    async def between(self, task_id: str, start_us: int, end_us: int, limit: int | None = None) -> list[Experience]:
-        """Rows with event time in `[start_us, end_us)`, in order of event time."""
+    async def between(self, task_id: str, start_us: int, end_us: int, newest: int | None = None) -> list[Experience]:
+        """Rows with event time in `[start_us, end_us)`, in order of event time; with `newest` only so many of them, the
+        last ones, whatever else there is."""
         ...
 
     async def learnable(self, task_id: str) -> list[Experience]:
-        """Admitted rows that have a label, in order of event time."""
+        """Admitted rows with a label that may be learnt from, in order of event time."""
+        ...
+
+    async def rows_per_hour(
+        self, task_id: str, data_subjects: Sequence[bytes], hours: Sequence[int]
+    ) -> dict[tuple[bytes, int], int]:
+        """Stored rows of these data subjects in these hours of event time (hours since 1970); 0 left out."""
+        ...
+
+    async def nth_event_time_us(self, task_id: str, from_us: int, n: int) -> int | None:
+        """Event time of the n-th stored row (from 1) with event time at or after `from_us`; None when there are
+        fewer."""
         ...
 
     async def counts(self, task_id: str) -> Counts: ...
@@ -264,8 +313,23 @@ class IdempotencyStore(Protocol):
     async def forget_idempotency(self, older_than_us: int) -> int: ...
 
 
-class Store(TaskStore, ReferenceStore, VerdictStore, ExperienceStore, WindowStore, IdempotencyStore, Protocol):
+class Store(
+    TaskStore,
+    ReferenceStore,
+    VerdictStore,
+    ExperienceStore,
+    LabelStore,
+    WindowStore,
+    RolloutStore,
+    FindingStore,
+    IdempotencyStore,
+    Protocol,
+):
     """All of it: one database, one adapter."""
+
+    async def database_time_us(self) -> int:
+        """What the database's clock says, microseconds since 1970 UTC."""
+        ...
 
     async def ready(self) -> None:
         """Raises `EngineUnavailable` unless it answers and its migrations are those of this version."""

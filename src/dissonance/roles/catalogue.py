@@ -9,17 +9,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from dissonance.contracts.events import Event
 from dissonance.contracts.policy import Policy, policy_digest
 from dissonance.contracts.schema import Task
 from dissonance.contracts.topics import EventKind
+from dissonance.contracts.updates import LIVE_PHASES, RolloutPhase
 from dissonance.decisions.rows import RowEncoder
-from dissonance.errors import DissonanceError, EngineUnavailable, UnknownTask
+from dissonance.errors import DissonanceError, EngineUnavailable, ModelError, UnknownTask
 from dissonance.ports.bus import Bus
+from dissonance.ports.rollouts import Rollout
 from dissonance.ports.store import TaskStore
-from dissonance.roles.serving import ModelLoader, Serving
+from dissonance.roles.serving import Arms, ModelLoader, Serving
 from dissonance.telemetry.logs import log
 from dissonance.telemetry.names import LogAction
 
@@ -35,6 +37,7 @@ RESYNC_S = 15.0
 CHANGES = (
     EventKind.MODEL_PROMOTED,
     EventKind.MODEL_ROLLED_BACK,
+    EventKind.ROLLOUT_CHANGED,
     EventKind.POLICY_CHANGED,
     EventKind.TASK_DELETED,
 )
@@ -47,12 +50,18 @@ class TaskContext(NamedTuple):
     encoder: RowEncoder
 
 
+class ReadsTasks(TaskStore, Protocol):
+    """What the catalogue reads: tasks, policies, and the rollout that is under way."""
+
+    async def rollout(self, task_id: str) -> Rollout | None: ...
+
+
 class Catalogue:
     """Tasks by name and id, their policy in force, and their models. Safe for one event loop."""
 
     def __init__(
         self,
-        store: TaskStore,
+        store: ReadsTasks,
         loader: ModelLoader,
         bus: Bus,
         *,
@@ -67,6 +76,7 @@ class Catalogue:
         self._names: dict[str, str] = {}
         self._contexts: dict[str, TaskContext] = {}
         self._production: dict[str, Serving] = {}
+        self._arms: dict[str, Arms] = {}
         self._pairs: OrderedDict[tuple[str, str], Serving] = OrderedDict()
         self._loading = asyncio.Lock()
 
@@ -86,6 +96,11 @@ class Catalogue:
         """The pair in production; loaded at first use."""
         serving = self._production.get(task.task_id)
         return serving if serving is not None else await self._load_production(task)
+
+    async def arms(self, task: Task) -> Arms:
+        """Who answers now; read at first use, and again when a model moves or a rollout changes."""
+        arms = self._arms.get(task.task_id)
+        return arms if arms is not None else await self._read_arms(task)
 
     async def serving(self, task: Task, proposer_digest: str) -> Serving:
         """The pair whose proposer gave an answer, also when production has moved on since."""
@@ -137,6 +152,8 @@ class Catalogue:
             await self._read(await self._store.by_id(task.task_id))
             if task.task_id in self._production:
                 await self._load_production(task)
+            if task.task_id in self._arms:
+                await self._read_arms(task)
         except UnknownTask:
             self._forget(task)
         except EngineUnavailable as error:
@@ -161,9 +178,33 @@ class Catalogue:
             if old is not None and old.proposer_digest == serving.proposer_digest:
                 return old
             self._production[task.task_id] = serving
+            self._arms.pop(task.task_id, None)
             self._keep(task, serving)
         log(_logger, LogAction.MODEL_LOADED, task=task.name, version=serving.version, digest=serving.proposer_digest)
         return serving
+
+    async def _read_arms(self, task: Task) -> Arms:
+        """A model of the rollout that cannot be had leaves production to answer alone."""
+        production = await self.production(task)
+        arms = Arms(production)
+        rollout = await self._store.rollout(task.task_id)
+        if rollout is not None and rollout.phase in LIVE_PHASES:
+            is_canary = rollout.phase is RolloutPhase.CANARY
+            answers, other = rollout.previous_digest, rollout.model_digest
+            if not is_canary:
+                answers, other = other, answers
+            # Between alias and rollout nobody is certain who is who: then production answers alone, until both agree.
+            if production.proposer_digest == answers:
+                arms = Arms(production, await self._other(task, other), rollout.share if is_canary else 0.0)
+        self._arms[task.task_id] = arms
+        return arms
+
+    async def _other(self, task: Task, digest: str) -> Serving | None:
+        try:
+            return await self.serving(task, digest)
+        except ModelError as error:
+            log(_logger, LogAction.MODEL_REFUSED, logging.ERROR, task=task.name, why=str(error))
+            return None
 
     def _keep(self, task: Task, serving: Serving) -> None:
         self._pairs[task.task_id, serving.proposer_digest] = serving
@@ -174,3 +215,4 @@ class Catalogue:
         self._contexts.pop(task.task_id, None)
         self._names.pop(task.name, None)
         self._production.pop(task.task_id, None)
+        self._arms.pop(task.task_id, None)

@@ -27,6 +27,9 @@ class RegistryLoader:
         """The proposer that the alias names, with the critic that was made for it."""
         return self._pair(task, self._registry.production(task.task_id, ModelRole.PROPOSER))
 
+    def fresh(self, task: Task) -> Serving:
+        return self._read(task, self._registry.production(task.task_id, ModelRole.PROPOSER))
+
     def by_digest(self, task: Task, proposer_digest: str) -> Serving:
         for version in self._registry.versions(task.task_id, ModelRole.PROPOSER):
             if version.digest == proposer_digest:
@@ -41,14 +44,17 @@ class RegistryLoader:
         key = (task.task_id, version.version)
         with self._lock:
             if key not in self._pairs:
-                pair = load_pair(self._registry, self._keys, task, version)
-                self._pairs[key] = Serving(
-                    version=version.version,
-                    proposer_digest=pair.artefact.digest,
-                    critic_digest=pair.critic_artefact.digest,
-                    proposer=pair.proposer,
-                    critic=pair.critic,
-                )
+                self._pairs[key] = self._read(task, version)
                 while len(self._pairs) > PAIRS_KEPT:
                     self._pairs.pop(next(iter(self._pairs)))
             return self._pairs[key]
+
+    def _read(self, task: Task, version: ModelVersion) -> Serving:
+        pair = load_pair(self._registry, self._keys, task, version)
+        return Serving(
+            version=version.version,
+            proposer_digest=pair.artefact.digest,
+            critic_digest=pair.critic_artefact.digest,
+            proposer=pair.proposer,
+            critic=pair.critic,
+        )

@@ -9,10 +9,13 @@ from dissonance.contracts.events import Event
 from dissonance.contracts.topics import EventKind
 from dissonance.ports.bus import Bus
 from dissonance.ports.clock import Clock, Randomness
+from dissonance.ports.host import Host
 from dissonance.ports.keys import DataSubjectKeys
 from dissonance.ports.registry import Registry
 from dissonance.ports.store import Store
 from dissonance.roles.catalogue import Catalogue
+from dissonance.roles.serving import ModelLoader
+from dissonance.roles.updates import Updates
 from dissonance.telemetry.metrics import Metrics
 from dissonance.web.routes import ProtectedRouter
 
@@ -24,7 +27,10 @@ class Workplace(NamedTuple):
     keys: DataSubjectKeys
     bus: Bus
     registry: Registry
+    models: ModelLoader
     catalogue: Catalogue
+    updates: Updates
+    host: Host
     clock: Clock
     randomness: Randomness
     metrics: Metrics
@@ -36,7 +42,8 @@ Handler = Callable[[Sequence[Event]], Awaitable[list[Event]]]
 class Work(NamedTuple):
     """A durable consumer: `handle` gets all that is queued of `kinds`; what it returns is published.
 
-    `rest_s`: for work whose cost does not grow with what is queued: seconds in which more may gather after each time.
+    `rest_s`: for work whose cost does not grow with what is queued: it gets far more of that at once, and after each
+    time this many seconds go by in which more may gather.
     """
 
     consumer: str

@@ -35,6 +35,15 @@ class Serving(NamedTuple):
     critic: CriticModel
 
 
+class Arms(NamedTuple):
+    """Who answers while an update is rolled out (ADR 28). `other` answers a `share` of requests, with `production` in
+    its shadow; with a share of 0 it is only the shadow of production. None: production answers alone."""
+
+    production: Serving
+    other: Serving | None = None
+    share: float = 0.0
+
+
 class Opinion(NamedTuple):
     """`probabilities` p (n, k); `confidences` c (n,); `critic` q (n, k); `dissonances` D (n,)."""
 
@@ -58,6 +67,10 @@ class ModelLoader(Protocol):
     """
 
     def production(self, task: Task) -> Serving: ...
+
+    def fresh(self, task: Task) -> Serving:
+        """As `production`, read and verified anew, past whatever is kept."""
+        ...
 
     def by_digest(self, task: Task, proposer_digest: str) -> Serving:
         """The pair whose proposer has this digest."""

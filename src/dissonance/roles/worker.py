@@ -46,6 +46,7 @@ WAIT_FIRST_S = 0.1  # first pause while an engine is away; doubles, with jitter
 WAIT_LONGEST_S = 5.0
 REST_LONGEST_S = 30.0
 REST_SHARE = 3  # a worker that rests does so at least this many times as long as it worked
+GATHERED_FETCHES = 16  # fetches that a worker that rests puts into one batch, at most
 RETRY_FIRST_S = 1.0  # first delay of a message that failed; four times as long each time
 RETRY_GROWTH = 4.0
 RETRY_LONGEST_S = 60.0
@@ -85,8 +86,9 @@ class Worker:
     handed back with a growing delay, and after `max_deliver` deliveries it is a dead letter with the reason. What is
     not an event at all is a dead letter at once.
 
-    With `rest_s` above 0 it rests after each batch, so long or three times as long as the batch took, unless as much
-    was queued as one batch may hold.
+    With `rest_s` above 0 a batch is all that is queued, since what it costs does not grow with that: up to
+    `GATHERED_FETCHES` fetches. After each it rests, so long or three times as long as the batch took, unless even more
+    was queued.
 
     Example: `worker = Worker(bus, "critic", [EventKind.PREDICTED], critic.handle, ...)`; `await worker.run()` in a task
     of its own; `worker.stop()` from the handler of a signal.
@@ -166,11 +168,27 @@ class Worker:
         with suppress(_Stopped):
             batch = await self._patiently(lambda: subscription.fetch(self._fetch_messages, self._fetch_wait_s))
             self._progressed()
-            if batch:
-                started_us = self._clock.now_us()
-                await self._work(batch)
-                if self._rest_s and len(batch) < self._fetch_messages:
-                    await self._rest((self._clock.now_us() - started_us) / 1e6)
+            if not batch:
+                return
+            is_all = await self._gather(subscription, batch) if self._rest_s else False
+            started_us = self._clock.now_us()
+            await self._work(batch)
+            if is_all:
+                await self._rest((self._clock.now_us() - started_us) / 1e6)
+
+    async def _gather(self, subscription: Subscription, batch: list[Delivery]) -> bool:
+        """Add to `batch` what else is queued; whether that is all, as far as the broker says."""
+        more = len(batch)
+        for _ in range(GATHERED_FETCHES - 1):
+            if more < self._fetch_messages:
+                return True
+            try:
+                added = await subscription.fetch(self._fetch_messages, 0.0)
+            except EngineUnavailable:
+                return True
+            batch.extend(added)
+            more = len(added)
+        return more < self._fetch_messages
 
     async def _rest(self, worked_s: float) -> None:
         rest_s = min(max(self._rest_s, REST_SHARE * worked_s), REST_LONGEST_S)

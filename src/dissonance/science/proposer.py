@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import lightgbm
+import msgspec
 import numpy as np
 
 from dissonance.errors import ModelRefused
@@ -32,6 +33,14 @@ PARAMETERS: dict[str, Any] = {
     "verbosity": -1,
 }
 
+
+class Component(msgspec.Struct, frozen=True):
+    """Trees of one fit within a model, in order, and the share of the log-odds that they give, in (0, 1]."""
+
+    trees: int
+    share: float
+
+
 Progress = Callable[[float], None]
 """Called with the share that is done, 0 to 1."""
 
@@ -39,13 +48,15 @@ Progress = Callable[[float], None]
 class LightGBMProposer:
     """A fitted model. `probabilities` uses one thread, so that the same rows always get the same answer."""
 
-    def __init__(self, booster: lightgbm.Booster, classes_count: int) -> None:
+    def __init__(self, booster: lightgbm.Booster, classes_count: int, components: tuple[Component, ...] = ()) -> None:
         self._booster = booster
         self._classes_count = classes_count
+        self.components = components or (Component(booster.num_trees(), 1.0),)
 
     @classmethod
-    def from_text(cls, text: str, classes_count: int) -> LightGBMProposer:
-        """Raises `ModelRefused` when the text is no model, or one of another number of classes."""
+    def from_text(cls, text: str, classes_count: int, components: tuple[Component, ...] = ()) -> LightGBMProposer:
+        """`components`: which trees came from which fit; all from one when left out. Raises `ModelRefused` when the
+        text is no model, one of another number of classes, or its trees are not those of the components."""
         try:
             booster = lightgbm.Booster(model_str=text)
             outputs = booster.num_model_per_iteration()
@@ -61,7 +72,17 @@ class LightGBMProposer:
                 where="model artefact",
                 fix="train it on this task",
             )
-        return cls(booster, classes_count)
+        if components and sum(component.trees for component in components) != booster.num_trees():
+            raise ModelRefused(
+                "the model was refused: its trees are not those of its components",
+                where="model artefact",
+                fix="retrain, or roll back",
+            )
+        return cls(booster, classes_count, components)
+
+    @property
+    def classes_count(self) -> int:
+        return self._classes_count
 
     @property
     def text(self) -> str:

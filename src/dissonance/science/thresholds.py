@@ -19,26 +19,35 @@ MAXIMUM_QUANTILE = 0.999
 
 
 class Thresholds(NamedTuple):
-    """`target`: a usual window's mean dissonance stays below it; `maximum`: a usual row's does. In [0, 1]."""
+    """`target`: a usual window's mean dissonance stays below it; `maximum`: a usual row's does; `doubt`: a usual row's
+    doubt stays below it. In [0, 1]."""
 
     target: float
     maximum: float
+    doubt: float
 
 
-def reference_thresholds(
-    dissonances: Vector, *, window_rows: int, target_cap: float, maximum_cap: float, seed: int
-) -> Thresholds:
-    """From out-of-fold D of reference rows, (n,).
+class Caps(NamedTuple):
+    """None of the thresholds is above its cap."""
 
-    `target` is the 0.95 quantile of the means of windows of `window_rows` rows drawn with replacement, `maximum`
-    the 0.999 quantile of the rows; neither is above its cap.
+    target: float
+    maximum: float
+    doubt: float
 
-    >>> reference_thresholds(np.full(50, 0.1), window_rows=10, target_cap=0.12, maximum_cap=0.5, seed=1)
-    Thresholds(target=0.1, maximum=0.1)
+
+def reference_thresholds(dissonances: Vector, doubts: Vector, *, window_rows: int, caps: Caps, seed: int) -> Thresholds:
+    """From out-of-fold D and 1 - c of reference rows, (n,) each.
+
+    `target` is the 0.95 quantile of the means of windows of `window_rows` rows drawn with replacement, `maximum` and
+    `doubt` are the 0.999 quantiles of the rows.
+
+    >>> reference_thresholds(np.full(9, 0.1), np.full(9, 0.3), window_rows=5, caps=Caps(0.12, 0.5, 0.95), seed=1)
+    Thresholds(target=0.1, maximum=0.1, doubt=0.3)
     """
     generator = np.random.default_rng(seed)
     means = [float(dissonances[generator.integers(len(dissonances), size=window_rows)].mean()) for _ in range(WINDOWS)]
     return Thresholds(
-        target=round(min(target_cap, float(np.quantile(means, TARGET_QUANTILE))), 6),
-        maximum=round(min(maximum_cap, float(np.quantile(dissonances, MAXIMUM_QUANTILE))), 6),
+        target=round(min(caps.target, float(np.quantile(means, TARGET_QUANTILE))), 6),
+        maximum=round(min(caps.maximum, float(np.quantile(dissonances, MAXIMUM_QUANTILE))), 6),
+        doubt=round(min(caps.doubt, float(np.quantile(doubts, MAXIMUM_QUANTILE))), 6),
     )

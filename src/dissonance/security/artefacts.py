@@ -15,7 +15,7 @@ from enum import StrEnum
 import msgspec
 
 from dissonance.contracts.schema import Scalar
-from dissonance.errors import ModelRefused, SealBroken
+from dissonance.errors import ModelForeign, ModelRefused, SealBroken
 from dissonance.security.envelope import KEY_BYTES, open_sealed, seal
 from dissonance.security.signatures import PUBLIC_KEY_BYTES, SEED_BYTES, public_key, sign, verifies
 
@@ -130,7 +130,11 @@ def unpack(data: bytes, keys: ArtefactKeys, *, task_id: str, role: str, schema_d
         raise _refused(f"it is a {outer.role}, not a {role}")
     inner = _open(outer, keys)
     if not verifies(keys.verification, inner.signature, PURPOSE, inner.manifest):
-        raise _refused("its signature does not hold", fix="register a model signed with this system's key")
+        raise ModelForeign(
+            "the model was refused: its signature does not hold",
+            where="model artefact",
+            fix="register a model signed with this system's key",
+        )
     if hashlib.sha256(inner.manifest).hexdigest() != outer.digest:
         raise _refused("its digest is not that of its manifest")
     manifest = _manifest(inner.manifest)

@@ -14,7 +14,14 @@ class Permission(StrEnum):
     CONTRADICT = "contradictions:read"
     CHECK = "verdicts:read"
     LABEL = "labels:write"
+    LABEL_REQUESTS = "label_requests:write"  # shows rows of people to whoever labels them
+    LABEL_STATUS = "label_requests:read"
     WINDOWS = "windows:read"
+    RETRAIN = "updates:write"
+    UPDATES = "updates:read"
+    POLICY = "policies:read"
+    SET_POLICY = "policies:write"
+    FINDINGS = "findings:read"
     MODELS = "models:read"
     CYCLE = "cycles:write"
     CONFIGURATION = "configuration:read"
@@ -23,10 +30,31 @@ class Permission(StrEnum):
 
 GRANTS: dict[str, frozenset[Permission]] = {
     "client": frozenset({Permission.PREDICT, Permission.CONTRADICT, Permission.CHECK}),
-    "labeller": frozenset({Permission.LABEL}),
-    "viewer": frozenset({Permission.WINDOWS, Permission.MODELS}),
+    "labeller": frozenset({Permission.LABEL, Permission.LABEL_REQUESTS, Permission.LABEL_STATUS}),
+    "viewer": frozenset(
+        {
+            Permission.WINDOWS,
+            Permission.MODELS,
+            Permission.LABEL_STATUS,
+            Permission.UPDATES,
+            Permission.POLICY,
+            Permission.FINDINGS,
+        }
+    ),
     "operator": frozenset(
-        {Permission.WINDOWS, Permission.MODELS, Permission.CONFIGURATION, Permission.METRICS, Permission.CHECK}
+        {
+            Permission.WINDOWS,
+            Permission.MODELS,
+            Permission.CONFIGURATION,
+            Permission.METRICS,
+            Permission.CHECK,
+            Permission.LABEL_STATUS,
+            Permission.UPDATES,
+            Permission.RETRAIN,
+            Permission.POLICY,
+            Permission.SET_POLICY,
+            Permission.FINDINGS,
+        }
     ),
     "admin": frozenset(permission for permission in Permission if permission is not Permission.PUBLIC),
 }

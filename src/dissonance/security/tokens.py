@@ -174,8 +174,8 @@ class TokenVerifier:
 def permissions_of(grants: Sequence[str]) -> frozenset[Permission]:
     """All permissions of these grants. Raises `InputError` for an unknown one, or none.
 
-    >>> sorted(permissions_of(["labeller"]))
-    [<Permission.LABEL: 'labels:write'>]
+    >>> sorted(permission.value for permission in permissions_of(["labeller"]))
+    ['label_requests:read', 'label_requests:write', 'labels:write']
     """
     for name in grants:
         if name not in GRANTS:

@@ -24,6 +24,6 @@ def test_number_of_rows_without_a_story_is_refused_before_anything_starts(
 ) -> None:
     arguments = ["demo", "--rows", "100", "--data", str(tmp_path / "work"), "--out", str(tmp_path / "out")]
     assert run(arguments) == InputError.exit_code
-    assert "8000 to 45000" in " ".join(capsys.readouterr().err.split())
+    assert "20000 to 45000" in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "work" / "data").exists()
     assert not (tmp_path / "out").exists()

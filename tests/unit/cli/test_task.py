@@ -102,9 +102,10 @@ def test_retraining_promoting_and_rolling_back_are_told(work: Workshop) -> None:
     assert f"{retrained.golden_after:.4f}" in printed(retrained_table(retrained))
     promoted = promoted_answer(asyncio.run(promote(work, "small", by="a test")))
     assert (promoted.version, promoted.previous_version) == (2, 1)
-    assert promoted.golden_after == retrained.golden_after
+    golden = next(finding for finding in promoted.findings if finding.rule == "GoldenNonInferiority")
+    assert golden.numbers["candidate_accuracy"] == retrained.golden_after
     back = promoted_answer(asyncio.run(rollback(work, "small", by="a test")))
-    assert (back.version, back.golden_after) == (1, None)
+    assert (back.version, back.findings, back.verdict) == (1, [], None)
     lines = [model_line(version) for version in asyncio.run(list_models(work, "small"))]
     assert [(line.role, line.version) for line in lines if line.in_production] == [("proposer", 1), ("critic", 1)]
     assert lines[0].digest[:12] in printed(models_table("small", lines))

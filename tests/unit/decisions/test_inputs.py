@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.times import HOUR_US
 from dissonance.contracts.verdicts import Reason, Verdict
-from dissonance.decisions.inputs import InputRows, hours_of, judge_inputs, verdict_of
+from dissonance.decisions.inputs import InputRows, counted_before, hours_of, judge_inputs, verdict_of
 
 POLICY = Policy(D_target=0.1, max_dissonance=0.4, d_budget_per_hour=2)
 
@@ -20,6 +20,9 @@ def rows(
     erased: Sequence[int] = (),
     misfit: Sequence[int] = (),
     outside: Sequence[int] = (),
+    far_outside: Sequence[int] = (),
+    doubted: Sequence[int] = (),
+    before: list[int] | None = None,
     times_us: list[int] | None = None,
 ) -> InputRows:
     n = len(dissonances)
@@ -28,7 +31,9 @@ def rows(
         dissonances=np.array(dissonances),
         erased=np.isin(at, list(erased)),
         fits_schema=~np.isin(at, list(misfit)),
-        out_of_range=np.isin(at, list(outside)),
+        doubts=np.where(np.isin(at, list(doubted)), 0.99, 0.2),
+        widths_outside=np.where(np.isin(at, list(far_outside)), 2.5, np.where(np.isin(at, list(outside)), 0.5, 0.0)),
+        rows_before=np.array(before if before is not None else [0] * n, dtype=np.int64),
         event_times_us=np.array(times_us if times_us is not None else [0] * n, dtype=np.int64),
     )
 
@@ -77,8 +82,43 @@ def test_a_budget_of_zero_admits_only_agreement() -> None:
 
 
 def test_first_rule_that_blocks_gives_the_reason() -> None:
-    given_rows = rows([0.9, 0.9, 0.9, 0.9], erased=[0], misfit=[0, 1], outside=[0, 1, 2])
-    assert reasons(given_rows) == [Reason.ERASED, Reason.SCHEMA, Reason.RANGE, Reason.DISSONANCE]
+    given_rows = rows(
+        [0.9, 0.9, 0.9, 0.9, 0.9, 0.9, 0.2],
+        erased=[0],
+        misfit=[0, 1],
+        far_outside=[0, 1, 2],
+        outside=[0, 1, 3],
+        before=[1000, 1000, 1000, 1000, 1000, 0, 0],
+        doubted=range(7),
+    )
+    assert reasons(given_rows) == [
+        Reason.ERASED,
+        Reason.SCHEMA,
+        Reason.OUTLIER,
+        Reason.RANGE,
+        Reason.BURST,
+        Reason.DISSONANCE,
+        Reason.DOUBT,
+    ]
+
+
+def test_a_number_far_outside_the_reference_is_suspected_poison_and_a_near_one_is_out_of_range() -> None:
+    assert reasons(rows([0.0, 0.0], far_outside=[0], outside=[1])) == [Reason.OUTLIER, Reason.RANGE]
+
+
+def test_rows_of_one_source_are_a_burst_once_their_hour_is_full() -> None:
+    limit = POLICY.source_rows_per_hour
+    assert reasons(rows([0.0, 0.0], before=[limit - 1, limit])) == [Reason.AGREED, Reason.BURST]
+
+
+def test_gate_blocks_an_answer_that_the_critic_is_nearly_sure_is_wrong() -> None:
+    assert reasons(rows([0.0, 0.0], doubted=[1])) == [Reason.AGREED, Reason.DOUBT]
+
+
+def test_rows_of_a_source_are_counted_from_those_stored_and_those_before_them() -> None:
+    stored = {(b"a", 1): 7}
+    assert counted_before([b"a", b"b", b"a", b"a"], [1, 1, 1, 2], stored) == [7, 0, 8, 0]
+    assert stored == {(b"a", 1): 7}
 
 
 def test_hours_before_1970_round_down() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dissonance.contracts.schema import Feature, FeatureKind, FeatureSchema
-from dissonance.decisions.rows import RowEncoder, category_codes, category_sizes, encode_value, out_of_range
+from dissonance.decisions.rows import RowEncoder, category_codes, category_sizes, encode_value, widths_outside
 from dissonance.errors import InputError, MissingField, NotFinite, UnknownField, UnseenCategory, WrongType
 
 SCHEMA = FeatureSchema(
@@ -197,13 +197,16 @@ def test_the_fast_path_says_what_the_definition_says(rows: list[dict[str, Any]])
         np.testing.assert_array_equal(ENCODER.encode(rows), expected)
 
 
-def test_out_of_range_marks_numbers_outside_the_reference_and_never_missing_ones() -> None:
-    matrix = np.array([[15.0, 12.0, 1.0, 0.0], [94.0, np.nan, 0.0, np.nan], [95.0, 1e5 + 1, 1.0, 2.0]])
-    assert out_of_range(SCHEMA, matrix).tolist() == [
-        [True, False, False, False],
-        [False, False, False, False],
-        [True, True, False, False],
-    ]
+def test_numbers_outside_the_reference_are_measured_in_widths_of_its_range_and_missing_ones_never() -> None:
+    matrix = np.array([[16.0 - 78.0, 12.0, 1.0, 0.0], [94.0, np.nan, 0.0, np.nan], [133.0, 1.5e5 + 5, 1.0, 2.0]])
+    np.testing.assert_allclose(
+        widths_outside(SCHEMA, matrix), [[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0], [0.5, 0.5, 0.0, 0.0]]
+    )
+
+
+def test_a_reference_without_width_counts_as_one_of_width_1() -> None:
+    constant = FeatureSchema((Feature("x", FeatureKind.NUMBER, minimum=5.0, maximum=5.0),))
+    assert widths_outside(constant, np.array([[5.0], [7.0], [np.inf]])).ravel().tolist() == [0.0, 2.0, np.inf]
 
 
 def test_models_see_how_many_codes_each_column_has() -> None:

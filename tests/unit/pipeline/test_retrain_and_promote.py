@@ -137,6 +137,13 @@ def test_a_classifier_of_scikit_learn_is_retrained_as_what_it_was(tmp_path: Path
     assert pair.proposer.template.C == 0.123  # type: ignore[attr-defined]  # an EstimatorProposer
 
 
+def with_policy(served: Served, **limits: float) -> None:
+    """Set these values of the policy; the others stay."""
+    policy = asyncio.run(served.work.store.policy(served.task.task_id))
+    changed = msgspec.structs.replace(policy, version=policy.version + 1, **limits)
+    asyncio.run(served.work.store.set_policy(served.task.task_id, changed, reason="a test", by="a test"))
+
+
 def test_promoting_moves_both_models_and_tells_every_replica(served: Served) -> None:
     learn(served, 200)
     done = retrained(served)
@@ -150,6 +157,7 @@ def test_promoting_moves_both_models_and_tells_every_replica(served: Served) -> 
 
 
 def test_a_worse_model_is_refused_with_its_numbers_and_nothing_moves(served: Served) -> None:
+    with_policy(served, KL_eps=10.0)
     learn(served, 3000, flipped=True)
     done = retrained(served)
     assert done.candidate.accuracy < done.incumbent.accuracy - 0.1
@@ -161,26 +169,32 @@ def test_a_worse_model_is_refused_with_its_numbers_and_nothing_moves(served: Ser
 
 
 def test_a_policy_that_allows_the_drop_lets_it_pass(served: Served) -> None:
+    with_policy(served, KL_eps=10.0, golden_drop_max=1.0, slice_drop_max=1.0, calibration_rise_max=1.0)
     learn(served, 3000, flipped=True)
     retrained(served)
-    policy = asyncio.run(served.work.store.policy(served.task.task_id))
-    lenient = msgspec.structs.replace(policy, version=2, golden_drop_max=1.0)
-    asyncio.run(served.work.store.set_policy(served.task.task_id, lenient, reason="a test", by="a test"))
     asyncio.run(promote(served.work, "small", 2, by="a test"))
     assert in_production(served) == (2, 2)
 
 
-def test_a_promotion_whose_news_was_lost_is_completed_by_the_same_call(served: Served) -> None:
+def test_a_promotion_while_the_bus_is_away_moves_nothing_and_the_same_call_completes_it(served: Served) -> None:
     retrained(served)
     served.work.bus.available = False
     with pytest.raises(EngineUnavailable):
         asyncio.run(promote(served.work, "small", 2, by="a test"))
+    assert in_production(served) == (1, 1)
     served.work.bus.available = True
     again = asyncio.run(promote(served.work, "small", 2, by="a test"))
-    assert (again.version, again.previous_version) == (2, 2)
-    (event,) = asyncio.run(published(served.work, EventKind.MODEL_PROMOTED))
-    assert isinstance(event, ModelPromoted)
-    assert event.version == 2
+    assert (again.version, again.previous_version) == (2, 1)
+    assert in_production(served) == (2, 2)
+
+
+def test_promoting_what_is_in_production_tells_every_replica_again(served: Served) -> None:
+    retrained(served)
+    asyncio.run(promote(served.work, "small", 2, by="a test"))
+    again = asyncio.run(promote(served.work, "small", 2, by="a test"))
+    assert (again.version, again.previous_version, again.judged) == (2, 2, None)
+    told = asyncio.run(published(served.work, EventKind.MODEL_PROMOTED))
+    assert [event.version for event in told if isinstance(event, ModelPromoted)] == [2, 2]
 
 
 def test_rolling_back_returns_to_what_was_replaced(served: Served) -> None:
@@ -240,10 +254,11 @@ def test_a_model_swapped_for_another_signed_one_is_refused(served: Served) -> No
 
 
 def test_a_task_without_golden_rows_left_promotes_nothing(served: Served) -> None:
+    retrained(served)
     golden = asyncio.run(served.work.store.golden_data_subjects(served.task.task_id))
     asyncio.run(served.work.keys.destroy(served.task.task_id, list(golden)))
-    with pytest.raises(GateRefused, match="no rows left"):
-        asyncio.run(promote(served.work, "small", 1, by="a test"))
+    with pytest.raises(GateRefused, match="no golden row"):
+        asyncio.run(promote(served.work, "small", 2, by="a test"))
     with pytest.raises(GateRefused, match="no rows left"):
         retrained(served)
 

@@ -22,17 +22,23 @@ def told(story: Callable[[Walk], Awaitable[None]]) -> None:
 
 def test_models_are_listed_newest_first_with_the_one_that_answers_here() -> None:
     async def story(walk: Walk) -> None:
-        for role in (ModelRole.PROPOSER, ModelRole.CRITIC, ModelRole.PROPOSER):
-            walk.registry.register(
-                TASK.task_id, TASK.name, role, b"bytes", "d" * 64, metrics={"auc": 0.5}, parameters={}, parent=None
-            )
+        walk.registry.register(
+            TASK.task_id,
+            TASK.name,
+            ModelRole.PROPOSER,
+            b"bytes",
+            "d" * 64,
+            metrics={"auc": 0.5},
+            parameters={},
+            parent=1,
+        )
         walk.registry.promote(TASK.task_id, ModelRole.PROPOSER, 2)
         reply = (await walk.get("toy/models")).json()
         assert reply["serving_version"] == 1
         assert [(each["role"], each["version"], each["in_production"]) for each in reply["models"]] == [
             ("proposer", 2, True),
             ("proposer", 1, False),
-            ("critic", 1, False),
+            ("critic", 1, True),
         ]
         assert reply["models"][0]["metrics"] == {"auc": 0.5}
 

@@ -9,6 +9,7 @@ from dissonance.adapters.clock import SystemClock
 from dissonance.adapters.memory.bus import MemoryBus
 from dissonance.adapters.memory.clock import FixedClock
 from dissonance.contracts.events import Event
+from dissonance.roles.worker import GATHERED_FETCHES
 from dissonance.telemetry.metrics import Metrics
 from support.events import evaluated, joined
 from support.worker import IN, OUT, Recorder, at_rest, away, make, published, run_until_at_rest, until
@@ -114,19 +115,29 @@ def test_stop_while_an_engine_is_away_hands_back_what_is_in_hand_at_once() -> No
     asyncio.run(scenario())
 
 
-def test_a_worker_that_rests_handles_what_gathered_at_once_and_stops_without_waiting_for_it() -> None:
+def test_a_worker_that_rests_handles_all_that_is_queued_at_once_and_stops_without_waiting_for_its_rest() -> None:
     async def scenario() -> None:
         bus, recorder = MemoryBus(FixedClock()), Recorder()
         worker = make(bus, recorder.handle, rest_s=3_600.0)
+        await bus.publish([evaluated(number) for number in range(250)])
         running = asyncio.create_task(worker.run())
-        await bus.publish([evaluated(number) for number in range(100)])
         await until(lambda: at_rest(bus))
-        await bus.publish([evaluated(100), evaluated(101)])
-        await until(lambda: at_rest(bus))
-        await bus.publish([evaluated(102)])
+        await bus.publish([evaluated(250)])
         worker.stop()
         await running
-        assert recorder.calls == [list(range(100)), [100, 101]]
+        assert recorder.calls == [list(range(250))]
         assert await bus.lag("role", [IN]) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_that_rests_does_not_when_more_is_queued_than_it_takes_at_once() -> None:
+    async def scenario() -> None:
+        bus, recorder = MemoryBus(FixedClock()), Recorder()
+        worker = make(bus, recorder.handle, rest_s=3_600.0)
+        most = GATHERED_FETCHES * 100
+        await bus.publish([evaluated(number) for number in range(most + 2)])
+        await run_until_at_rest(worker, bus)
+        assert recorder.calls == [list(range(most)), [most, most + 1]]
 
     asyncio.run(scenario())

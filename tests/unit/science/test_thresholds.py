@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dissonance.science.thresholds import Thresholds, reference_thresholds
+from dissonance.science.thresholds import Caps, Thresholds, reference_thresholds
 
+CAPS = Caps(0.12, 0.5, 0.4)
 USUAL = np.random.default_rng(1).beta(1, 20, size=5000)
 
 
 def thresholds(dissonances: np.ndarray, seed: int = 1, rows: int = 500) -> Thresholds:
-    return reference_thresholds(dissonances, window_rows=rows, target_cap=0.12, maximum_cap=0.5, seed=seed)
+    return reference_thresholds(dissonances, dissonances / 2, window_rows=rows, caps=CAPS, seed=seed)
 
 
 def test_about_one_usual_window_in_twenty_is_over_target() -> None:
@@ -22,8 +23,9 @@ def test_about_one_usual_window_in_twenty_is_over_target() -> None:
 
 
 def test_about_one_usual_row_in_a_thousand_is_over_the_maximum() -> None:
-    share_over = np.mean(thresholds(USUAL).maximum < USUAL)
-    assert share_over == pytest.approx(0.001, abs=0.0005)
+    limits = thresholds(USUAL)
+    assert np.mean(limits.maximum < USUAL) == pytest.approx(0.001, abs=0.0005)
+    assert np.mean(limits.doubt < USUAL / 2) == pytest.approx(0.001, abs=0.0005)
 
 
 def test_smaller_windows_get_a_wider_target() -> None:
@@ -31,7 +33,7 @@ def test_smaller_windows_get_a_wider_target() -> None:
 
 
 def test_caps_hold_where_dissonance_is_high_from_the_start() -> None:
-    assert thresholds(np.full(100, 0.9)) == Thresholds(0.12, 0.5)
+    assert thresholds(np.full(100, 0.9)) == Thresholds(0.12, 0.5, 0.4)
 
 
 def test_the_same_seed_gives_the_same_limits() -> None:

@@ -68,7 +68,7 @@ def test_a_token_has_the_form_of_rfc_9068() -> None:
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     assert header == {"alg": "ES256", "typ": "at+jwt", "kid": thumbprint(key.public_key())}
     assert set(claims) == {"iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "tasks"}
-    assert claims["scope"] == "labels:write"
+    assert claims["scope"] == "label_requests:read label_requests:write labels:write"
 
 
 def test_two_tokens_have_different_ids() -> None:

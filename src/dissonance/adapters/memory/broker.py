@@ -19,6 +19,7 @@ _NEVER_S = 3600.0
 class Message(NamedTuple):
     task_id: str
     data: bytes
+    published_us: int
 
 
 class Kept:
@@ -57,6 +58,12 @@ class Durable:
     @property
     def lag(self) -> int:
         return len(self.broker.streams[self.kind]) - self.read + len(self.in_hand)
+
+    @property
+    def oldest_us(self) -> int | None:
+        stream = self.broker.streams[self.kind]
+        oldest = min(self.in_hand, default=self.read)
+        return stream[oldest].published_us if oldest < len(stream) else None
 
     def take(self, limit: int, ack_wait_us: int) -> list[Kept]:
         """Oldest first: what is due again, then what was never read. What was delivered too often is buried."""
@@ -110,7 +117,7 @@ class MemoryBroker:
         earlier_us = self._published_us.get((kind, message_id))
         if earlier_us is None or now_us - earlier_us >= self._window_us:
             self._published_us[kind, message_id] = now_us
-            self.streams[kind].append(Message(task_id, data))
+            self.streams[kind].append(Message(task_id, data, now_us))
         for kinds, arrived in self.watchers:
             if kind in kinds:
                 arrived.put_nowait(data)

@@ -73,6 +73,11 @@ class MemoryBus:
         self.require()
         return sum(self.broker.durable(consumer, kind).lag for kind in kinds)
 
+    async def oldest_us(self, consumer: str, kinds: Sequence[EventKind]) -> int | None:
+        self.require()
+        known = [self.broker.durable(consumer, kind).oldest_us for kind in kinds]
+        return min((oldest_us for oldest_us in known if oldest_us is not None), default=None)
+
     async def dead_letters(self, limit: int = 1000) -> list[DeadLetter]:
         self.require()
         return list(self.broker.dead.values())[:limit]

@@ -10,27 +10,24 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from dissonance.adapters.memory.task_rows import Head, Link, TaskRows
+from dissonance.adapters.memory.findings import MemoryFindings
+from dissonance.adapters.memory.labels import MemoryLabels
+from dissonance.adapters.memory.rollouts import MemoryRollouts
+from dissonance.adapters.memory.task_rows import LabelLine, TaskRows
 from dissonance.contracts.events import Judged
 from dissonance.contracts.ids import uuid7_time_us
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.contracts.times import HOUR_US
 from dissonance.contracts.verdicts import Reason, Verdict
-from dissonance.errors import (
-    EngineUnavailable,
-    MalformedEvent,
-    PolicyInvalid,
-    SealBroken,
-    TaskExists,
-    UnknownTask,
-    WrongType,
-)
+from dissonance.errors import MalformedEvent, PolicyInvalid, SealBroken, TaskExists, UnknownTask, WrongType
 from dissonance.ports.clock import Clock
+from dissonance.ports.labels import AskedAs
 from dissonance.ports.store import (
     Counts,
     Experience,
     IdempotentAnswer,
+    PolicyRecord,
     ReferenceRows,
     Split,
     VerdictRows,
@@ -40,17 +37,17 @@ from dissonance.ports.store import (
 
 logger = logging.getLogger(__name__)
 
+CREATED, CREATED_BY = "task created", "task create"
 
-class MemoryStore:
+
+class MemoryStore(MemoryLabels, MemoryRollouts, MemoryFindings):
     """`ports.store.Store`. `available = False` plays a database that is away."""
 
     is_double = True
 
     def __init__(self, clock: Clock) -> None:
         logger.warning("an experience store in memory: its rows end with this process, production refuses it")
-        self.available = True
-        self._clock = clock
-        self._tasks: dict[str, TaskRows] = {}
+        super().__init__(clock)
         self._idempotency: dict[tuple[str, bytes], tuple[IdempotentAnswer, int]] = {}
         self._claimed: set[str] = set()
 
@@ -75,7 +72,8 @@ class MemoryStore:
             raise TaskExists(
                 f"a task is named '{task.name}' or has its id", where="task.name", fix="choose another name"
             )
-        self._tasks[task.task_id] = TaskRows(task, policy)
+        first = PolicyRecord(policy, CREATED, CREATED_BY, self._clock.now_us())
+        self._tasks[task.task_id] = TaskRows(task, first)
 
     async def by_name(self, name: str) -> Task:
         self._require()
@@ -97,20 +95,24 @@ class MemoryStore:
         self._tasks.pop(task_id, None)
         for name in [name for name in self._idempotency if name[0] == task_id]:
             del self._idempotency[name]
+        self._findings = {key: each for key, each in self._findings.items() if each.task_id != task_id}
 
     async def policy(self, task_id: str) -> Policy:
-        return self._of(task_id).policies[-1]
+        return self._of(task_id).policies[-1].policy
+
+    async def policy_history(self, task_id: str, limit: int = 1000) -> list[PolicyRecord]:
+        return self._of(task_id).policies[::-1][:limit]
 
     async def set_policy(self, task_id: str, policy: Policy, *, reason: str, by: str) -> None:
         known = self._of(task_id)
-        in_force = known.policies[-1].version
+        in_force = known.policies[-1].policy.version
         if policy.version != in_force + 1:
             raise PolicyInvalid(
                 f"version {policy.version} does not follow version {in_force}, which is in force",
                 where="policy.version",
                 fix="read the policy in force, change it, and count its version up by 1",
             )
-        known.policies.append(policy)
+        known.policies.append(PolicyRecord(policy, reason, by, self._clock.now_us()))
 
     async def add_reference(self, task_id: str, rows: ReferenceRows) -> int:
         if not rows.row_numbers:
@@ -167,9 +169,7 @@ class MemoryStore:
         known.spent += Counter(
             hour for hour, reason in zip(hours, rows.reasons, strict=True) if reason is Reason.WITHIN_BUDGET
         )
-        digest = hashlib.sha256(known.head.digest + rows.evidence).digest()
-        known.head = Head(known.head.link + 1, digest)
-        known.chain.append(Link(digest, rows.evidence))
+        known.add_link(rows.evidence)
         return True
 
     async def verify_chain(self, task_id: str) -> int:
@@ -215,77 +215,86 @@ class MemoryStore:
                 reason=batch.reasons[i],
                 confidence=batch.confidences[i],
                 dissonance=batch.dissonances[i],
+                canary_arm=batch.canary_arms[i],
+                shadow_digest=batch.shadow_digest.lower(),
             )
         return new
-
-    async def data_subjects_of(self, task_id: str, prediction_ids: Sequence[bytes]) -> dict[bytes, tuple[bytes, int]]:
-        found = await self.find(task_id, prediction_ids)
-        return {each: (row.data_subject, row.event_time_us) for each, row in found.items()}
 
     async def stored_ids(self, task_id: str, prediction_ids: Sequence[bytes]) -> set[bytes]:
         return set(await self.find(task_id, prediction_ids))
 
     async def find(self, task_id: str, prediction_ids: Sequence[bytes]) -> dict[bytes, Experience]:
         experience = self._experience(task_id)
-        return {each: experience[each] for each in prediction_ids if each in experience}
-
-    async def add_labels(
-        self,
-        task_id: str,
-        prediction_ids: Sequence[bytes],
-        sealed: Sequence[bytes],
-        labelled_at_us: Sequence[int],
-        right: Sequence[bool],
-        source: str,
-    ) -> int:
-        experience = self._experience(task_id)
-        changed = set()
-        for each, blob, at_us, is_right in zip(prediction_ids, sealed, labelled_at_us, right, strict=True):
-            row = experience.get(each)
-            if row is None or (row.labelled_at_us is not None and row.labelled_at_us >= at_us):
-                continue
-            label = {"label_sealed": blob, "labelled_at_us": at_us, "right": is_right}
-            experience[each] = msgspec.structs.replace(row, **label)
-            changed.add(each)
-        return len(changed)
+        return {each: self._labelled(task_id, each) for each in prediction_ids if each in experience}
 
     async def figures(self, task_id: str, start_us: int, end_us: int, d_target: float) -> WindowFigures:
-        rows = await self.between(task_id, start_us, end_us)
+        rows = [row for row in self._experience(task_id).values() if start_us <= row.event_time_us < end_us]
+        labels = {row.prediction_id: label for row in rows if (label := self._counted(task_id, row)) is not None}
+        asked = {each.prediction_id for each in self._requests(task_id) if each.asked_as is AskedAs.RANDOM_CHECK}
+        checked = [labels[each] for each in asked if each in labels]
         return WindowFigures(
             rows=len(rows),
-            labelled=sum(row.right is not None for row in rows),
-            right=sum(row.right is True for row in rows),
+            labelled=len(labels),
+            right=sum(label.right is True for label in labels.values()),
             sum_confidence=float(sum(row.confidence for row in rows)),
             sum_dissonance=float(sum(row.dissonance for row in rows)),
             over_target=sum(row.dissonance > d_target for row in rows),
+            sum_variance=float(sum(row.confidence * (1.0 - row.confidence) for row in rows)),
+            sum_delay_us=float(
+                sum(labels[each].labelled_at_us - self._experience(task_id)[each].event_time_us for each in labels)
+            ),
+            random_labelled=len(checked),
+            random_right=sum(label.right is True for label in checked),
+            random_both_wrong=sum(label.right is False and label.critic_right is False for label in checked),
         )
 
-    async def between(self, task_id: str, start_us: int, end_us: int, limit: int | None = None) -> list[Experience]:
+    async def between(self, task_id: str, start_us: int, end_us: int, newest: int | None = None) -> list[Experience]:
         rows = [row for row in self._experience(task_id).values() if start_us <= row.event_time_us < end_us]
-        return sorted(rows, key=_by_event_time)[:limit]
+        ordered = sorted(rows, key=_by_event_time)
+        wanted = ordered if newest is None else ordered[max(0, len(ordered) - newest) :]
+        return [self._labelled(task_id, row.prediction_id) for row in wanted]
 
     async def learnable(self, task_id: str) -> list[Experience]:
-        rows = self._experience(task_id).values()
-        return sorted(
-            (row for row in rows if row.verdict is Verdict.ADMITTED and row.right is not None), key=_by_event_time
-        )
+        rows = [row for row in self._experience(task_id).values() if row.verdict is Verdict.ADMITTED]
+        labelled = [row for row in rows if self._counted(task_id, row) is not None]
+        return [self._labelled(task_id, row.prediction_id) for row in sorted(labelled, key=_by_event_time)]
 
     async def counts(self, task_id: str) -> Counts:
         rows = self._experience(task_id).values()
         admitted = sum(row.verdict is Verdict.ADMITTED for row in rows)
-        return Counts(admitted, len(rows) - admitted, sum(row.right is not None for row in rows))
+        labelled = sum(self._counted(task_id, row) is not None for row in rows)
+        return Counts(admitted, len(rows) - admitted, labelled)
+
+    async def rows_per_hour(
+        self, task_id: str, data_subjects: Sequence[bytes], hours: Sequence[int]
+    ) -> dict[tuple[bytes, int], int]:
+        wanted, times = set(data_subjects), set(hours)
+        return dict(
+            Counter(
+                (row.data_subject, row.event_time_us // HOUR_US)
+                for row in self._experience(task_id).values()
+                if row.data_subject in wanted and row.event_time_us // HOUR_US in times
+            )
+        )
+
+    async def nth_event_time_us(self, task_id: str, from_us: int, n: int) -> int | None:
+        times = sorted(row.event_time_us for row in self._experience(task_id).values() if row.event_time_us >= from_us)
+        return times[n - 1] if len(times) >= n else None
 
     async def latest_event_time_us(self, task_id: str) -> int | None:
         return max((row.event_time_us for row in self._experience(task_id).values()), default=None)
 
     async def retain(self, task_id: str, oldest_us: int) -> int:
-        experience = self._experience(task_id)
-        gone = [each for each, row in experience.items() if row.processing_time_us < oldest_us]
+        known = self._known(task_id)
+        if known is None:
+            return 0
+        gone = [each for each, row in known.experience.items() if row.processing_time_us < oldest_us]
         for each in gone:
-            del experience[each]
-            self._tasks[task_id].verdicts.pop(each, None)
-        if gone:
-            self._tasks[task_id].dropped += len(gone)
+            del known.experience[each]
+            known.verdicts.pop(each, None)
+            known.labels.pop(each, None)
+        known.requests = {key: each for key, each in known.requests.items() if each.prediction_id not in gone}
+        known.dropped += len(gone)
         return len(gone)
 
     async def dropped_by_retention(self, task_id: str) -> int:
@@ -325,9 +334,14 @@ class MemoryStore:
             del self._idempotency[name]
         return len(old)
 
-    def rows_of(self, task_id: str) -> TaskRows:
-        """What is held of a task, for tests that look behind the port or tamper with it."""
-        return self._of(task_id)
+    async def evidence(self, task_id: str, after: int = 0, limit: int = 1000) -> list[tuple[int, bytes]]:
+        known = self._known(task_id)
+        links = known.chain[after : after + limit] if known is not None else []
+        return [(number, link.evidence) for number, link in enumerate(links, start=after + 1)]
+
+    async def database_time_us(self) -> int:
+        self._require()
+        return self._clock.now_us()
 
     async def ready(self) -> None:
         self._require()
@@ -335,19 +349,20 @@ class MemoryStore:
     async def close(self) -> None:
         """Nothing to let go of."""
 
-    def _require(self) -> None:
-        if not self.available:
-            raise EngineUnavailable("the store in memory plays dead", where="store", fix="set its `available`")
+    def _labelled(self, task_id: str, prediction_id: bytes) -> Experience:
+        """The row with its label, unless that was withdrawn."""
+        known = self._of(task_id)
+        row, label = known.experience[prediction_id], known.labels.get(prediction_id)
+        if label is None or label.right is None:
+            return row
+        return msgspec.structs.replace(
+            row, label_sealed=label.sealed, labelled_at_us=label.labelled_at_us, right=label.right
+        )
 
-    def _of(self, task_id: str) -> TaskRows:
-        self._require()
-        if task_id not in self._tasks:
-            raise UnknownTask(f"no task has the id '{task_id}'", where="task", fix="list them: dissonance task list")
-        return self._tasks[task_id]
-
-    def _experience(self, task_id: str) -> dict[bytes, Experience]:
-        self._require()
-        return self._tasks[task_id].experience if task_id in self._tasks else {}
+    def _counted(self, task_id: str, row: Experience) -> LabelLine | None:
+        """The label that counts: not withdrawn, not waiting for a second look."""
+        label = self._of(task_id).labels.get(row.prediction_id)
+        return label if label is not None and label.right is not None and label.learnable else None
 
 
 def _by_event_time(row: Experience) -> tuple[int, bytes]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from typing import NamedTuple
 
-from dissonance.contracts.policy import Policy
+from dissonance.contracts.events import UpdateJudged
 from dissonance.contracts.schema import Task
 from dissonance.contracts.verdicts import Reason, Verdict
-from dissonance.ports.store import Experience, Split, Window
+from dissonance.ports.labels import LabelRequest
+from dissonance.ports.rollouts import Rollout
+from dissonance.ports.store import Experience, PolicyRecord, Split, Window
 
 
 class Link(NamedTuple):
@@ -25,10 +28,21 @@ class Head(NamedTuple):
     digest: bytes
 
 
+class LabelLine(NamedTuple):
+    """A joined label; `right` is None when it was withdrawn. See `ports.labels.LabelRows`."""
+
+    sealed: bytes
+    labelled_at_us: int
+    right: bool | None
+    critic_right: bool | None
+    shadow_right: bool | None
+    learnable: bool
+
+
 class TaskRows:
     """Plain dicts, keyed by what makes a row one: row number, prediction id, window id."""
 
-    def __init__(self, task: Task, policy: Policy) -> None:
+    def __init__(self, task: Task, policy: PolicyRecord) -> None:
         self.task = task
         self.policies = [policy]
         self.reference: dict[int, tuple[Split, bytes, bytes]] = {}
@@ -38,4 +52,15 @@ class TaskRows:
         self.head = Head(0, bytes(32))
         self.spent: Counter[int] = Counter()
         self.windows: dict[str, Window] = {}
+        self.labels: dict[bytes, LabelLine] = {}
+        self.requests: dict[bytes, LabelRequest] = {}
+        self.rollouts: dict[str, Rollout] = {}
+        self.updates: dict[str, tuple[UpdateJudged, int]] = {}
         self.dropped = 0
+
+    def add_link(self, evidence: bytes) -> int:
+        """Append to the chain; returns the link."""
+        digest = hashlib.sha256(self.head.digest + evidence).digest()
+        self.head = Head(self.head.link + 1, digest)
+        self.chain.append(Link(digest, evidence))
+        return self.head.link

@@ -112,6 +112,31 @@ class JetStreamBus:
                 # It has not fetched yet, and will start with the oldest event.
                 return (await self._jetstream.stream_info(stream(kind))).state.messages
 
+    async def oldest_us(self, consumer: str, kinds: Sequence[EventKind]) -> int | None:
+        self._connection.require()
+        known = [await self._oldest_us(consumer, kind) for kind in kinds]
+        return min((oldest_us for oldest_us in known if oldest_us is not None), default=None)
+
+    async def _oldest_us(self, consumer: str, kind: EventKind) -> int | None:
+        with translated("cannot read what waits"):
+            after = await self._acknowledged_up_to(consumer, kind)
+            if after is None:
+                return None
+            try:
+                message = await self._jetstream.get_msg(stream(kind), seq=after + 1, subject=topic(kind), next=True)
+            except NotFoundError:
+                return None
+            return None if message.time is None else round(message.time.timestamp() * 1_000_000)
+
+    async def _acknowledged_up_to(self, consumer: str, kind: EventKind) -> int | None:
+        """Sequence up to which all is acknowledged; None when nothing waits."""
+        try:
+            info = await self._jetstream.consumer_info(stream(kind), durable(consumer, kind))
+        except NotFoundError:
+            return 0
+        waits = (info.num_pending or 0) + (info.num_ack_pending or 0)
+        return None if not waits or info.ack_floor is None else info.ack_floor.stream_seq
+
     async def dead_letters(self, limit: int = 1000) -> list[DeadLetter]:
         self._connection.require()
         return await self._graveyard.listed(limit)

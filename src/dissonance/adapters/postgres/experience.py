@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import chain
 from typing import Any
+from uuid import UUID
 
 from dissonance.adapters.postgres import partitions
-from dissonance.adapters.postgres.columns import Bigints, Booleans, Byteas, Floats, Texts, Uuids
+from dissonance.adapters.postgres.columns import Bigints, Byteas, Floats, Texts, Uuids
 from dissonance.adapters.postgres.part import CHUNK_ROWS, digest_bytes, id_parameters, task_key
 from dissonance.adapters.postgres.weekly import WeeklyPart
 from dissonance.contracts.events import Judged
+from dissonance.contracts.ids import uuid7_floor
+from dissonance.contracts.times import HOUR_US
 from dissonance.contracts.verdicts import Reason, Verdict
 from dissonance.ports.store import Counts, Experience, WindowFigures
 
@@ -52,38 +55,36 @@ class PostgresExperience(WeeklyPart):
             return []
         return await self._database.rows(query, {"task": task_key(task_id), **id_parameters(prediction_ids)})
 
-    async def add_labels(
-        self,
-        task_id: str,
-        prediction_ids: Sequence[bytes],
-        sealed: Sequence[bytes],
-        labelled_at_us: Sequence[int],
-        right: Sequence[bool],
-        source: str,
-    ) -> int:
-        """Labels of ids that are not stored under this task change nothing."""
-        if not prediction_ids:
-            return 0
-        parameters = {
-            "task": task_key(task_id),
-            **id_parameters(prediction_ids),
-            "sealed": Byteas(sealed),
-            "labelled_at_us": Bigints(labelled_at_us),
-            "right": Booleans(right),
-            "source": source,
-        }
-        return await self._database.execute("upsert_labels", parameters)
-
     async def figures(self, task_id: str, start_us: int, end_us: int, d_target: float) -> WindowFigures:
         parameters = {"task": task_key(task_id), "start_us": start_us, "end_us": end_us, "d_target": d_target}
         return WindowFigures(*(await self._database.rows("figures", parameters))[0])
 
-    async def between(self, task_id: str, start_us: int, end_us: int, limit: int | None = None) -> list[Experience]:
-        parameters = {"task": task_key(task_id), "start_us": start_us, "end_us": end_us, "limit": limit}
-        return [_experience(row) for row in await self._database.rows("between", parameters)]
+    async def between(self, task_id: str, start_us: int, end_us: int, newest: int | None = None) -> list[Experience]:
+        parameters = {"task": task_key(task_id), "start_us": start_us, "end_us": end_us, "newest": newest}
+        return [_experience(row) for row in (await self._database.rows("between", parameters))[::-1]]
 
     async def learnable(self, task_id: str) -> list[Experience]:
         return [_experience(row) for row in await self._database.rows("learnable", {"task": task_key(task_id)})]
+
+    async def rows_per_hour(
+        self, task_id: str, data_subjects: Sequence[bytes], hours: Sequence[int]
+    ) -> dict[tuple[bytes, int], int]:
+        if not data_subjects or not hours:
+            return {}
+        parameters = {
+            "task": task_key(task_id),
+            "data_subjects": Byteas(data_subjects),
+            "start_us": min(hours) * HOUR_US,
+            "end_us": (max(hours) + 1) * HOUR_US,
+        }
+        rows = await self._database.rows("rows_per_hour", parameters)
+        wanted = set(hours)
+        return {(data_subject, hour): count for data_subject, hour, count in rows if hour in wanted}
+
+    async def nth_event_time_us(self, task_id: str, from_us: int, n: int) -> int | None:
+        parameters = {"task": task_key(task_id), "from_us": from_us, "skipped": n - 1}
+        rows = await self._database.rows("nth_event_time", parameters)
+        return int(rows[0][0]) if rows else None
 
     async def counts(self, task_id: str) -> Counts:
         task = {"task": task_key(task_id)}
@@ -114,6 +115,11 @@ class PostgresExperience(WeeklyPart):
                     connection, "delete_before", {"task": task_key(task_id), "oldest_us": oldest_us}
                 )
                 await self._count(connection, task_id, oldest_us, rows[0])
+                # Rows that are not stored yet keep what was asked about them.
+                below = UUID(bytes=uuid7_floor(oldest_us + 1_000))
+                await self._database.execute_on(
+                    connection, "drop_requests", {"task": task_key(task_id), "below": below}
+                )
         return dropped + int(rows[0][0])
 
     async def _count(self, connection: Any, task_id: str, oldest_us: int, gone: Sequence[int]) -> None:
@@ -142,6 +148,7 @@ def _event_parameters(batches: Sequence[Judged]) -> dict[str, object]:
         "tasks": Uuids([task_key(batch.task_id).bytes for batch in batches]),
         "model_digests": Byteas([digest_bytes(batch.model_digest) for batch in batches]),
         "critic_digests": Byteas([digest_bytes(batch.critic_digest) for batch in batches]),
+        "shadow_digests": Byteas([digest_bytes(batch.shadow_digest) for batch in batches]),
         "policy_versions": Bigints([batch.policy_version for batch in batches]),
     }
 
@@ -169,4 +176,5 @@ def _experience(row: tuple[Any, ...]) -> Experience:
     fields = list(row)
     fields[5:7] = row[5].hex(), row[6].hex()
     fields[8:10] = Verdict(row[8]), Reason(row[9])
+    fields[16] = row[16].hex()
     return Experience(*fields)

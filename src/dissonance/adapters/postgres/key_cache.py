@@ -11,12 +11,19 @@ CACHED_US = 60_000_000
 
 
 class KeyCache:
-    """The keys used last, at most `size` of them, none older than `lifetime_us` microseconds."""
+    """The keys used last, at most `size` of them, none older than `lifetime_us` microseconds.
+
+    What is too old is let go of when new keys come, so that a busy hour does not fill a quiet one: the key used longest
+    ago first, hence one that was used to the end of its life after at most another one.
+    """
 
     def __init__(self, size: int = CACHED_KEYS, lifetime_us: int = CACHED_US) -> None:
         self._size = size
         self._lifetime_us = lifetime_us
         self._keys: OrderedDict[tuple[str, bytes], tuple[bytes, int]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._keys)
 
     def take(self, task_id: str, data_subjects: Iterable[bytes], now_us: int) -> tuple[dict[bytes, bytes], list[bytes]]:
         """The keys that are here, and, each once, the data subjects whose keys are not."""
@@ -25,7 +32,8 @@ class KeyCache:
         for data_subject in dict.fromkeys(data_subjects):
             name = (task_id, data_subject)
             entry = self._keys.get(name)
-            if entry is None or now_us - entry[1] >= self._lifetime_us:
+            if entry is None or self._is_old(entry[1], now_us):
+                self._keys.pop(name, None)
                 missing.append(data_subject)
             else:
                 self._keys.move_to_end(name)
@@ -36,8 +44,15 @@ class KeyCache:
         for data_subject, key in keys.items():
             self._keys[task_id, data_subject] = (key, now_us)
             self._keys.move_to_end((task_id, data_subject))
-        while len(self._keys) > self._size:
+        while self._keys and (len(self._keys) > self._size or self._is_old(self._oldest_us(), now_us)):
             self._keys.popitem(last=False)
+
+    def _oldest_us(self) -> int:
+        """When the key used longest ago was read."""
+        return next(iter(self._keys.values()))[1]
+
+    def _is_old(self, read_us: int, now_us: int) -> bool:
+        return now_us - read_us >= self._lifetime_us
 
     def forget(self, task_id: str, data_subjects: Sequence[bytes]) -> None:
         for data_subject in data_subjects:

@@ -59,6 +59,11 @@ DELETE FROM idempotency WHERE task_id = %(task)s;
 -- purpose: the policy of the highest version
 SELECT body::text FROM policies WHERE task_id = %(task)s ORDER BY version DESC LIMIT 1;
 
+-- name: policy_history
+-- purpose: every version of a policy, newest first
+SELECT body::text, reason, set_by, set_at_us FROM policies
+WHERE task_id = %(task)s ORDER BY version DESC LIMIT %(limit)s;
+
 -- name: insert_policy
 -- purpose: the next version of a policy; touches no row unless it is the one in force plus 1
 INSERT INTO policies (task_id, version, body, reason, set_by, set_at_us)
@@ -141,20 +146,21 @@ WHERE task_id = %(task)s AND link > %(after)s ORDER BY link LIMIT %(limit)s;
 -- name: insert_experience
 -- purpose: rows that are not there yet, of tasks that exist (and cannot be deleted meanwhile)
 WITH events AS (
-    SELECT event, tasks.task_id, model_digest, critic_digest, policy_version
+    SELECT event, tasks.task_id, model_digest, critic_digest, shadow_digest, policy_version
     FROM tasks JOIN unnest(
-        %(tasks)s::uuid[], %(model_digests)s::bytea[], %(critic_digests)s::bytea[], %(policy_versions)s::bigint[]
-    ) WITH ORDINALITY AS given (task_id, model_digest, critic_digest, policy_version, event)
+        %(tasks)s::uuid[], %(model_digests)s::bytea[], %(critic_digests)s::bytea[], %(shadow_digests)s::bytea[],
+        %(policy_versions)s::bigint[]
+    ) WITH ORDINALITY AS given (task_id, model_digest, critic_digest, shadow_digest, policy_version, event)
         ON tasks.task_id = given.task_id
     FOR KEY SHARE OF tasks
 )
 INSERT INTO experience (
     prediction_id, task_id, event_time_us, processing_time_us, confidence, dissonance, propensity, policy_version,
-    model_digest, critic_digest, data_subject, verdict, reason, canary_arm, sealed
+    model_digest, critic_digest, shadow_digest, data_subject, verdict, reason, canary_arm, sealed
 )
 SELECT
     prediction_id, task_id, event_time_us, processing_time_us, confidence, dissonance, propensity, policy_version,
-    model_digest, critic_digest, data_subject, verdict, reason, canary_arm, sealed
+    model_digest, critic_digest, shadow_digest, data_subject, verdict, reason, canary_arm, sealed
 FROM unnest(
     %(events)s::bigint[], %(ids)s::uuid[], %(event_times_us)s::bigint[], %(processing_times_us)s::bigint[],
     %(confidences)s::float8[], %(dissonances)s::float8[], %(propensities)s::float8[], %(data_subjects)s::bytea[],
@@ -165,12 +171,6 @@ FROM unnest(
 ) JOIN events USING (event)
 ORDER BY prediction_id
 ON CONFLICT DO NOTHING;
-
--- name: data_subjects_of
--- purpose: data subject and event time of stored rows
-SELECT uuid_send(prediction_id), data_subject, event_time_us FROM experience
-WHERE prediction_id = ANY(%(ids)s::uuid[]) AND prediction_id BETWEEN %(low)s AND %(high)s
-    AND task_id IS NOT DISTINCT FROM %(task)s;
 
 -- name: stored_ids
 -- purpose: which of these ids are stored
@@ -183,57 +183,281 @@ WHERE prediction_id = ANY(%(ids)s::uuid[]) AND prediction_id BETWEEN %(low)s AND
 SELECT
     uuid_send(e.prediction_id), e.data_subject, e.event_time_us, e.processing_time_us, e.sealed, e.model_digest,
     e.critic_digest, e.policy_version, e.verdict, e.reason, e.confidence, e.dissonance,
-    l.sealed, l.labelled_at_us, l.is_right
+    l.sealed, l.labelled_at_us, l.is_right, e.canary_arm, e.shadow_digest
 FROM experience e LEFT JOIN labels l
-    ON l.prediction_id = e.prediction_id AND l.prediction_id BETWEEN %(low)s AND %(high)s
+    ON l.prediction_id = e.prediction_id AND l.prediction_id BETWEEN %(low)s AND %(high)s AND l.is_right IS NOT NULL
 WHERE e.prediction_id = ANY(%(ids)s::uuid[]) AND e.prediction_id BETWEEN %(low)s AND %(high)s
     AND e.task_id IS NOT DISTINCT FROM %(task)s;
 
 -- name: between
--- purpose: stored rows of a stretch of event time, with their labels, in order
+-- purpose: stored rows of a stretch of event time, with their labels, the newest first
 SELECT
     uuid_send(e.prediction_id), e.data_subject, e.event_time_us, e.processing_time_us, e.sealed, e.model_digest,
     e.critic_digest, e.policy_version, e.verdict, e.reason, e.confidence, e.dissonance,
-    l.sealed, l.labelled_at_us, l.is_right
-FROM experience e LEFT JOIN labels l USING (prediction_id)
+    l.sealed, l.labelled_at_us, l.is_right, e.canary_arm, e.shadow_digest
+FROM experience e LEFT JOIN labels l ON l.prediction_id = e.prediction_id AND l.is_right IS NOT NULL
 WHERE e.task_id = %(task)s AND e.event_time_us >= %(start_us)s AND e.event_time_us < %(end_us)s
-ORDER BY e.event_time_us, e.prediction_id LIMIT %(limit)s::bigint;
+ORDER BY e.event_time_us DESC, e.prediction_id DESC LIMIT %(newest)s::bigint;
 
 -- name: learnable
--- purpose: admitted rows that have a label, in order of event time
+-- purpose: admitted rows with a label that may be learnt from, in order of event time
 SELECT
     uuid_send(e.prediction_id), e.data_subject, e.event_time_us, e.processing_time_us, e.sealed, e.model_digest,
     e.critic_digest, e.policy_version, e.verdict, e.reason, e.confidence, e.dissonance,
-    l.sealed, l.labelled_at_us, l.is_right
+    l.sealed, l.labelled_at_us, l.is_right, e.canary_arm, e.shadow_digest
 FROM experience e JOIN labels l USING (prediction_id)
-WHERE e.task_id = %(task)s AND e.verdict = 'admitted'
+WHERE e.task_id = %(task)s AND e.verdict = 'admitted' AND l.learnable AND l.is_right IS NOT NULL
 ORDER BY e.event_time_us, e.prediction_id;
 
 -- name: upsert_labels
--- purpose: labels of stored rows; the latest of an id wins
-INSERT INTO labels AS l (prediction_id, task_id, labelled_at_us, is_right, source, sealed)
-SELECT e.prediction_id, e.task_id, given.labelled_at_us, given.is_right, %(source)s, given.sealed
+-- purpose: labels of stored rows; the latest of an id wins, a withdrawal (is_right is null) too
+INSERT INTO labels AS l (
+    prediction_id, task_id, labelled_at_us, is_right, critic_right, shadow_right, learnable, admitted, source, sealed
+)
+SELECT
+    e.prediction_id, e.task_id, given.labelled_at_us, given.is_right, given.critic_right, given.shadow_right,
+    given.learnable, e.verdict = 'admitted', %(source)s, given.sealed
 FROM (
-    SELECT DISTINCT ON (prediction_id) prediction_id, labelled_at_us, is_right, sealed
-    FROM unnest(%(ids)s::uuid[], %(labelled_at_us)s::bigint[], %(right)s::boolean[], %(sealed)s::bytea[])
-        WITH ORDINALITY AS g (prediction_id, labelled_at_us, is_right, sealed, position)
+    SELECT DISTINCT ON (prediction_id)
+        prediction_id, labelled_at_us, nullif(is_right, -1)::integer::boolean AS is_right,
+        nullif(critic_right, -1)::integer::boolean AS critic_right,
+        nullif(shadow_right, -1)::integer::boolean AS shadow_right, learnable, sealed
+    FROM unnest(
+        %(ids)s::uuid[], %(labelled_at_us)s::bigint[], %(right)s::bigint[], %(critic_right)s::bigint[],
+        %(shadow_right)s::bigint[], %(learnable)s::boolean[], %(sealed)s::bytea[]
+    ) WITH ORDINALITY AS g (
+        prediction_id, labelled_at_us, is_right, critic_right, shadow_right, learnable, sealed, position
+    )
     ORDER BY prediction_id, labelled_at_us DESC, position
 ) AS given JOIN experience e
     ON e.prediction_id = given.prediction_id AND e.prediction_id BETWEEN %(low)s AND %(high)s
 WHERE e.task_id IS NOT DISTINCT FROM %(task)s
 ORDER BY e.prediction_id
 ON CONFLICT (prediction_id) DO UPDATE
-SET labelled_at_us = excluded.labelled_at_us, is_right = excluded.is_right, source = excluded.source,
+SET labelled_at_us = excluded.labelled_at_us, is_right = excluded.is_right, critic_right = excluded.critic_right,
+    shadow_right = excluded.shadow_right, learnable = excluded.learnable, source = excluded.source,
     sealed = excluded.sealed
 WHERE excluded.labelled_at_us > l.labelled_at_us;
 
+-- name: label_figures
+-- purpose: labels that are there, that may be learnt from, that wait for a second look, that were withdrawn
+SELECT
+    count(*) FILTER (WHERE is_right IS NOT NULL),
+    count(*) FILTER (WHERE is_right IS NOT NULL AND learnable AND admitted),
+    count(*) FILTER (WHERE is_right IS NOT NULL AND NOT learnable),
+    count(*) FILTER (WHERE is_right IS NULL),
+    max(labelled_at_us) FILTER (WHERE is_right IS NOT NULL)
+FROM labels WHERE task_id = %(task)s;
+
+-- name: predictions_of
+-- purpose: for each data subject and time its latest input not later, and not longer ago than %(within_us)s
+SELECT position, found.prediction_id
+FROM unnest(%(data_subjects)s::bytea[], %(times_us)s::bigint[])
+    WITH ORDINALITY AS asked (data_subject, time_us, position)
+CROSS JOIN LATERAL (
+    SELECT uuid_send(e.prediction_id) AS prediction_id FROM experience e
+    WHERE e.data_subject = asked.data_subject AND e.task_id = %(task)s
+        AND e.event_time_us BETWEEN asked.time_us - %(within_us)s AND asked.time_us
+    ORDER BY e.event_time_us DESC, e.prediction_id DESC LIMIT 1
+) AS found;
+
+-- name: rows_per_hour
+-- purpose: stored rows of data subjects by hour of event time
+SELECT data_subject, event_time_us / 3600000000 - (event_time_us %% 3600000000 < 0)::integer AS hour, count(*)
+FROM experience
+WHERE task_id = %(task)s AND data_subject = ANY(%(data_subjects)s::bytea[])
+    AND event_time_us >= %(start_us)s AND event_time_us < %(end_us)s
+GROUP BY 1, 2;
+
+-- name: nth_event_time
+-- purpose: event time of the n-th row from a time on
+SELECT event_time_us FROM experience WHERE task_id = %(task)s AND event_time_us >= %(from_us)s
+ORDER BY event_time_us OFFSET %(skipped)s LIMIT 1;
+
 -- name: figures
--- purpose: the sums of a window, computed where the rows are
+-- purpose: the sums of a window; checks are asked label by label: joined, the newest rows were each compared with all
 SELECT
     count(*), count(l.prediction_id), count(*) FILTER (WHERE l.is_right), coalesce(sum(e.confidence), 0),
-    coalesce(sum(e.dissonance), 0), count(*) FILTER (WHERE e.dissonance > %(d_target)s)
-FROM experience e LEFT JOIN labels l USING (prediction_id)
+    coalesce(sum(e.dissonance), 0), count(*) FILTER (WHERE e.dissonance > %(d_target)s),
+    coalesce(sum(e.confidence * (1 - e.confidence)), 0),
+    coalesce(sum(l.labelled_at_us - e.event_time_us), 0)::float8,
+    count(*) FILTER (WHERE l.checked),
+    count(*) FILTER (WHERE l.checked AND l.is_right),
+    count(*) FILTER (WHERE l.checked AND NOT l.is_right AND NOT l.critic_right)
+FROM experience e
+LEFT JOIN LATERAL (
+    SELECT
+        prediction_id, labelled_at_us, is_right, critic_right, EXISTS (
+            SELECT FROM label_requests r
+            WHERE r.prediction_id = labels.prediction_id AND r.task_id = %(task)s AND r.asked_as = 'random_check'
+        ) AS checked
+    FROM labels WHERE labels.prediction_id = e.prediction_id AND is_right IS NOT NULL AND learnable
+) l ON true
 WHERE e.task_id = %(task)s AND e.event_time_us >= %(start_us)s AND e.event_time_us < %(end_us)s;
+
+-- name: paired_counts
+-- purpose: labelled rows that one model answered with another in its shadow
+SELECT
+    count(*) FILTER (WHERE l.is_right AND l.shadow_right), count(*) FILTER (WHERE l.is_right AND NOT l.shadow_right),
+    count(*) FILTER (WHERE NOT l.is_right AND l.shadow_right),
+    count(*) FILTER (WHERE NOT l.is_right AND NOT l.shadow_right)
+FROM experience e JOIN labels l USING (prediction_id)
+WHERE e.task_id = %(task)s AND e.event_time_us >= %(since_us)s AND e.model_digest = %(model)s
+    AND e.shadow_digest = %(shadow)s AND l.learnable AND l.is_right IS NOT NULL AND l.shadow_right IS NOT NULL;
+
+-- name: insert_requests
+-- purpose: label requests that are not there yet
+INSERT INTO label_requests (
+    task_id, request_id, prediction_id, data_subject, asked_as, propensity, random_propensity, event_time_us,
+    asked_at_us, state, leased_by, leased_until_us
+)
+SELECT
+    tasks.task_id, request_id, prediction_id, data_subject, asked_as, propensity, random_propensity, event_time_us,
+    asked_at_us, 'open', '', 0
+FROM tasks, unnest(
+    %(request_ids)s::uuid[], %(ids)s::uuid[], %(data_subjects)s::bytea[], %(asked_as)s::text[],
+    %(propensities)s::float8[], %(random_propensities)s::float8[], %(event_times_us)s::bigint[],
+    %(asked_at_us)s::bigint[]
+) AS given (
+    request_id, prediction_id, data_subject, asked_as, propensity, random_propensity, event_time_us, asked_at_us
+)
+WHERE tasks.task_id = %(task)s
+ON CONFLICT DO NOTHING;
+
+-- name: asked_on
+-- purpose: requests under the budget, by day of event time
+SELECT floor(event_time_us / 86400000000.0)::bigint AS day, count(*) FROM label_requests
+WHERE task_id = %(task)s AND asked_as IN ('random_check', 'chosen')
+    AND event_time_us >= %(start_us)s AND event_time_us < %(end_us)s
+GROUP BY 1;
+
+-- name: lease
+-- purpose: take open requests, second looks first, then the random check, then the newest; nobody gets one twice
+WITH free AS MATERIALIZED (
+    SELECT request_id FROM label_requests
+    WHERE task_id = %(task)s AND (state = 'open' OR (state = 'leased' AND leased_until_us <= %(now_us)s))
+    ORDER BY
+        CASE asked_as WHEN 'second_look' THEN 0 WHEN 'random_check' THEN 1 ELSE 2 END, event_time_us DESC, request_id
+    LIMIT %(count)s FOR UPDATE SKIP LOCKED
+), taken AS (
+    UPDATE label_requests r SET state = 'leased', leased_by = %(by)s, leased_until_us = %(until_us)s
+    FROM free WHERE r.task_id = %(task)s AND r.request_id = free.request_id
+    RETURNING r.*
+)
+SELECT
+    uuid_send(request_id), uuid_send(prediction_id), data_subject, asked_as, propensity, random_propensity,
+    event_time_us, asked_at_us, state, leased_by, leased_until_us
+FROM taken
+ORDER BY CASE asked_as WHEN 'second_look' THEN 0 WHEN 'random_check' THEN 1 ELSE 2 END, event_time_us DESC, request_id;
+
+-- name: settle
+-- purpose: the state of requests that are open or leased
+UPDATE label_requests SET state = %(state)s, leased_by = '', leased_until_us = 0
+WHERE task_id = %(task)s AND request_id = ANY(%(ids)s::uuid[]) AND state IN ('open', 'leased')
+    AND (%(by)s = '' OR (state = 'leased' AND leased_by = %(by)s));
+
+-- name: settle_answered
+-- purpose: what was asked about these predictions is answered; second looks wait for their own answer
+UPDATE label_requests SET state = 'answered', leased_by = '', leased_until_us = 0
+WHERE task_id = %(task)s AND prediction_id = ANY(%(ids)s::uuid[]) AND state IN ('open', 'leased')
+    AND asked_as <> 'second_look';
+
+-- name: requests
+-- purpose: label requests, newest event time first
+SELECT
+    uuid_send(request_id), uuid_send(prediction_id), data_subject, asked_as, propensity, random_propensity,
+    event_time_us, asked_at_us, state, leased_by, leased_until_us
+FROM label_requests WHERE task_id = %(task)s AND (%(state)s = '' OR state = %(state)s)
+ORDER BY event_time_us DESC, request_id LIMIT %(limit)s;
+
+-- name: requests_for
+-- purpose: label requests about these predictions
+SELECT
+    uuid_send(request_id), uuid_send(prediction_id), data_subject, asked_as, propensity, random_propensity,
+    event_time_us, asked_at_us, state, leased_by, leased_until_us
+FROM label_requests WHERE task_id = %(task)s AND prediction_id = ANY(%(ids)s::uuid[]);
+
+-- name: requests_by_id
+-- purpose: label requests by their own ids
+SELECT
+    uuid_send(request_id), uuid_send(prediction_id), data_subject, asked_as, propensity, random_propensity,
+    event_time_us, asked_at_us, state, leased_by, leased_until_us
+FROM label_requests WHERE task_id = %(task)s AND request_id = ANY(%(ids)s::uuid[]);
+
+-- name: queue_counts
+-- purpose: label requests by state (a lease that ran out is open) and by why they were asked
+SELECT
+    CASE WHEN state = 'leased' AND leased_until_us <= %(now_us)s THEN 'open' ELSE state END, asked_as, count(*)
+FROM label_requests WHERE task_id = %(task)s GROUP BY 1, 2;
+
+-- name: drop_requests
+-- purpose: requests about rows that retention dropped
+DELETE FROM label_requests r WHERE task_id = %(task)s AND prediction_id < %(below)s
+    AND NOT EXISTS (SELECT FROM experience e WHERE e.prediction_id = r.prediction_id);
+
+-- name: insert_rollout
+-- purpose: the beginning of a rollout, unless one of the task is live; fails for a task that is not there
+INSERT INTO rollouts (task_id, rollout_id, revision, phase, body)
+VALUES (%(task)s, %(rollout)s, 1, %(phase)s, %(body)s::jsonb) ON CONFLICT DO NOTHING;
+
+-- name: update_rollout
+-- purpose: the next revision of a rollout, if nobody was faster
+UPDATE rollouts SET revision = %(revision)s, phase = %(phase)s, body = %(body)s::jsonb
+WHERE task_id = %(task)s AND rollout_id = %(rollout)s AND revision = %(revision)s - 1;
+
+-- name: rollouts
+-- purpose: rollouts, the newest first
+SELECT body::text FROM rollouts WHERE task_id = %(task)s ORDER BY begun DESC LIMIT %(limit)s;
+
+-- name: judgement_link
+-- purpose: the link of the chain that holds a judgement
+SELECT link FROM update_judgements WHERE task_id = %(task)s AND event_id = %(event_id)s;
+
+-- name: record_update
+-- purpose: one link of the chain and the judgement it proves; after lock_chain
+WITH head AS (
+    SELECT link, digest FROM chain_heads WHERE task_id = %(task)s
+), moved AS (
+    UPDATE chain_heads SET link = head.link + 1, digest = sha256(head.digest || %(evidence)s) FROM head
+    WHERE chain_heads.task_id = %(task)s
+), proven AS (
+    INSERT INTO verdict_log (task_id, link, previous, digest, evidence)
+    SELECT %(task)s, link + 1, digest, sha256(digest || %(evidence)s), %(evidence)s FROM head
+)
+INSERT INTO update_judgements (task_id, event_id, link, body)
+SELECT %(task)s, %(event_id)s, link + 1, %(body)s FROM head RETURNING link;
+
+-- name: updates
+-- purpose: judgements of updates, the newest first
+SELECT body FROM update_judgements WHERE task_id = %(task)s ORDER BY link DESC LIMIT %(limit)s;
+
+-- name: open_finding
+-- purpose: keep a finding, or bring the open one up to date; says whether it is new
+INSERT INTO findings AS f (task_id, code, subject, severity, first_seen_us, body)
+VALUES (%(task)s, %(code)s, %(subject)s, %(severity)s, %(first_seen_us)s, %(body)s::jsonb)
+ON CONFLICT (task_id, code, subject) WHERE resolved_at_us IS NULL DO UPDATE
+SET severity = excluded.severity, body = excluded.body
+RETURNING xmax = 0;
+
+-- name: resolve_finding
+-- purpose: what was found is no longer so
+UPDATE findings SET resolved_at_us = %(at_us)s
+WHERE task_id = %(task)s AND code = %(code)s AND subject = %(subject)s AND resolved_at_us IS NULL;
+
+-- name: findings
+-- purpose: the worst first, then the newest; those of deleted tasks are left out
+SELECT f.body::text, f.first_seen_us, f.resolved_at_us FROM findings f
+WHERE (%(every_task)s OR f.task_id = %(task)s) AND (%(include_resolved)s OR f.resolved_at_us IS NULL)
+    AND (f.task_id = %(system)s OR EXISTS (SELECT FROM tasks WHERE tasks.task_id = f.task_id))
+ORDER BY f.severity DESC, f.first_seen_us DESC, f.code, f.subject;
+
+-- name: delete_findings
+-- purpose: all findings about a task
+DELETE FROM findings WHERE task_id = %(task)s;
+
+-- name: database_time
+-- purpose: the database's clock, in microseconds since 1970
+SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
 
 -- name: count_rows
 -- purpose: stored rows by verdict
@@ -241,8 +465,8 @@ SELECT count(*) FILTER (WHERE verdict = 'admitted'), count(*) FILTER (WHERE verd
 FROM experience WHERE task_id = %(task)s;
 
 -- name: count_labels
--- purpose: stored rows that have a label
-SELECT count(*) FROM labels WHERE task_id = %(task)s;
+-- purpose: stored rows that have a label: not withdrawn, not waiting for a second look
+SELECT count(*) FROM labels WHERE task_id = %(task)s AND is_right IS NOT NULL AND learnable;
 
 -- name: latest_event_time
 -- purpose: how far event time has come
@@ -275,21 +499,26 @@ WITH latest AS (
 ), inserted AS (
     INSERT INTO windows (
         task_id, window_id, revision, start_us, end_us, rows, labelled, mean_doubt, mean_dissonance, share_over_target,
-        estimated_accuracy, realised_accuracy, closed, saved_at_us
+        estimated_accuracy, realised_accuracy, closed, estimated_error, random_checked, random_right, both_wrong,
+        mean_label_delay_s, slices, saved_at_us
     )
     SELECT
         %(task)s, %(window_id)s, coalesce((SELECT revision FROM latest), 0) + 1, %(start_us)s, %(end_us)s, %(rows)s,
         %(labelled)s, %(mean_doubt)s, %(mean_dissonance)s, %(share_over_target)s, %(estimated_accuracy)s,
-        %(realised_accuracy)s, %(closed)s, %(at_us)s
+        %(realised_accuracy)s, %(closed)s, %(estimated_error)s, %(random_checked)s, %(random_right)s, %(both_wrong)s,
+        %(mean_label_delay_s)s, %(slices)s::jsonb, %(at_us)s
     WHERE NOT EXISTS (
         SELECT FROM latest
         WHERE (
             start_us, end_us, rows, labelled, mean_doubt, mean_dissonance, share_over_target, estimated_accuracy,
-            realised_accuracy, closed
+            realised_accuracy, closed, estimated_error, random_checked, random_right, both_wrong, mean_label_delay_s,
+            slices
         ) IS NOT DISTINCT FROM (
             %(start_us)s::bigint, %(end_us)s::bigint, %(rows)s::bigint, %(labelled)s::bigint, %(mean_doubt)s::float8,
             %(mean_dissonance)s::float8, %(share_over_target)s::float8, %(estimated_accuracy)s::float8,
-            %(realised_accuracy)s::float8, %(closed)s::boolean
+            %(realised_accuracy)s::float8, %(closed)s::boolean, %(estimated_error)s::float8,
+            %(random_checked)s::bigint, %(random_right)s::bigint, %(both_wrong)s::bigint,
+            %(mean_label_delay_s)s::float8, %(slices)s::jsonb
         )
     )
     ON CONFLICT DO NOTHING
@@ -305,7 +534,8 @@ SELECT revision FROM inserted;
 -- purpose: the latest revision of each window, newest window first
 SELECT
     window_id, start_us, end_us, revision, rows, labelled, mean_doubt, mean_dissonance, share_over_target,
-    estimated_accuracy, realised_accuracy, closed
+    estimated_accuracy, realised_accuracy, closed, estimated_error, random_checked, random_right, both_wrong,
+    mean_label_delay_s, slices::text
 FROM windows w
 WHERE task_id = %(task)s AND NOT EXISTS (
     SELECT FROM windows later
@@ -317,7 +547,8 @@ ORDER BY start_us DESC, window_id LIMIT %(limit)s;
 -- purpose: the latest revision of one window
 SELECT
     window_id, start_us, end_us, revision, rows, labelled, mean_doubt, mean_dissonance, share_over_target,
-    estimated_accuracy, realised_accuracy, closed
+    estimated_accuracy, realised_accuracy, closed, estimated_error, random_checked, random_right, both_wrong,
+    mean_label_delay_s, slices::text
 FROM windows WHERE task_id = %(task)s AND window_id = %(window_id)s ORDER BY revision DESC LIMIT 1;
 
 -- name: reserve

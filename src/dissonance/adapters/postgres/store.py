@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dissonance.adapters.postgres.database import Database
 from dissonance.adapters.postgres.experience import PostgresExperience
+from dissonance.adapters.postgres.findings import PostgresFindings
 from dissonance.adapters.postgres.idempotency import PostgresIdempotency
+from dissonance.adapters.postgres.labels import PostgresLabels
 from dissonance.adapters.postgres.migrate import Schema
 from dissonance.adapters.postgres.reference import PostgresReference
+from dissonance.adapters.postgres.rollouts import PostgresRollouts
 from dissonance.adapters.postgres.tasks import PostgresTasks
 from dissonance.adapters.postgres.verdicts import PostgresVerdicts
 from dissonance.adapters.postgres.version import require_version
@@ -19,6 +22,9 @@ class PostgresStore(
     PostgresReference,
     PostgresVerdicts,
     PostgresExperience,
+    PostgresLabels,
+    PostgresRollouts,
+    PostgresFindings,
     PostgresWindows,
     PostgresIdempotency,
 ):
@@ -30,6 +36,9 @@ class PostgresStore(
 
     def __init__(self, database_url: str, *, clock: Clock, connections: int = 8) -> None:
         super().__init__(Database(database_url, queries="queries.sql", connections=connections), clock)
+
+    async def database_time_us(self) -> int:
+        return int((await self._database.rows("database_time", {}))[0][0])
 
     async def ready(self) -> None:
         """Raises `EngineUnavailable` unless it answers at this release's version, `EngineError` when it is newer."""

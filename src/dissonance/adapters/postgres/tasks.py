@@ -11,7 +11,8 @@ import psycopg
 from dissonance.adapters.postgres.part import NO_TASK, StorePart, task_key, unknown_task
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
-from dissonance.errors import PolicyInvalid, TaskExists, UnknownTask, WrongType
+from dissonance.errors import PolicyInvalid, RecordBroken, TaskExists, UnknownTask, WrongType
+from dissonance.ports.store import PolicyRecord
 
 CHAIN_START = bytes(32)
 """What the first link of a hash chain follows."""
@@ -63,16 +64,16 @@ class PostgresTasks(StorePart):
         rows = [] if "\0" in name else await self._database.rows("task_by_name", {"name": name})
         if not rows:
             raise UnknownTask(f"no task is named '{name}'", where="task", fix="list them: dissonance task list")
-        return msgspec.json.decode(rows[0][0], type=Task)
+        return _task(rows[0][0])
 
     async def by_id(self, task_id: str) -> Task:
         rows = await self._database.rows("task_by_id", {"task": task_key(task_id)})
         if not rows:
             raise unknown_task(task_id)
-        return msgspec.json.decode(rows[0][0], type=Task)
+        return _task(rows[0][0])
 
     async def all(self) -> list[Task]:
-        return [msgspec.json.decode(body, type=Task) for (body,) in await self._database.rows("all_tasks", {})]
+        return [_task(body) for (body,) in await self._database.rows("all_tasks", {})]
 
     async def delete(self, task_id: str) -> None:
         """In one transaction; a task that is not there is deleted already."""
@@ -86,6 +87,7 @@ class PostgresTasks(StorePart):
                 "delete_labels",
                 "delete_verdicts",
                 "delete_idempotency",
+                "delete_findings",
             ):
                 await self._database.execute_on(connection, query, task)
 
@@ -93,7 +95,13 @@ class PostgresTasks(StorePart):
         rows = await self._database.rows("policy_in_force", {"task": task_key(task_id)})
         if not rows:
             raise unknown_task(task_id)
-        return msgspec.json.decode(rows[0][0], type=Policy)
+        return _policy(task_id, rows[0][0])
+
+    async def policy_history(self, task_id: str, limit: int = 1000) -> list[PolicyRecord]:
+        rows = await self._database.rows("policy_history", {"task": task_key(task_id), "limit": limit})
+        if not rows:
+            raise unknown_task(task_id)
+        return [PolicyRecord(_policy(task_id, body), *who_and_when) for body, *who_and_when in rows]
 
     async def set_policy(self, task_id: str, policy: Policy, *, reason: str, by: str) -> None:
         in_force = (await self.policy(task_id)).version
@@ -114,3 +122,23 @@ class PostgresTasks(StorePart):
             "by": by,
             "at_us": self._clock.now_us(),
         }
+
+
+def _task(body: str) -> Task:
+    try:
+        return msgspec.json.decode(body, type=Task)
+    except msgspec.MsgspecError as error:
+        raise RecordBroken(
+            f"a task cannot be read: {error}", where="table tasks", fix="restore the database from its backup"
+        ) from error
+
+
+def _policy(task_id: str, body: str) -> Policy:
+    try:
+        return msgspec.json.decode(body, type=Policy)
+    except (msgspec.MsgspecError, PolicyInvalid) as error:
+        raise RecordBroken(
+            f"the policy of task {task_id} cannot be read: {error}",
+            where="table policies",
+            fix="restore the database from its backup",
+        ) from error

@@ -81,6 +81,11 @@ class PostgresVerdicts(WeeklyPart):
             raise unknown_task(task_id)
         return recorded == 1
 
+    async def evidence(self, task_id: str, after: int = 0, limit: int = 1000) -> list[tuple[int, bytes]]:
+        parameters = {"task": task_key(task_id), "after": after, "limit": limit}
+        links = await self._database.rows("chain_links", parameters)
+        return [(number, evidence) for number, _, _, evidence in links]
+
     async def verify_chain(self, task_id: str) -> int:
         head = await self._database.rows("chain_head", {"task": task_key(task_id)})
         if not head:

@@ -10,7 +10,7 @@ import psycopg
 from dissonance.adapters.postgres.failures import caused_by
 from dissonance.adapters.postgres.part import StorePart, task_key, unknown_task
 from dissonance.errors import EngineError, EngineUnavailable
-from dissonance.ports.store import Window
+from dissonance.ports.store import SliceFigures, Window
 
 TRIES = 8
 
@@ -25,6 +25,7 @@ class PostgresWindows(StorePart):
         """Figures that did not change keep their revision, so that a repeated message restates nothing."""
         parameters = msgspec.structs.asdict(window) | {
             "task": task_key(window.task_id),
+            "slices": msgspec.json.encode(window.slices).decode(),
             "at_us": self._clock.now_us(),
             "kept": OPEN_REVISIONS_KEPT,
         }
@@ -54,4 +55,6 @@ class PostgresWindows(StorePart):
 
 
 def _window(task_id: str, row: tuple[Any, ...]) -> Window:
-    return Window(row[0], task_id, *row[1:])
+    slices = msgspec.json.decode(row[-1], type=tuple[SliceFigures, ...])
+    fields = [row[0], task_id, *row[1:-1], slices]
+    return Window(*fields)

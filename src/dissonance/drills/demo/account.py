@@ -11,15 +11,20 @@ from dissonance.contracts.codec import decode
 from dissonance.contracts.events import Predicted
 from dissonance.contracts.ids import id_from_text
 from dissonance.contracts.policy import Policy
+from dissonance.contracts.topics import EventKind
 from dissonance.drills.demo.progress import Progress
 from dissonance.drills.demo.result import Accounting, ReasonCount
 from dissonance.drills.demo.story import Span
 from dissonance.errors import ContractError
 from dissonance.ports.bus import Bus
 from dissonance.ports.store import Store
-from dissonance.roles.evaluator.role import CONSUMES as EVALUATOR_CONSUMES
 
-EVALUATOR = "evaluator"
+BEHIND = {
+    "learner-labels": (EventKind.LABELLED,),
+    "evaluator": (EventKind.EXPERIENCED, EventKind.LABELS_JOINED),
+}
+"""Consumers whose work comes after a row or a label is stored."""
+
 CHUNK = 5_000
 LOOK_EVERY_S = 0.5
 STILL_S = 60.0  # seconds without any progress after which waiting ends and the account tells what is missing
@@ -38,7 +43,9 @@ class Rows(Protocol):
 async def look(system: Rows, task_id: str, progress: Progress) -> None:
     """Read how far the store is into `progress`."""
     counts = await system.store.counts(task_id)
-    progress.admitted, progress.blocked, progress.labels_joined = counts.admitted, counts.blocked, counts.labelled
+    progress.admitted, progress.blocked = counts.admitted, counts.blocked
+    progress.labels_joined = (await system.store.label_figures(task_id)).joined
+    progress.policy = await system.store.policy(task_id)
 
 
 async def drained(
@@ -55,7 +62,7 @@ async def drained(
     while progress.now_s() - moved_s < STILL_S:
         await look(system, task_id, progress)
         dead = await dead_ids(system, task_id)
-        lag = await system.bus.lag(EVALUATOR, EVALUATOR_CONSUMES)
+        lag = sum([await system.bus.lag(name, kinds) for name, kinds in BEHIND.items()])
         stored = progress.admitted + progress.blocked
         labels_done = progress.labels_joined >= progress.labels_sent
         if stored + len(dead) >= progress.acknowledged and labels_done and lag == 0:
@@ -82,7 +89,7 @@ async def account(
         missing=len(set(ids) - stored - dead),
         unexpected=counts.admitted + counts.blocked - len(stored),
         labels_sent=progress.labels_sent,
-        labels_joined=counts.labelled,
+        labels_joined=(await system.store.label_figures(task_id)).joined,
         requests=requests,
         retries=retries,
         verdict_chain_links=await system.store.verify_chain(task_id),

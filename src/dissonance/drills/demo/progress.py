@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from dissonance.contracts.api import WindowReply
+from dissonance.contracts.policy import Policy
+from dissonance.contracts.window_api import WindowReply
 
 
 class Note(NamedTuple):
@@ -29,11 +30,13 @@ class Progress:
     admitted: int = 0
     blocked: int = 0
     dead_lettered: int = 0
+    labels_asked: int = 0
     labels_sent: int = 0
     labels_joined: int = 0
     event_time_us: int = 0
     model_version: int = 0
     promoted_at_us: int | None = None
+    policy: Policy = field(default_factory=Policy)
     windows: list[WindowReply] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import msgspec
 
-from dissonance.contracts.api import WindowReply
 from dissonance.contracts.policy import Policy
+from dissonance.contracts.topics import EventKind
+from dissonance.contracts.window_api import WindowReply
+from dissonance.drills.demo.compare import Compared, TrueWindow
+from dissonance.drills.demo.follow import Happening
+from dissonance.drills.demo.mischief import Mischief
+from dissonance.drills.demo.story import BACK, STRETCH
 from dissonance.drills.records import Machine
-from dissonance.science.proportions import Interval
+from dissonance.ports.labels import AskedAs
 
 
 class StepTime(msgspec.Struct, frozen=True):
@@ -50,41 +55,42 @@ class ReasonCount(msgspec.Struct, frozen=True):
     rows: int
 
 
-class Compared(msgspec.Struct, frozen=True):
-    """Both model versions on the same `rows`, which neither was trained on: shares of right answers, in [0, 1].
+class LabelsUsed(msgspec.Struct, frozen=True):
+    """Label requests by why they were asked, and what the policy would have allowed."""
 
-    `before`, `after`: Wilson intervals at 95 %; `change`: the paired difference, likewise.
-    """
+    asked: dict[str, int]
+    budget: int  # `label_budget_per_day` times the days of the stream
+    rows: int  # inputs that could have been asked about
 
-    name: str
-    rows: int
-    before: Interval
-    after: Interval
-    change: Interval
+    @property
+    def bought(self) -> int:
+        """Requests under the budget."""
+        return self.asked.get(AskedAs.RANDOM_CHECK, 0) + self.asked.get(AskedAs.CHOSEN, 0)
 
 
-class Update(msgspec.Struct, frozen=True):
-    """The one update. Times are event time, microseconds since 1970 UTC; accuracies in [0, 1].
+class Notice(msgspec.Struct, frozen=True):
+    """Harm was noticed when the stream had come to `noticed_us`; `labels_of_window` labels of the window that showed it
+    were known then. Event times in microseconds."""
 
-    `reference` and `recent` are realised accuracies of the windows that asked for it; `labels_available` is how many
-    labels had come by then.
-    """
+    stretch_start_us: int
+    noticed_us: int
+    labels_of_window: int
+    estimated_accuracy: float
+    reference_accuracy: float
 
-    reference: float
-    recent: float
-    asked_at_us: int
-    promoted_at_us: int
-    seconds: float
-    old_version: int
-    new_version: int
-    labels_available: int
-    labels_used: int
-    golden_before: float
-    golden_after: float
+
+class PolicyStep(msgspec.Struct, frozen=True):
+    """One version of the policy."""
+
+    version: int
+    by: str
+    reason: str
+    lambda_in_force: float
 
 
 class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
-    """`windows` are those of the stream, in order of event time."""
+    """`windows` are those of the stream as the system states them, `truth` as it does not know them, both in order of
+    event time; `happenings` in the order they happened."""
 
     version: str
     commit: str | None
@@ -102,11 +108,29 @@ class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
     stream_seconds: float
     rows_per_request: int
     policy: Policy
+    policies: list[PolicyStep]
     accounting: Accounting
     windows: list[WindowReply]
+    truth: list[TrueWindow]
     reasons: list[ReasonCount]
-    update: Update
+    happenings: list[Happening]
+    harm: Notice | None
+    labels: LabelsUsed
     compared: list[Compared]
+    mischief: Mischief
     memory_bytes: dict[str, int]
     report: str = ""
     data_folder: str = ""  # empty when it was a temporary one
+
+    @property
+    def promoted(self) -> list[Happening]:
+        return [each for each in self.happenings if each.kind == EventKind.MODEL_PROMOTED]
+
+    @property
+    def shown(self) -> bool:
+        """Whether the run showed what it is for: the account balances, harm was noticed, an update of the loop's own
+        went live, and on the stretch and after it the managed model was right more often than the frozen one."""
+        gains = {each.name: each.gain for each in self.compared}
+        own = [each for each in self.promoted if each.version != self.mischief.version]
+        better = all(gains[name].estimate > 0.0 for name in (STRETCH, BACK))
+        return self.accounting.balanced and self.harm is not None and bool(own) and better

@@ -1,7 +1,7 @@
 """The demo against the real system: engines and roles as processes, HTTP, the bus, the plain commands.
 
-Order: engines, task, roles; the comparison rows to the first version; the stream with its late labels, on the way
-the update; the rest of the labels; the comparison rows to the new version; the account of every row.
+Order: engines, task, roles; the stream, with people who answer what the system asks; on the way the loop repairs the
+model by itself, and somebody meddles; then the rest of the answers, the frozen model on the same rows, and the account.
 """
 
 from __future__ import annotations
@@ -13,22 +13,23 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from dissonance import __version__
 from dissonance.bootstrap import System, open_system
-from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.contracts.times import to_text
 from dissonance.data import acs_employment_path
 from dissonance.drills.client import DissonanceClient
-from dissonance.drills.demo.account import account, drained, look, reasons_by_window
-from dissonance.drills.demo.compare import compare
+from dissonance.drills.demo.abreast import Abreast
+from dissonance.drills.demo.account import drained
+from dissonance.drills.demo.follow import Follower
+from dissonance.drills.demo.frozen import frozen_answers
+from dissonance.drills.demo.mischief import Mischief, meddle
+from dissonance.drills.demo.people import People, truth_of
 from dissonance.drills.demo.progress import Progress
-from dissonance.drills.demo.result import Compared, DemoResult, StepTime, Update
+from dissonance.drills.demo.result import DemoResult, StepTime
 from dissonance.drills.demo.story import (
-    AFTER,
-    BEFORE,
+    FALL,
+    MEDDLING_SPAN,
     PERSON,
-    RETURN,
     SEED,
     STREAM,
     TARGET,
@@ -38,19 +39,31 @@ from dissonance.drills.demo.story import (
     build_story,
     write_training_file,
 )
-from dissonance.drills.demo.stream import ROWS_PER_REQUEST, Hold, Pace, Stream
-from dissonance.drills.demo.update import Place, update_once, windows_of
-from dissonance.drills.records import describe_machine, find_commit
+from dissonance.drills.demo.stream import Brake, Pace, Stream
+from dissonance.drills.demo.summing_up import Observed, sum_up, windows_of
 from dissonance.drills.system import RunningSystem
 from dissonance.errors import DissonanceError
 from dissonance.ports.clock import Clock, Randomness
 from dissonance.settings import Settings
 
 TASK = "acs-employment"
-POLICY = {"window_s": WINDOW_US // 1_000_000}
-"""What the demo's policy changes."""
+DAY_S = 86_400
+POLICY = {
+    "window_s": WINDOW_US // 1_000_000,
+    "label_budget_per_day": 8,
+    "retrain_labels_min": 150,
+    "retrain_labels_enough": 1_000_000,
+    "KL_eps": 0.1,
+    "canary_share": 0.5,
+    "canary_labels_min": 20,
+    "canary_max_s": 25 * DAY_S,
+    "rollback_window_s": 10 * DAY_S,
+    "cooling_off_s": 10 * DAY_S,
+}
+"""What the demo's policy changes: three years go by in minutes, at 36 rows a day."""
 
-STREAM_S = 100.0  # seconds that the stream takes, the update apart
+STREAM_S = 90.0  # seconds that the stream would take at the same pace throughout and without standing still
+SLOW_DOWN = 4.0  # how much slower it runs where something happens
 LOOK_EVERY_S = 0.5
 
 
@@ -91,9 +104,6 @@ class _Steps:
         yield
         self.done.append(StepTime(name, self._progress.elapsed_s - started_s))
 
-    def seconds(self, name: str) -> float:
-        return next(step.seconds for step in self.done if step.name == name)
-
 
 async def run_demo(
     place: DemoPlace, rows: int, progress: Progress, *, clock: Clock, randomness: Randomness
@@ -114,8 +124,8 @@ async def run_demo(
             await running.start_all()
             clients = await stack.enter_async_context(_clients(running, randomness))
             system = await stack.enter_async_context(open_system(Settings(data=str(place.data))))
-        walk = _Walk(running, clients, system, await system.store.by_name(TASK), progress, steps)
-        return await walk.through(story, started_at)
+        walk = _Walk(running, clients, system, await system.store.by_name(TASK), story, progress, steps)
+        return await walk.through(started_at)
 
 
 class _Walk:
@@ -127,6 +137,7 @@ class _Walk:
         clients: Clients,
         system: System,
         task: Task,
+        story: Story,
         progress: Progress,
         steps: _Steps,
     ) -> None:
@@ -134,92 +145,90 @@ class _Walk:
         self._clients = clients
         self._system = system
         self._task = task
+        self._story = story
         self._progress = progress
         self._steps = steps
-        self._pace = Pace(progress.rows_total / STREAM_S, progress.now_s)
-        self._stream = Stream(clients.proposer, clients.backstage, TASK, progress, self._pace)
+        self._brake = Brake()
+        self._follower = Follower(system, task.task_id, progress, self._brake)
+        rows_per_s = progress.rows_total / STREAM_S
+        pace = Pace(rows_per_s, progress.now_s, (FALL, MEDDLING_SPAN), rows_per_s / SLOW_DOWN)
+        self._stream = Stream(clients.proposer, TASK, story.stream, progress, pace, self._brake)
+        truth = truth_of(self._stream.positions, story.stream.labels.tolist())
+        self._people = People(clients.backstage, TASK, truth, progress)
+        self._abreast = Abreast(system, task.task_id, self._people, progress, self._brake)
 
-    async def through(self, story: Story, started_at: str) -> DemoResult:
+    async def through(self, started_at: str) -> DemoResult:
         progress, steps = self._progress, self._steps
         progress.model_version = (await self._clients.proposer.models(TASK)).serving_version
-        with steps.step("comparison rows to the first version"):
-            before = await self._stream.answers(story.comparison.during(BEFORE))
         with steps.step("stream"):
-            update = await self._stream_and_update(story)
-        with steps.step("wait until everything is stored, joined and restated"):
+            mischief = await self._live()
+        with steps.step("wait until everything is stored, answered, joined and restated"):
             await drained(self._system, self._task.task_id, progress)
-            await self._stream.settle()
+            await self._people.finish()
             await drained(self._system, self._task.task_id, progress)
-        with steps.step("comparison rows to the new version"):
-            after = await self._stream.answers(story.comparison.during(AFTER))
-            await drained(self._system, self._task.task_id, progress)
+        with steps.step("the frozen model on the same rows"):
+            frozen = await asyncio.to_thread(frozen_answers, self._system, self._task, self._story.stream)
         with steps.step("account for every row"):
-            result = await self._result(story, started_at, update, compare(story.comparison, before, after))
+            observed = Observed(
+                story=self._story,
+                task=self._task,
+                managed=self._stream.answers,
+                frozen=frozen,
+                acknowledged=list(self._stream.positions),
+                asked=self._people.asked,
+                happenings=self._follower.happenings,
+                mischief=mischief,
+                requests=self._stream.requests,
+                retries=self._clients.proposer.retries + self._clients.backstage.retries,
+            )
+            memory = await asyncio.to_thread(self._running.memory_bytes)
+            result = await sum_up(
+                self._system,
+                self._clients.backstage,
+                observed,
+                progress,
+                steps=list(steps.done),
+                started_at=started_at,
+                memory_bytes=memory,
+                seed=SEED,
+            )
         progress.step = "stop roles and engines"
         progress.note(progress.step)
         return result
 
-    async def _stream_and_update(self, story: Story) -> Update:
-        released = asyncio.Event()
+    async def _live(self) -> Mischief:
+        """Everything at once; what only watches ends with the stream and the meddling."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                looking = tasks.create_task(self._look())
-                updating = tasks.create_task(self._update(released))
-                await tasks.create_task(self._stream.run(story.stream, Hold(RETURN.start_us, released)))
-                update = await updating
-                looking.cancel()
+                watching = [
+                    tasks.create_task(each)
+                    for each in (self._follower.run(), self._people.run(), self._abreast.run(), self._look())
+                ]
+                meddling = tasks.create_task(self._meddle())
+                await tasks.create_task(self._stream.run())
+                mischief = await meddling
+                for task in watching:
+                    task.cancel()
         except* DissonanceError as group:
             raise _first(group) from group
-        return update
+        return mischief
 
-    async def _update(self, released: asyncio.Event) -> Update:
-        place = Place(self._running, self._clients.proposer, self._clients.backstage, TASK)
-        update = await update_once(place, self._progress, self._pace, STREAM)
-        released.set()
-        return update
+    async def _meddle(self) -> Mischief:
+        return await meddle(
+            self._running,
+            self._system,
+            self._task,
+            self._follower,
+            self._progress,
+            self._brake,
+            from_us=MEDDLING_SPAN.start_us,
+            seed=SEED,
+        )
 
     async def _look(self) -> None:
         while True:
-            await look(self._system, self._task.task_id, self._progress)
             self._progress.windows = await windows_of(self._clients.backstage, TASK, STREAM)
             await asyncio.sleep(LOOK_EVERY_S)
-
-    async def _result(self, story: Story, started_at: str, update: Update, compared: list[Compared]) -> DemoResult:
-        progress, task_id, store = self._progress, self._task.task_id, self._system.store
-        policy: Policy = await store.policy(task_id)
-        progress.windows = await windows_of(self._clients.backstage, TASK, STREAM)
-        accounting = await account(
-            self._system,
-            task_id,
-            self._stream.acknowledged,
-            progress,
-            requests=self._stream.requests,
-            retries=self._clients.proposer.retries + self._clients.backstage.retries,
-        )
-        return DemoResult(
-            version=__version__,
-            commit=find_commit(Path(__file__).parent),
-            started_at=started_at,
-            machine=describe_machine(),
-            task=TASK,
-            rows=len(story.stream),
-            seed=SEED,
-            training_rows=len(story.train),
-            training_group_quarters=int(story.train.group_quarters.sum()),
-            training_left_out=story.thinned_away,
-            stream_group_quarters=int(story.stream.group_quarters.sum()),
-            steps=list(self._steps.done),
-            seconds=progress.elapsed_s,
-            stream_seconds=self._steps.seconds("stream"),
-            rows_per_request=ROWS_PER_REQUEST,
-            policy=policy,
-            accounting=accounting,
-            windows=progress.windows,
-            reasons=await reasons_by_window(self._system, task_id, STREAM, policy),
-            update=update,
-            compared=compared,
-            memory_bytes=await asyncio.to_thread(self._running.memory_bytes),
-        )
 
 
 def _first(group: ExceptionGroup[DissonanceError]) -> DissonanceError:

@@ -3,16 +3,16 @@
 The census counts people in households and in group quarters (prisons, nursing homes, barracks, college dormitories:
 RELP 16 and 17). The story: the sample of 2015 that the model learns from *reached few people in group quarters* (0.4 %
 of those in the file are kept), as samples do. For five months of 2017 most of the traffic is such people, and what
-is known about households does not hold for them. The model is updated once with labels of that stretch; in autumn
-2018 the group comes back.
+is known about households does not hold for them. In autumn 2018 the group comes back. Between the two somebody puts a
+model into production that learnt from wrong labels.
 
-Every row is a real person of the survey year that its event time lies in, and no row is used twice: training,
-stream and comparison share none. The survey tells the year only: within it, event times are spread evenly.
+Every row is a real person of the survey year that its event time lies in, and no row is used twice: training and
+stream share none. The survey tells the year only: within it, event times are spread evenly.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -49,17 +49,15 @@ FEATURES = (*NUMBERS, *CATEGORIES)
 FIRST_GROUP_QUARTERS = 16  # RELP: 16 institutional, 17 noninstitutional
 ADULT = 16  # years of age
 TRAIN_YEAR = 2015
-COMPARISON_YEAR = 2018
 
 SEED = 2015
 DEFAULT_ROWS = 40_000
-LEAST_ROWS, MOST_ROWS = 8_000, 45_000
+LEAST_ROWS, MOST_ROWS = 20_000, 45_000
 """Fewer rows show no clear fall; more would need more people in group quarters than the survey of 2017 has."""
 
 THIN = 0.004  # share of the people in group quarters that the training sample reached
 THIN_TRAFFIC = 0.001  # their share of the traffic outside the two stretches
 STRETCH_SHARE = 0.75  # their share of the traffic in the two stretches
-COMPARED_EACH = 1_500  # rows of the comparison from group quarters, and as many from elsewhere
 
 
 def _us(year: int, month: int, day: int) -> int:
@@ -83,13 +81,20 @@ class Span(NamedTuple):
 STREAM = Span(_us(2016, 1, 1), _us(2019, 1, 1))
 FALL = Span(_us(2017, 4, 1), _us(2017, 9, 1))
 RETURN = Span(_us(2018, 9, 1), _us(2018, 12, 1))
-WINDOW_US = 30 * 86_400 * 1_000_000
-"""One evaluation window: at this traffic one of a day would hold 36 rows. Counted from 1970, as the evaluator does."""
+MEDDLING_SPAN = Span(_us(2018, 3, 1), _us(2018, 4, 1))
+"""When somebody tries to put a bad model into production."""
 
-_first_us = STREAM.start_us // WINDOW_US * WINDOW_US
-_last_us = -(-STREAM.end_us // WINDOW_US) * WINDOW_US
-BEFORE, AFTER = Span(_first_us - WINDOW_US, _first_us), Span(_last_us, _last_us + WINDOW_US)
-"""Event times of the comparison's two rounds: the windows just outside those of the stream."""
+WINDOW_US = 5 * 86_400 * 1_000_000
+"""One evaluation window, counted from 1970 as the evaluator does; at 40,000 rows it holds 182."""
+
+STRETCH, BACK = "the stretch of 2017", "when the group is back"
+PERIODS: dict[str, Span] = {
+    "before the stretch": Span(STREAM.start_us, FALL.start_us),
+    STRETCH: FALL,
+    "between the stretches": Span(FALL.end_us, RETURN.start_us),
+    BACK: RETURN,
+    "the last month": Span(RETURN.end_us, STREAM.end_us),
+}
 
 
 @dataclass(frozen=True)
@@ -114,20 +119,15 @@ class Part:
             record[TIME] = to_text(time_us)
         return records
 
-    def during(self, span: Span) -> Part:
-        """The same people, evenly over another span of event time."""
-        return replace(self, times_us=_even_times(span, len(self.frame)))
-
 
 class Story(NamedTuple):
     train: Part
     stream: Part
-    comparison: Part
     thinned_away: int  # people in group quarters of the training year that the sample "did not reach"
 
 
 def build_story(source: Path, rows: int = DEFAULT_ROWS, seed: int = SEED) -> Story:
-    """Training, stream and comparison. The same `rows` and `seed` give the same story.
+    """Training and stream. The same `rows` and `seed` give the same story.
 
     Raises `InputError` when `rows` is not between `LEAST_ROWS` and `MOST_ROWS`.
     """
@@ -141,12 +141,7 @@ def build_story(source: Path, rows: int = DEFAULT_ROWS, seed: int = SEED) -> Sto
     people = people[people["AGEP"] >= ADULT]
     pools = _Pools(people, random)
     train, thinned_away = _train(people, random)
-    comparison = _part(
-        people,
-        np.sort(np.concatenate([pools.take(COMPARISON_YEAR, quarters, COMPARED_EACH) for quarters in (True, False)])),
-        _even_times(BEFORE, 2 * COMPARED_EACH),
-    )
-    return Story(train, _stream(people, pools, rows, random), comparison, thinned_away)
+    return Story(train, _stream(people, pools, rows, random), thinned_away)
 
 
 def write_training_file(train: Part, path: Path) -> None:

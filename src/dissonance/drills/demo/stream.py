@@ -1,30 +1,25 @@
-"""Traffic: rows in order of event time through the HTTP API, several requests in flight, labels late.
+"""Traffic: rows in order of event time through the HTTP API, several requests in flight.
 
-The pace is in rows a second, so event time runs at a stated, even acceleration; while an update is being made it is
-slowed down, and before a given moment of event time the stream can be held. Nothing here waits in a loop.
+The pace is in rows a second, so event time runs at a stated acceleration, slower where something happens. While a model
+is made or judged the stream stands still: at the pace of life, next to no traffic would have come meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
-import heapq
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
-from dissonance.contracts.api import Label, LabelsReply, PredictReply, Row
-from dissonance.contracts.times import to_text
+import numpy as np
+import numpy.typing as npt
+
+from dissonance.contracts.api import PredictReply, Row
 from dissonance.drills.demo.progress import Progress
-from dissonance.drills.demo.story import Part
-from dissonance.errors import TimedOut, UnknownPrediction
+from dissonance.drills.demo.story import Span
 
-ROWS_PER_REQUEST = 200
+ROWS_PER_REQUEST = 40
 IN_FLIGHT = 4
-LABEL_DELAY_US = 30 * 86_400 * 1_000_000  # event time from an answer to its label
-LABELS_PER_REQUEST = 500
-HOLD_LIMIT_S = 150.0  # seconds that a held stream waits
-LABEL_SOURCE = "demo"
-OVERTAKEN_TRIES, OVERTAKEN_S = 60, 0.5
-"""Tries, and seconds between them, for labels of rows that are not stored yet."""
+UNANSWERED = -1
 
 
 class Predicts(Protocol):
@@ -33,149 +28,117 @@ class Predicts(Protocol):
     async def predict(self, task: str, rows: Sequence[Row]) -> PredictReply: ...
 
 
-class TakesLabels(Protocol):
-    async def labels(self, task: str, labels: Sequence[Label], source: str) -> LabelsReply: ...
+class Traffic(Protocol):
+    """What is sent: n rows in order of event time. `times_us` (n,): microseconds since 1970 UTC."""
+
+    @property
+    def times_us(self) -> npt.NDArray[np.int64]: ...
+
+    def __len__(self) -> int: ...
+
+    def rows(self, start: int, end: int) -> list[Row]:
+        """Rows `[start, end)` as the HTTP API takes them."""
+        ...
 
 
 class Pace:
-    """Rows a second, changeable while it runs."""
-
-    def __init__(
-        self, rows_per_s: float, now_s: Callable[[], float], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    ) -> None:
-        self.rows_per_s = rows_per_s
-        self._now_s = now_s
-        self._sleep = sleep
-        self._next_s = now_s()
-
-    async def take(self, rows: int) -> None:
-        """Return when `rows` more may be sent. What was late is not caught up with."""
-        wait_s = self._next_s - self._now_s()
-        if wait_s > 0:
-            await self._sleep(wait_s)
-        self._next_s = max(self._next_s, self._now_s()) + rows / self.rows_per_s
-
-
-class Hold(NamedTuple):
-    """The stream waits before `before_us` of event time until `released`."""
-
-    before_us: int
-    released: asyncio.Event
-
-
-class _Owed(NamedTuple):
-    due_us: int
-    prediction_id: str
-    label: int
-
-
-class Stream:
-    """Sends the rows of `part`; `acknowledged` holds the prediction ids that were answered, in no fixed order."""
+    """Rows a second; within some spans of event time fewer."""
 
     def __init__(
         self,
-        predict: Predicts,
-        label: TakesLabels,
-        task: str,
-        progress: Progress,
-        pace: Pace,
+        rows_per_s: float,
+        now_s: Callable[[], float],
+        slow: Sequence[Span] = (),
+        slow_rows_per_s: float = 0.0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        catch_up_s: float = 0.0,
     ) -> None:
-        self.acknowledged: list[str] = []
+        self._rows_per_s = rows_per_s
+        self._now_s = now_s
+        self._slow = slow
+        self._slow_rows_per_s = slow_rows_per_s
+        self._sleep = sleep
+        self._catch_up_s = catch_up_s
+        self._next_s = now_s()
+
+    async def take(self, rows: int, time_us: int) -> None:
+        """Return when `rows` more of this event time may be sent; `catch_up_s` seconds of what was late are made up."""
+        wait_s = self._next_s - self._now_s()
+        if wait_s > 0:
+            await self._sleep(wait_s)
+        slow = any(span.start_us <= time_us < span.end_us for span in self._slow)
+        rows_per_s = self._slow_rows_per_s if slow else self._rows_per_s
+        self._next_s = max(self._next_s, self._now_s() - self._catch_up_s) + rows / rows_per_s
+
+
+class Brake:
+    """Stops the stream while anybody holds it; who holds it says why."""
+
+    def __init__(self) -> None:
+        self._held: set[str] = set()
+        self._free = asyncio.Event()
+        self._free.set()
+
+    def hold(self, why: str) -> None:
+        self._held.add(why)
+        self._free.clear()
+
+    def release(self, why: str) -> None:
+        self._held.discard(why)
+        if not self._held:
+            self._free.set()
+
+    @property
+    def held(self) -> frozenset[str]:
+        return frozenset(self._held)
+
+    async def wait(self) -> None:
+        """Return when nobody holds it."""
+        await self._free.wait()
+
+
+class Stream:
+    """Sends the rows of `part`, each once.
+
+    `answers` (n,): class that each row was answered with, `UNANSWERED` until then; `positions`: row of each prediction
+    id that was acknowledged.
+    """
+
+    def __init__(
+        self, client: Predicts, task: str, part: Traffic, progress: Progress, pace: Pace, brake: Brake
+    ) -> None:
+        self.answers = np.full(len(part), UNANSWERED, dtype=np.int64)
+        self.positions: dict[str, int] = {}
         self.requests = 0
-        self._predict = predict
-        self._label = label
+        self._client = client
         self._task = task
+        self._part = part
         self._progress = progress
         self._pace = pace
-        self._sleep = sleep
-        self._owed: list[_Owed] = []
-        self._ripe: list[Label] = []
+        self._brake = brake
         self._slots = asyncio.Semaphore(IN_FLIGHT)
 
-    async def run(self, part: Part, hold: Hold) -> None:
-        """Send every row and the labels that come meanwhile. Raises what the client raises, or `TimedOut`."""
+    async def run(self) -> None:
+        """Send every row. Raises what the client raises."""
         async with asyncio.TaskGroup() as tasks:
-            for start in range(0, len(part), ROWS_PER_REQUEST):
-                end = min(start + ROWS_PER_REQUEST, len(part))
-                time_us = int(part.times_us[start])
-                if time_us >= hold.before_us:
-                    await _released(hold)
-                await self._pace.take(end - start)
+            for start in range(0, len(self._part), ROWS_PER_REQUEST):
+                end = min(start + ROWS_PER_REQUEST, len(self._part))
+                await self._brake.wait()
+                time_us = int(self._part.times_us[start])
+                await self._pace.take(end - start, time_us)
                 await self._slots.acquire()
-                tasks.create_task(self._send(part, start, end))
                 self._progress.event_time_us = time_us
-                for labels in self._due(time_us):
-                    await self._slots.acquire()
-                    tasks.create_task(self._send_labels(labels))
+                tasks.create_task(self._send(start, end))
 
-    async def settle(self) -> None:
-        """Send the labels still owed; for when the rows are stored."""
-        for labels in self._due(None):
-            await self._slots.acquire()
-            await self._send_labels(labels)
-
-    async def answers(self, part: Part) -> dict[str, int]:
-        """Predict rows whose labels stay with the caller: class by data subject, as fast as it goes."""
-        found: dict[str, int] = {}
-        for start in range(0, len(part), ROWS_PER_REQUEST):
-            rows = part.rows(start, start + ROWS_PER_REQUEST)
-            reply = await self._predict.predict(self._task, rows)
-            self.requests += 1
-            self._acknowledge([prediction.prediction_id for prediction in reply.predictions])
-            for row, prediction in zip(rows, reply.predictions, strict=True):
-                found[str(row["person"])] = int(prediction.answer)
-        return found
-
-    async def _send(self, part: Part, start: int, end: int) -> None:
+    async def _send(self, start: int, end: int) -> None:
         try:
             self._progress.rows_sent += end - start
-            reply = await self._predict.predict(self._task, part.rows(start, end))
+            reply = await self._client.predict(self._task, self._part.rows(start, end))
             self.requests += 1
-            ids = [prediction.prediction_id for prediction in reply.predictions]
-            self._acknowledge(ids)
-            times_us, labels = part.times_us[start:end].tolist(), part.labels[start:end].tolist()
-            for prediction_id, time_us, label in zip(ids, times_us, labels, strict=True):
-                heapq.heappush(self._owed, _Owed(time_us + LABEL_DELAY_US, prediction_id, label))
+            for position, prediction in enumerate(reply.predictions, start):
+                self.answers[position] = int(prediction.answer)
+                self.positions[prediction.prediction_id] = position
+            self._progress.acknowledged = len(self.positions)
+            self._progress.model_version = reply.model_version
         finally:
             self._slots.release()
-
-    def _acknowledge(self, prediction_ids: list[str]) -> None:
-        self.acknowledged.extend(prediction_ids)
-        self._progress.acknowledged = len(self.acknowledged)
-
-    def _due(self, now_us: int | None) -> Iterator[list[Label]]:
-        """Labels that have come by `now_us` in full requests, or all that are owed (None)."""
-        while self._owed and (now_us is None or self._owed[0].due_us <= now_us):
-            owed = heapq.heappop(self._owed)
-            self._ripe.append(Label(owed.prediction_id, owed.label, to_text(owed.due_us)))
-        while len(self._ripe) >= LABELS_PER_REQUEST or (now_us is None and self._ripe):
-            yield self._ripe[:LABELS_PER_REQUEST]
-            del self._ripe[:LABELS_PER_REQUEST]
-
-    async def _send_labels(self, labels: list[Label]) -> None:
-        try:
-            reply = await self._accepted(labels)
-            self._progress.labels_sent += reply.accepted
-        finally:
-            self._slots.release()
-
-    async def _accepted(self, labels: list[Label]) -> LabelsReply:
-        """A label may overtake the row it is for, when the store is behind: it is refused then, and sent again."""
-        for _ in range(OVERTAKEN_TRIES - 1):
-            try:
-                return await self._label.labels(self._task, labels, LABEL_SOURCE)
-            except UnknownPrediction:
-                await self._sleep(OVERTAKEN_S)
-        return await self._label.labels(self._task, labels, LABEL_SOURCE)
-
-
-async def _released(hold: Hold) -> None:
-    try:
-        await asyncio.wait_for(hold.released.wait(), HOLD_LIMIT_S)
-    except TimeoutError as error:
-        raise TimedOut(
-            f"no update came within {HOLD_LIMIT_S:.0f} s, so there is nothing to show after it",
-            where="demo",
-            fix="read the logs beside the report: was the fall not seen, or is the machine too busy?",
-        ) from error

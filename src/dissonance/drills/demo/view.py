@@ -15,15 +15,17 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from dissonance.contracts.api import WindowReply
 from dissonance.contracts.times import to_us
+from dissonance.contracts.window_api import WindowReply
 from dissonance.drills.demo.progress import Progress
 from dissonance.drills.demo.result import DemoResult
-from dissonance.drills.demo.story import FALL, RETURN
+from dissonance.drills.demo.story import FALL, RETURN, STREAM
 
 REFRESH_S = 0.25
 LINE_EVERY_S = 5.0
 NOTES_SHOWN = 7
+EVERY = 6  # windows to a character
+CHECKED = 12  # windows whose random check is told
 BARS = "▁▂▃▄▅▆▇█"
 GIB = 2**30
 
@@ -52,17 +54,25 @@ async def show_plain(progress: Progress, console: Console) -> None:
 def stream_line(progress: Progress) -> str:
     """Where the stream is, in one line."""
     latest = progress.windows[-1] if progress.windows else None
-    labelled = next((w for w in reversed(progress.windows) if w.realised_accuracy is not None), None)
+    checked = progress.windows[-CHECKED:]
+    rows, right = sum(w.random_checked for w in checked), sum(w.random_right for w in checked)
     parts = [
         f"{_day(progress.event_time_us)}  {progress.rows_sent:,}/{progress.rows_total:,} rows",
         f"model v{progress.model_version}",
-        f"admitted {progress.admitted:,} blocked {progress.blocked:,} labels {progress.labels_joined:,}",
+        f"admitted {progress.admitted:,} blocked {progress.blocked:,}",
+        f"labels {progress.labels_joined:,} of {budget_so_far(progress):,} λ {progress.policy.lambda_in_force:g}",
     ]
     if latest is not None:
-        parts.append(f"dissonance {latest.mean_dissonance:.3f} estimated {latest.estimated_accuracy:.3f}")
-    if labelled is not None:
-        parts.append(f"realised {labelled.realised_accuracy:.3f} (window from {labelled.start[:10]})")
+        parts.append(f"doubt {latest.mean_doubt:.3f} estimated {latest.estimated_accuracy:.3f}")
+    if rows:
+        parts.append(f"random check {right / rows:.3f} of {rows}")
     return " | ".join(parts)
+
+
+def budget_so_far(progress: Progress) -> int:
+    """Labels that the policy would have paid for up to where the stream is."""
+    days = max(0, progress.event_time_us - STREAM.start_us) // 86_400_000_000
+    return days * progress.policy.label_budget_per_day
 
 
 def sparkline(values: Sequence[float | None], low: float, high: float) -> str:
@@ -77,33 +87,52 @@ def sparkline(values: Sequence[float | None], low: float, high: float) -> str:
 
 
 def end_table(result: DemoResult) -> RenderableType:
-    """Events in = events accounted for; before and after; labels; times; memory; where to look further."""
-    accounting, update = result.accounting, result.update
+    """Events in = events accounted for; managed beside frozen; what the loop did; labels; times; where to look."""
+    accounting, labels = result.accounting, result.labels
     table = Table(title="What the demo showed", show_header=False, title_justify="left", padding=(0, 1))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     table.add_row("events in", f"{accounting.acknowledged:,} predictions acknowledged, each with an id")
     table.add_row("accounted for", _accounted(result))
-    table.add_row("labels", f"{accounting.labels_sent:,} sent 30 days late, {accounting.labels_joined:,} joined")
+    table.add_row("noticed", _noticed(result))
     table.add_row(
-        "update",
-        f"v{update.old_version} → v{update.new_version} in {update.seconds:.0f} s, while requests went on "
-        f"({accounting.requests:,} requests, none lost, {accounting.retries} sent again); "
-        f"{update.labels_used:,} labels of the stream used",
+        "labels",
+        f"{labels.bought:,} bought for {labels.rows:,} inputs, {labels.budget:,} would have been paid for; "
+        f"{sum(labels.asked.values()) - labels.bought:,} second looks",
     )
+    own = [each for each in result.promoted if each.version != result.mischief.version]
+    table.add_row(
+        "updates",
+        f"{len(own)} went live by themselves"
+        + "".join(f", version {each.version} on {_day(each.event_time_us)}" for each in own),
+    )
+    table.add_row("refused", escape(f"version {result.mischief.version}: {result.mischief.refusal}"))
+    table.add_row("taken back", escape(f"forced through, {result.mischief.rollback}"))
     for compared in result.compared:
         table.add_row(
-            f"{compared.name}",
-            f"accuracy {compared.before.estimate:.1%} → [bold]{compared.after.estimate:.1%}[/bold], change "
-            f"{_points(compared.change.estimate)} points (95 %: {_points(compared.change.low)} to "
-            f"{_points(compared.change.high)}) on {compared.rows:,} rows that neither version was trained on",
+            compared.name,
+            f"frozen {compared.frozen.estimate:.1%}, managed [bold]{compared.managed.estimate:.1%}[/bold], "
+            f"{_points(compared.gain.estimate)} points (95 %: {_points(compared.gain.low)} to "
+            f"{_points(compared.gain.high)}) on {compared.rows:,} rows",
         )
+    table.add_row("penalty", f"λ {result.policy.lambda_in_force:g} at the end (at most {result.policy.lambda_max:g})")
     table.add_row("time", f"{result.seconds:.0f} s in all, {result.stream_seconds:.0f} s of it streaming")
     memory = ", ".join(f"{name} {size / GIB:.2f}" for name, size in result.memory_bytes.items())
     table.add_row("memory", f"{sum(result.memory_bytes.values()) / GIB:.2f} GiB ({memory})")
     table.add_row("report", escape(result.report))
     table.add_row("look further", _further(result))
     return table
+
+
+def _noticed(result: DemoResult) -> str:
+    if result.harm is None:
+        return "[red]that accuracy fell was not noticed[/red]"
+    harm = result.harm
+    days = (harm.noticed_us - harm.stretch_start_us) / 86_400_000_000
+    return (
+        f"{days:.0f} days into the stretch, without labels: accuracy estimated at {harm.estimated_accuracy:.1%}, "
+        f"before {harm.reference_accuracy:.1%} ({harm.labels_of_window} labels of that window were known)"
+    )
 
 
 def _accounted(result: DemoResult) -> str:
@@ -140,7 +169,8 @@ def _panel(progress: Progress) -> RenderableType:
         f"acknowledged [bold]{progress.acknowledged:,}[/bold]",
         f"admitted [green]{progress.admitted:,}[/green]",
         f"blocked [yellow]{progress.blocked:,}[/yellow]",
-        f"labels [bold]{progress.labels_joined:,}[/bold]",
+        f"labels [bold]{progress.labels_joined:,}[/bold] of {budget_so_far(progress):,}",
+        f"λ [bold]{progress.policy.lambda_in_force:g}[/bold]",
     )
     notes = [
         Text(f"{note.elapsed_s:6.1f} s  {note.text}", style="dim" if age else "bold")
@@ -149,11 +179,11 @@ def _panel(progress: Progress) -> RenderableType:
     bar = Table.grid(expand=True)
     bar.add_row(ProgressBar(total=progress.rows_total, completed=progress.rows_sent))
     legend = Text.assemble(
-        "one character a window of 30 days; ",
+        "one character for 30 days; ",
         ("red", "red"),
         ": 3 of 4 rows from group quarters; ",
         ("green", "green"),
-        ": the new version answers",
+        ": a new version answers",
         style="dim",
     )
     body = Group(bar, counts, Text(), _plots(progress), legend, Text(), *reversed(notes))
@@ -162,14 +192,14 @@ def _panel(progress: Progress) -> RenderableType:
 
 def _plots(progress: Progress) -> Table:
     """A line for each figure, coloured as the legend says; its latest value and its scale after it."""
-    windows = progress.windows
+    windows = progress.windows[::EVERY]
     table = Table.grid(padding=(0, 2))
     accuracies = [w.realised_accuracy for w in windows if w.realised_accuracy is not None]
     accuracies += [w.estimated_accuracy for w in windows]
     low, high = (min(accuracies), max(accuracies)) if accuracies else (0.0, 1.0)
-    dissonances = [w.mean_dissonance for w in windows]
+    doubts = [w.mean_doubt for w in windows]
     for name, values, bounds in (
-        ("dissonance", dissonances, (0.0, max(dissonances, default=1.0))),
+        ("doubt", doubts, (min(doubts, default=0.0), max(doubts, default=1.0))),
         ("accuracy, estimated", [w.estimated_accuracy for w in windows], (low, high)),
         ("accuracy, realised", [w.realised_accuracy for w in windows], (low, high)),
     ):

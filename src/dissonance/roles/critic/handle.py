@@ -31,10 +31,11 @@ class Critic:
 
     async def handle(self, events: Sequence[Event]) -> list[Event]:
         """One batch per task and answering model, however many messages its rows came in."""
-        groups: dict[tuple[str, str, str], list[Predicted]] = {}
+        groups: dict[tuple[str, str, str, str], list[Predicted]] = {}
         for event in events:
             if isinstance(event, Predicted):
-                groups.setdefault((event.task_id, event.model_digest, event.policy_digest), []).append(event)
+                key = (event.task_id, event.model_digest, event.policy_digest, event.shadow_digest)
+                groups.setdefault(key, []).append(event)
         contradicted: list[Event] = []
         for group in groups.values():
             batch = concatenated(group, derived_id(PRODUCER, [event.event_id for event in group]))

@@ -38,10 +38,15 @@ def window_id(task_id: str, window: Range) -> str:
     return f"{task_id}-{window.start_us}-{window.end_us}"
 
 
-def evaluated(task_id: str, window: Range, figures: WindowFigures, *, closed: bool) -> Window:
-    """Means over the window; `figures.rows` must be at least 1. The store counts the revision up from 0."""
+def row_window_id(task_id: str, start_us: int) -> str:
+    """Of a window by rows: its end is not known while it is open."""
+    return f"{task_id}-rows-{start_us}"
+
+
+def evaluated(task_id: str, name: str, window: Range, figures: WindowFigures, *, closed: bool) -> Window:
+    """Means over the window, without its slices; `figures.rows` is at least 1. The store counts the revision up."""
     return Window(
-        window_id=window_id(task_id, window),
+        window_id=name,
         task_id=task_id,
         start_us=window.start_us,
         end_us=window.end_us,
@@ -54,4 +59,22 @@ def evaluated(task_id: str, window: Range, figures: WindowFigures, *, closed: bo
         estimated_accuracy=figures.sum_confidence / figures.rows,
         realised_accuracy=figures.right / figures.labelled if figures.labelled else None,
         closed=closed,
+        estimated_error=standard_error(figures),
+        random_checked=figures.random_labelled,
+        random_right=figures.random_right,
+        both_wrong=figures.random_both_wrong,
+        mean_label_delay_s=figures.sum_delay_us / figures.labelled / SECOND_US if figures.labelled else None,
     )
+
+
+def standard_error(figures: WindowFigures) -> float:
+    """Of mean c over the window as an estimate for traffic like it: sd(c) / sqrt(n).
+
+    From the sums that the store makes: the sum of c squared is that of c less that of c (1 - c).
+
+    >>> round(standard_error(WindowFigures(2, 0, 0, 1.0, 0.0, 0, sum_variance=0.0)), 6)
+    0.353553
+    """
+    n, mean = figures.rows, figures.sum_confidence / figures.rows
+    variance = max(0.0, (figures.sum_confidence - figures.sum_variance) / n - mean * mean)
+    return float((variance / n) ** 0.5)

@@ -1,10 +1,12 @@
-"""The evaluator says how good the answers of a window are."""
+"""The evaluator says how good the answers of a window are, notices harm, and asks for updates."""
 
 from __future__ import annotations
 
 from dissonance.contracts.topics import EventKind
 from dissonance.roles.evaluator.handle import Evaluator
+from dissonance.roles.evaluator.noticing import Noticing
 from dissonance.roles.evaluator.routes import routes
+from dissonance.roles.evaluator.slicing import Slicing
 from dissonance.roles.role import AtWork, Role, Work, Workplace
 
 CONSUMES = (EventKind.EXPERIENCED, EventKind.LABELS_JOINED)
@@ -14,8 +16,16 @@ REST_S = 1.0
 
 
 def build(place: Workplace) -> AtWork:
-    evaluator = Evaluator(place.catalogue, place.store, place.store, place.clock)
+    noticing = Noticing(place.store, place.registry, place.clock)
+    slicing = Slicing(place.store, place.keys)
+    evaluator = Evaluator(place.catalogue, place.store, place.clock, slicing, noticing)
     return AtWork(routes(place), (Work("evaluator", CONSUMES, evaluator.handle, REST_S),))
 
 
-ROLE = Role("evaluator", "states windows and restates them", CONSUMES, (EventKind.WINDOW_EVALUATED,), build)
+ROLE = Role(
+    "evaluator",
+    "states windows and restates them, notices harm, asks for updates",
+    CONSUMES,
+    (EventKind.WINDOW_EVALUATED, EventKind.HARM_ESTIMATED, EventKind.RETRAIN_REQUESTED),
+    build,
+)

@@ -1,23 +1,37 @@
-"""HTTP of the evaluator: windows."""
+"""HTTP of the evaluator: windows, and updates asked for by hand."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
+import msgspec
 from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dissonance.contracts.api import WindowReply, WindowsReply
+from dissonance.contracts.events import RetrainRequested
 from dissonance.contracts.times import to_text
-from dissonance.errors import EngineUnavailable, UnknownTask
+from dissonance.contracts.updates import RetrainCause
+from dissonance.contracts.window_api import (
+    RetrainReply,
+    RetrainRequest,
+    SliceReply,
+    WindowDetailReply,
+    WindowReply,
+    WindowsReply,
+)
+from dissonance.errors import EngineUnavailable, InputError, UnknownTask, UnknownWindow
 from dissonance.ports.store import Window
+from dissonance.roles.evaluator.handle import PRODUCER
 from dissonance.roles.role import Workplace
+from dissonance.science.metrics import wilson_interval
 from dissonance.security.permissions import Permission
-from dissonance.web.bodies import json_reply
+from dissonance.web.admission import identity_of
+from dissonance.web.bodies import json_reply, read_body
 from dissonance.web.routes import ProtectedRouter
 
 MAX_WINDOWS = 10_000
+LONGEST_REASON = 500  # characters
 
 
 def routes(place: Workplace) -> ProtectedRouter:
@@ -36,12 +50,56 @@ def routes(place: Workplace) -> ProtectedRouter:
         """The latest windows by event time, newest first, each as restated last."""
         context = await place.catalogue.by_name(task)
         listed = await place.store.windows(context.task.task_id, limit)
-        return json_reply(WindowsReply(task, [_reply(window) for window in listed]))
+        return json_reply(WindowsReply(task, [window_reply(window) for window in listed]))
+
+    @router.protected(
+        "GET",
+        "/v1/tasks/{task}/windows/{window_id}",
+        permission=Permission.WINDOWS,
+        reply=WindowDetailReply,
+        problems=(UnknownTask, UnknownWindow, EngineUnavailable),
+    )
+    async def window(request: Request, task: str, window_id: str) -> Response:
+        """One window with its slices, the least accurate first."""
+        context = await place.catalogue.by_name(task)
+        for found in await place.store.windows(context.task.task_id, MAX_WINDOWS):
+            if found.window_id == window_id:
+                return json_reply(WindowDetailReply(task, window_reply(found), slice_replies(found)))
+        raise UnknownWindow(
+            f"'{task}' has no window '{window_id[:80]}'",
+            where="window_id",
+            fix=f"list them: GET /v1/tasks/{task}/windows",
+        )
+
+    @router.protected(
+        "POST",
+        "/v1/tasks/{task}/retrain",
+        permission=Permission.RETRAIN,
+        body=RetrainRequest,
+        reply=RetrainReply,
+        problems=(UnknownTask, InputError, EngineUnavailable),
+    )
+    async def retrain(request: Request, task: str) -> Response:
+        """Ask for an update by hand: the learner trains it, the gate judges it."""
+        context = await place.catalogue.by_name(task)
+        reason = _reason((await read_body(request, RetrainRequest)).reason)
+        event = RetrainRequested(
+            event_id=place.randomness.token(16).hex(),
+            task_id=context.task.task_id,
+            produced_at_us=place.clock.now_us(),
+            producer=PRODUCER,
+            reason=reason,
+            requested_by=identity_of(request.scope).name,
+            cause=RetrainCause.HAND,
+        )
+        await place.bus.publish([event])
+        return json_reply(RetrainReply(task, event.event_id), status=202)
 
     return router
 
 
-def _reply(window: Window) -> WindowReply:
+def window_reply(window: Window) -> WindowReply:
+    checked = window.random_checked
     return WindowReply(
         window_id=window.window_id,
         start=to_text(window.start_us),
@@ -55,4 +113,29 @@ def _reply(window: Window) -> WindowReply:
         estimated_accuracy=window.estimated_accuracy,
         realised_accuracy=window.realised_accuracy,
         closed=window.closed,
+        estimated_error=window.estimated_error,
+        coverage=window.labelled / window.rows,
+        mean_label_delay_s=window.mean_label_delay_s,
+        random_checked=checked,
+        random_right=window.random_right,
+        random_accuracy=window.random_right / checked if checked else None,
+        random_interval=list(wilson_interval(window.random_right, checked)) if checked else None,
+        both_wrong_rate=window.both_wrong / checked if checked else None,
+        both_wrong_interval=list(wilson_interval(window.both_wrong, checked)) if checked else None,
     )
+
+
+def slice_replies(window: Window) -> list[SliceReply]:
+    replies = [SliceReply(**msgspec.structs.asdict(each)) for each in window.slices]
+    return sorted(replies, key=lambda each: (each.estimated_accuracy, each.feature, each.value))
+
+
+def _reason(reason: str) -> str:
+    text = reason.strip()
+    if not 0 < len(text) <= LONGEST_REASON or not text.isprintable():
+        raise InputError(
+            "an update by hand needs a reason in one line of text",
+            where="reason",
+            fix=f"say why in 1 to {LONGEST_REASON} characters",
+        )
+    return text

@@ -7,6 +7,7 @@ was faster, the gate reads again and decides again.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import msgspec
 import numpy as np
@@ -14,8 +15,8 @@ import numpy as np
 from dissonance.contracts.columns import concatenated, derived_id, pieces, selected
 from dissonance.contracts.events import Contradicted, Event, Judged
 from dissonance.contracts.verdicts import Reason, Verdict
-from dissonance.decisions.inputs import InputRows, hours_of, judge_inputs
-from dissonance.decisions.rows import out_of_range
+from dissonance.decisions.inputs import InputRows, counted_before, hours_of, judge_inputs
+from dissonance.decisions.rows import widths_outside
 from dissonance.errors import EngineUnavailable
 from dissonance.ports.clock import Clock
 from dissonance.ports.keys import DataSubjectKeys
@@ -25,23 +26,33 @@ from dissonance.security.rows import features_matrix, open_rows
 
 PRODUCER = "gate"
 TRIES = 8
+EVIDENCE_KIND = "inputs"
 
 Judgement = tuple[Verdict, Reason, int]
 """Verdict, reason and the policy version it rests on."""
 
 
+class JudgesRows(VerdictStore, Protocol):
+    """What the gate needs of a store to judge inputs."""
+
+    async def rows_per_hour(
+        self, task_id: str, data_subjects: Sequence[bytes], hours: Sequence[int]
+    ) -> dict[tuple[bytes, int], int]: ...
+
+
 class Gate:
-    def __init__(self, catalogue: Catalogue, store: VerdictStore, keys: DataSubjectKeys, clock: Clock) -> None:
+    def __init__(self, catalogue: Catalogue, store: JudgesRows, keys: DataSubjectKeys, clock: Clock) -> None:
         self._catalogue = catalogue
         self._store = store
         self._keys = keys
         self._clock = clock
 
     async def handle(self, events: Sequence[Event]) -> list[Event]:
-        groups: dict[tuple[str, str, str, str], list[Contradicted]] = {}
+        groups: dict[tuple[str, ...], list[Contradicted]] = {}
         for event in events:
             if isinstance(event, Contradicted):
-                key = (event.task_id, event.model_digest, event.critic_digest, event.policy_digest)
+                models = (event.model_digest, event.critic_digest, event.shadow_digest)
+                key = (event.task_id, event.policy_digest, *models)
                 groups.setdefault(key, []).append(event)
         judged: list[Event] = []
         for group in groups.values():
@@ -84,18 +95,28 @@ class Gate:
         rows = open_rows(keys, event.task_id, event.prediction_ids, event.data_subjects, event.sealed)
         erased = np.array([row is None for row in rows])
         fits = np.array([row is None or len(row.features) == 8 * width for row in rows])
-        outside = np.zeros(len(rows), dtype=bool)
+        outside = np.zeros(len(rows))
         whole = np.flatnonzero(fits & ~erased)
         if len(whole):
             features = features_matrix([row for i in whole if (row := rows[i]) is not None], width)
-            outside[whole] = out_of_range(context.task.schema, features).any(axis=1)
+            outside[whole] = widths_outside(context.task.schema, features).max(axis=1, initial=0.0)
         return InputRows(
             dissonances=np.array(event.dissonances),
+            doubts=1.0 - np.array(event.confidences),
             erased=erased,
             fits_schema=fits,
-            out_of_range=outside,
+            widths_outside=outside,
+            rows_before=np.array(await self._rows_before(context, event), dtype=np.int64),
             event_times_us=np.array(event.event_times_us, dtype=np.int64),
         )
+
+    async def _rows_before(self, context: TaskContext, event: Contradicted) -> list[int]:
+        """Rows about nobody in particular share a data subject, and are no burst."""
+        if context.task.data_subject_column is None:
+            return [0] * event.rows
+        hours = hours_of(event.event_times_us)
+        stored = await self._store.rows_per_hour(event.task_id, list(set(event.data_subjects)), sorted(set(hours)))
+        return counted_before(event.data_subjects, hours, stored)
 
     @staticmethod
     def _evidence(
@@ -109,6 +130,7 @@ class Gate:
         """All that the verdicts rest on, so that they can be replayed (design section 4)."""
         return msgspec.msgpack.encode(
             {
+                "kind": EVIDENCE_KIND,
                 "policy": context.policy,
                 "model_digest": event.model_digest,
                 "critic_digest": event.critic_digest,
@@ -118,7 +140,8 @@ class Gate:
                 "dissonances": event.dissonances,
                 "erased": rows.erased.tolist(),
                 "fits_schema": rows.fits_schema.tolist(),
-                "out_of_range": rows.out_of_range.tolist(),
+                "widths_outside": rows.widths_outside.tolist(),
+                "rows_before": rows.rows_before.tolist(),
                 "spent": spent,
                 "verdicts": verdicts,
                 "reasons": reasons,

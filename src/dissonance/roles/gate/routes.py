@@ -1,4 +1,4 @@
-"""HTTP of the gate: what it would say, without saying it."""
+"""HTTP of the gate: what it would say, without saying it; and what it said of updates."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from dissonance.contracts.api import Check, CheckReply, RowsRequest
-from dissonance.decisions.inputs import InputRows, hours_of, judge_inputs
-from dissonance.decisions.rows import out_of_range
+from dissonance.contracts.update_api import UpdatesReply
+from dissonance.decisions.inputs import InputRows, counted_before, hours_of, judge_inputs
+from dissonance.decisions.rows import widths_outside
+from dissonance.errors import EngineUnavailable, UnknownTask
 from dissonance.roles.arrivals import ROW_PROBLEMS, arrivals_of
+from dissonance.roles.gate.telling import updates_reply
 from dissonance.roles.role import Workplace
 from dissonance.roles.serving import doubt_of
 from dissonance.security.permissions import Permission
@@ -32,27 +35,51 @@ def routes(place: Workplace) -> ProtectedRouter:
         """Would the gate let these rows be learnt from? Nothing is recorded and no budget is spent."""
         context = await place.catalogue.by_name(task)
         body = await read_body(request, RowsRequest)
-        features, event_times_us, _ = arrivals_of(context, body.rows, place.keys, place.clock.now_us())
+        features, event_times_us, data_subjects = arrivals_of(context, body.rows, place.keys, place.clock.now_us())
         serving = await place.catalogue.production(context.task)
         opinion = doubt_of(serving, features, serving.proposer.probabilities(features))
-        outside = out_of_range(context.task.schema, features)
-        n = len(features)
+        outside = widths_outside(context.task.schema, features)
+        n, hours = len(features), hours_of(event_times_us)
+        before = [0] * n
+        if context.task.data_subject_column is not None:
+            stored = await place.store.rows_per_hour(context.task.task_id, list(set(data_subjects)), sorted(set(hours)))
+            before = counted_before(data_subjects, hours, stored)
         rows = InputRows(
             dissonances=opinion.dissonances,
+            doubts=1.0 - opinion.confidences,
             erased=np.zeros(n, dtype=bool),
             fits_schema=np.ones(n, dtype=bool),
-            out_of_range=np.asarray(outside.any(axis=1)),
+            widths_outside=outside.max(axis=1, initial=0.0),
+            rows_before=np.array(before, dtype=np.int64),
             event_times_us=np.array(event_times_us, dtype=np.int64),
         )
-        spent = await place.store.budget_spent(context.task.task_id, sorted(set(hours_of(event_times_us))))
+        spent = await place.store.budget_spent(context.task.task_id, sorted(set(hours)))
         verdicts, reasons = judge_inputs(rows, context.policy, spent)
         names = np.array(context.task.schema.names)
         checks = [
             Check(verdict, reason, 1.0 - c, d, names[fields].tolist())
             for verdict, reason, c, d, fields in zip(
-                verdicts, reasons, opinion.confidences.tolist(), opinion.dissonances.tolist(), outside, strict=True
+                verdicts,
+                reasons,
+                opinion.confidences.tolist(),
+                opinion.dissonances.tolist(),
+                outside > 0.0,
+                strict=True,
             )
         ]
         return json_reply(CheckReply(task, context.policy.version, checks))
+
+    @router.protected(
+        "GET",
+        "/v1/tasks/{task}/updates",
+        permission=Permission.UPDATES,
+        reply=UpdatesReply,
+        problems=(UnknownTask, EngineUnavailable),
+    )
+    async def updates(request: Request, task: str) -> Response:
+        """How updates were judged, with every rule's numbers, and what became of them; newest first."""
+        task_id = (await place.catalogue.by_name(task)).task.task_id
+        judged, rollouts = await place.store.updates(task_id), await place.store.rollouts(task_id)
+        return json_reply(updates_reply(task, judged, rollouts))
 
     return router

@@ -51,3 +51,12 @@ def how_many_fit(sizes: Sequence[int], limit: int = MAX_BATCH_ROWS) -> int:
 def idempotency_hash(task_id: str, client: str, key: str) -> bytes:
     """Keys of different clients and tasks never meet; the key itself is not kept. 32 bytes."""
     return hashlib.sha256("\x00".join((task_id, client, key)).encode()).digest()
+
+
+def falls_on_canary(data_subject: bytes, share: float) -> bool:
+    """The same data subject always falls on the same side: its keyed hash is uniform.
+
+    >>> falls_on_canary(bytes(16), 0.1), falls_on_canary(bytes([255] * 16), 0.1)
+    (True, False)
+    """
+    return int.from_bytes(data_subject[:8]) < share * 2.0**64

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from dissonance.contracts import codec
 from dissonance.contracts.columns import concatenated, derived_id, pieces
-from dissonance.contracts.events import PRODUCTION_ARM, Predicted
+from dissonance.contracts.events import CANARY_ARM, PRODUCTION_ARM, Predicted
 from dissonance.contracts.ids import IdSource
 from dissonance.contracts.sealed import SealedRow
 from dissonance.errors import DissonanceError, IdempotencyConflict, KeyDestroyed, MalformedEvent
@@ -19,8 +20,8 @@ from dissonance.ports.keys import DataSubjectKeys
 from dissonance.ports.store import IdempotencyStore, IdempotentAnswer
 from dissonance.roles.catalogue import Catalogue, TaskContext
 from dissonance.roles.proposer.batching import Batcher
-from dissonance.roles.proposer.decide import shares
-from dissonance.roles.serving import Matrix, Serving
+from dissonance.roles.proposer.decide import falls_on_canary, shares
+from dissonance.roles.serving import Arms, Matrix, Serving
 from dissonance.security.rows import open_rows, probabilities_matrix, seal_rows
 
 IN_LOOP_ROWS = 256
@@ -52,6 +53,17 @@ class Answered(NamedTuple):
     prediction_ids: list[bytes]
     probabilities: Matrix
     model_digest: str
+
+
+class _Given(NamedTuple):
+    """What one request gets: p (n, k) of the model that answers, and of its shadow where it has one."""
+
+    probabilities: Matrix
+    model_digest: str
+    arm: str
+    propensity: float
+    shadow: Matrix | None = None
+    shadow_digest: str = ""
 
 
 class Proposer:
@@ -94,36 +106,58 @@ class Proposer:
     async def _answer_all(self, asks: list[Ask]) -> list[Answered | DissonanceError]:
         """All asks are of one task."""
         context = asks[-1].context
-        serving = await self._catalogue.production(context.task)
+        arms = await self._catalogue.arms(context.task)
         features = np.vstack([ask.features for ask in asks]) if len(asks) > 1 else asks[0].features
-        if len(features) <= IN_LOOP_ROWS:
-            probabilities = serving.proposer.probabilities(features)
-        else:
-            probabilities = await asyncio.to_thread(serving.proposer.probabilities, features)
+        answered = await _probabilities(arms.production, features)
+        others = await self._others(arms, asks, features) if arms.other is not None else None
         data_subjects = list({data_subject for ask in asks for data_subject in ask.data_subjects})
         keys = await self._keys.obtain(context.task.task_id, data_subjects)
 
         results: list[Answered | DissonanceError] = []
         events: list[Predicted | None] = []
-        for ask, (start, end) in zip(asks, shares([len(ask.features) for ask in asks]), strict=True):
+        for position, (start, end) in enumerate(shares([len(ask.features) for ask in asks])):
+            ask = asks[position]
             if any(data_subject not in keys for data_subject in ask.data_subjects):
                 results.append(_erased())
                 events.append(None)
                 continue
-            event = self._event(ask, serving, probabilities[start:end], keys)
-            results.append(Answered(event.prediction_ids, probabilities[start:end], serving.proposer_digest))
+            given = _given(arms, answered[start:end], others[position] if others is not None else None)
+            event = self._event(ask, given, keys)
+            results.append(Answered(event.prediction_ids, given.probabilities, given.model_digest))
             events.append(event)
         to_publish = await self._settle_repeats(asks, events, results)
         await self._publish(to_publish)
         return results
 
-    def _event(self, ask: Ask, serving: Serving, probabilities: Matrix, keys: dict[bytes, bytes]) -> Predicted:
+    async def _others(self, arms: Arms, asks: list[Ask], features: Matrix) -> list[Matrix | None]:
+        """What the other model says of each ask: of those on the canary, or of all when it is production's shadow."""
+        assert arms.other is not None
+        wanted = [arms.share == 0.0 or self._on_canary(ask, arms.share) for ask in asks]
+        spans = shares([len(ask.features) for ask in asks])
+        rows = [features[start:end] for (start, end), want in zip(spans, wanted, strict=True) if want]
+        if not rows:
+            return [None] * len(asks)
+        probabilities = await _probabilities(arms.other, np.vstack(rows))
+        parts = iter(np.split(probabilities, np.cumsum([len(part) for part in rows])[:-1]))
+        return [next(parts) if want else None for want in wanted]
+
+    def _on_canary(self, ask: Ask, share: float) -> bool:
+        """A request is answered by one model whole: the data subject of its first row decides (ADR 28)."""
+        if ask.context.task.data_subject_column is None:
+            return falls_on_canary(self._randomness.token(8), share)
+        return falls_on_canary(ask.data_subjects[0], share)
+
+    def _event(self, ask: Ask, given: _Given, keys: dict[bytes, bytes]) -> Predicted:
         n = len(ask.features)
         ids = [self._ids.next() for _ in range(n)]
+        answers = np.ascontiguousarray(given.probabilities)
         rows = [
             SealedRow(features=features.tobytes(), probabilities=p.tobytes())
-            for features, p in zip(np.ascontiguousarray(ask.features), np.ascontiguousarray(probabilities), strict=True)
+            for features, p in zip(np.ascontiguousarray(ask.features), answers, strict=True)
         ]
+        if given.shadow is not None:
+            shadows = np.ascontiguousarray(given.shadow)
+            rows = [msgspec.structs.replace(row, shadow=p.tobytes()) for row, p in zip(rows, shadows, strict=True)]
         now_us = self._clock.now_us()
         return Predicted(
             event_id=ids[0].hex() if ask.key is None else ask.key.key_hash.hex(),
@@ -135,10 +169,11 @@ class Proposer:
             event_times_us=ask.event_times_us,
             processing_times_us=[now_us] * n,
             sealed=seal_rows(keys, ask.context.task.task_id, ids, ask.data_subjects, rows, self._randomness),
-            model_digest=serving.proposer_digest,
+            model_digest=given.model_digest,
             policy_digest=ask.context.policy_digest,
-            canary_arms=[PRODUCTION_ARM] * n,
-            propensities=[1.0] * n,
+            canary_arms=[given.arm] * n,
+            propensities=[given.propensity] * n,
+            shadow_digest=given.shadow_digest,
         )
 
     async def _settle_repeats(
@@ -186,14 +221,31 @@ class Proposer:
 
     async def _publish(self, events: list[Predicted]) -> None:
         """One message per model that answered, cut where it grows too large."""
-        by_model: dict[tuple[str, str], list[Predicted]] = {}
+        by_model: dict[tuple[str, str, str], list[Predicted]] = {}
         for event in events:
-            by_model.setdefault((event.model_digest, event.policy_digest), []).append(event)
+            key = (event.model_digest, event.policy_digest, event.shadow_digest)
+            by_model.setdefault(key, []).append(event)
         batches = [
             concatenated(group, derived_id(PRODUCER, [event.event_id for event in group]))
             for group in by_model.values()
         ]
         await self._bus.publish([piece for batch in batches for piece in pieces(batch)])
+
+
+async def _probabilities(serving: Serving, features: Matrix) -> Matrix:
+    if len(features) <= IN_LOOP_ROWS:
+        return serving.proposer.probabilities(features)
+    return await asyncio.to_thread(serving.proposer.probabilities, features)
+
+
+def _given(arms: Arms, answered: Matrix, other: Matrix | None) -> _Given:
+    """`other` is None where the other model was not asked."""
+    production = arms.production.proposer_digest
+    if arms.other is None or other is None:
+        return _Given(answered, production, PRODUCTION_ARM, 1.0 - arms.share)
+    if arms.share == 0.0:
+        return _Given(answered, production, PRODUCTION_ARM, 1.0, other, arms.other.proposer_digest)
+    return _Given(other, arms.other.proposer_digest, CANARY_ARM, arms.share, answered, production)
 
 
 def _erased() -> KeyDestroyed:

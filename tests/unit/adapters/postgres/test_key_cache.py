@@ -13,6 +13,17 @@ def test_key_is_kept_for_its_lifetime_and_no_longer() -> None:
     assert cache.take(OTHER, [b"a"], now_us=1_000) == ({}, [b"a"])
 
 
+def test_keys_that_are_too_old_do_not_stay_in_memory_until_the_cache_is_full() -> None:
+    cache = KeyCache(lifetime_us=100)
+    cache.put(TASK, {b"a": b"A", b"b": b"B"}, now_us=0)
+    cache.put(TASK, {b"c": b"C"}, now_us=60)
+    assert len(cache) == 3
+    cache.put(TASK, {b"d": b"D"}, now_us=100)
+    assert len(cache) == 2
+    cache.take(TASK, [b"c"], now_us=160)
+    assert len(cache) == 1
+
+
 def test_full_cache_lets_go_of_the_key_used_longest_ago() -> None:
     cache = KeyCache(size=2)
     cache.put(TASK, {b"a": b"A", b"b": b"B"}, now_us=0)

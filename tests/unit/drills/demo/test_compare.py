@@ -1,33 +1,33 @@
-"""Both versions on the same rows."""
+"""Both models on the same rows."""
 
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
-import pytest
 
-from dissonance.drills.demo.compare import ELSEWHERE, GROUP, compare
-from dissonance.drills.demo.story import PERSON, Part
+from dissonance.drills.demo.compare import TrueWindow, compare, true_windows
+from dissonance.drills.demo.story import Span
 
-PEOPLE = [f"p{number}" for number in range(8)]
-PART = Part(
-    frame=pd.DataFrame({PERSON: PEOPLE}),
-    times_us=np.zeros(8, dtype=np.int64),
-    labels=np.array([1, 1, 1, 1, 0, 0, 0, 0]),
-    group_quarters=np.array([True] * 4 + [False] * 4),
-)
+TIMES = np.arange(8, dtype=np.int64)
+FROZEN = np.array([0, 0, 1, 1, 1, 1, 1, 0], dtype=bool)
+MANAGED = np.array([1, 1, 1, 0, 1, 1, 1, 0], dtype=bool)
 
 
-def test_each_group_gets_its_own_shares_and_the_change_on_the_same_people() -> None:
-    before = dict(zip(PEOPLE, [0, 0, 1, 1, 0, 0, 0, 1], strict=True))
-    after = dict(zip(PEOPLE, [1, 1, 1, 0, 0, 0, 0, 1], strict=True))
-    group, elsewhere = compare(PART, before, after)
-    assert (group.name, elsewhere.name) == (GROUP, ELSEWHERE)
-    assert (group.before.estimate, group.after.estimate, group.change.estimate) == (0.5, 0.75, 0.25)
-    assert (elsewhere.before.estimate, elsewhere.after.estimate, elsewhere.change.estimate) == (0.75, 0.75, 0.0)
-    assert group.rows == elsewhere.rows == 4
+def test_each_period_gets_its_own_shares_and_the_gain_on_the_same_rows() -> None:
+    early, late = compare({"early": Span(0, 4), "late": Span(4, 8)}, TIMES, FROZEN, MANAGED)
+    assert (early.name, early.rows, late.name, late.rows) == ("early", 4, "late", 4)
+    assert (early.frozen.estimate, early.managed.estimate, early.gain.estimate) == (0.5, 0.75, 0.25)
+    assert (late.frozen.estimate, late.managed.estimate, late.gain.estimate) == (0.75, 0.75, 0.0)
 
 
-def test_person_without_an_answer_is_not_passed_over() -> None:
-    with pytest.raises(KeyError, match="p7"):
-        compare(PART, dict.fromkeys(PEOPLE, 1), dict.fromkeys(PEOPLE[:7], 1))
+def test_a_period_in_which_nobody_asked_has_no_line() -> None:
+    assert [each.name for each in compare({"early": Span(0, 4), "never": Span(90, 99)}, TIMES, FROZEN, MANAGED)] == [
+        "early"
+    ]
+
+
+def test_true_windows_hold_every_row_once_and_lie_where_the_evaluator_puts_them() -> None:
+    assert true_windows(3, TIMES, FROZEN, MANAGED) == [
+        TrueWindow(0, 3, 1 / 3, 1.0),
+        TrueWindow(3, 3, 1.0, 2 / 3),
+        TrueWindow(6, 2, 0.5, 0.5),
+    ]

@@ -67,23 +67,37 @@ def test_report_fetches_nothing_from_anywhere(html: str) -> None:
 
 def test_report_is_well_formed_and_has_a_figure_for_each_part_of_the_story(html: str) -> None:
     assert parsed(html).open == []
-    assert html.count("<svg") == 5
-    assert html.count("aria-label=") == 5
+    assert html.count("<svg") == 7
+    assert html.count("aria-label=") == 7
 
 
-def test_report_states_the_account_the_comparison_and_the_update(html: str) -> None:
+def test_report_states_the_account_the_comparison_and_what_the_loop_did(html: str) -> None:
     text = " ".join(" ".join(parsed(html).words).split())
-    for piece in ("46,000", "45,000", "60.0% → 76.0%", "+16.0 (+13.6 to +18.3)", "Every event that went in", "16,000"):
+    for piece in (
+        "40,000",
+        "39,000",
+        "60.0% → 76.0%",
+        "+16.0 (+13.6 to +18.3)",
+        "Every event that went in",
+        "7,400 labels in three years, of 8,768",
+        "10 days after the stretch began",
+        "1 updates went live by themselves",
+        "version 4 promoted, which had learnt from wrong labels",
+        "31 days of event time later",
+    ):
         assert piece in text, piece
 
 
 def test_text_that_is_not_ours_is_escaped(html: str) -> None:
     assert "<b>a cpu" not in html
     assert "&lt;b&gt;a cpu &amp; more&lt;/b&gt;" in html
+    for told in ("<i>enough", "<u>0.79", "<penalty>"):
+        assert told not in html
+        assert told.replace("<", "&lt;").replace(">", "&gt;") in html
 
 
 def test_report_says_so_when_the_account_does_not_balance() -> None:
-    html = render_report(demo_result(account=accounting(missing=3, admitted=44_997)))
+    html = render_report(demo_result(account=accounting(missing=3, admitted=38_997)))
     assert "The account does not balance" in html
     assert "Every event that went in" not in html
 
@@ -93,3 +107,7 @@ def test_figures_take_ink_and_grid_from_the_page_and_are_the_same_every_time() -
     assert INK not in svg and GRID not in svg
     assert "currentColor" in svg and "var(--grid)" in svg
     assert svg == accuracy_chart(demo_result())
+
+
+def test_report_says_so_when_harm_was_not_noticed() -> None:
+    assert "That accuracy fell was not noticed." in render_report(demo_result(harm=False))

@@ -12,18 +12,17 @@ import pytest
 from dissonance.contracts.times import to_us
 from dissonance.data import acs_employment_path
 from dissonance.drills.demo.story import (
-    AFTER,
-    BEFORE,
     CATEGORIES,
-    COMPARED_EACH,
     FALL,
     FEATURES,
+    LEAST_ROWS,
+    MEDDLING_SPAN,
+    PERIODS,
     PERSON,
     RETURN,
     STREAM,
     TARGET,
     TIME,
-    WINDOW_US,
     Story,
     build_story,
     write_training_file,
@@ -36,16 +35,14 @@ def story(rows: int = 40_000) -> Story:
     return build_story(acs_employment_path(), rows)
 
 
-def test_no_person_is_used_twice_in_training_stream_and_comparison() -> None:
-    people = pd.concat([part.frame[PERSON] for part in (story().train, story().stream, story().comparison)])
-    assert people.is_unique
+def test_no_person_is_used_twice_in_training_and_stream() -> None:
+    assert pd.concat([part.frame[PERSON] for part in (story().train, story().stream)]).is_unique
     assert len(story().stream) == 40_000
-    assert len(story().comparison) == 2 * COMPARED_EACH
 
 
 def test_every_row_is_the_person_of_the_file_that_its_name_says() -> None:
     source = pd.read_parquet(acs_employment_path())
-    for part in (story().train, story().stream, story().comparison):
+    for part in (story().train, story().stream):
         original = source.loc[part.frame[PERSON].str.rsplit("-", n=1).str[1].astype(int)]
         assert (original[list(FEATURES)].to_numpy() == part.frame[list(FEATURES)].astype(int).to_numpy()).all()
         assert (original[TARGET].to_numpy() == part.labels).all()
@@ -78,13 +75,12 @@ def test_training_reached_few_people_in_group_quarters_and_says_how_many_it_left
 def test_training_has_every_category_that_the_stream_sends() -> None:
     for column in CATEGORIES:
         known = set(story().train.frame[column])
-        assert set(story().stream.frame[column]) | set(story().comparison.frame[column]) <= known, column
+        assert set(story().stream.frame[column]) <= known, column
 
 
 def test_story_is_the_same_when_drawn_again_and_another_with_another_seed() -> None:
-    again, other = build_story(acs_employment_path(), 8_000), build_story(acs_employment_path(), 8_000, seed=1)
-    assert again.stream.frame.equals(story(8_000).stream.frame)
-    assert again.comparison.frame.equals(story(8_000).comparison.frame)
+    again, other = (build_story(acs_employment_path(), LEAST_ROWS, seed=seed) for seed in (2015, 1))
+    assert again.stream.frame.equals(story(LEAST_ROWS).stream.frame)
     assert not other.stream.frame.equals(again.stream.frame)
 
 
@@ -101,16 +97,18 @@ def test_rows_for_the_api_hold_features_time_and_person_and_no_label() -> None:
     assert (type(rows[0]["AGEP"]), type(rows[0]["RELP"])) == (int, str)
 
 
-def test_comparison_keeps_its_people_in_windows_that_hold_nothing_of_the_stream() -> None:
-    windows = [set(part.times_us // WINDOW_US) for part in (story().comparison.during(BEFORE), story().stream)]
-    moved = story().comparison.during(AFTER)
-    assert moved.frame is story().comparison.frame
-    assert (len(windows[0]), len(set(moved.times_us // WINDOW_US))) == (1, 1)
-    assert not windows[1] & (windows[0] | set(moved.times_us // WINDOW_US))
+def test_every_row_of_the_stream_is_in_exactly_one_period() -> None:
+    times_us = story().stream.times_us
+    assert sum(span.holds(times_us).sum() for span in PERIODS.values()) == len(times_us)
+    assert all(span.holds(times_us).any() for span in PERIODS.values())
+
+
+def test_meddling_lies_between_the_stretches() -> None:
+    assert FALL.end_us <= MEDDLING_SPAN.start_us < MEDDLING_SPAN.end_us <= RETURN.start_us
 
 
 def test_training_file_writes_categories_as_text_and_keeps_time_and_person(tmp_path: Path) -> None:
-    write_training_file(story(8_000).train, tmp_path / "train.parquet")
+    write_training_file(story(LEAST_ROWS).train, tmp_path / "train.parquet")
     frame = pd.read_parquet(tmp_path / "train.parquet")
     assert list(frame.columns) == [*FEATURES, PERSON, TARGET, TIME]
     assert all(isinstance(frame[column].iloc[0], str) for column in CATEGORIES)

@@ -27,7 +27,7 @@ def test_window_closes_when_the_watermark_passes_its_end() -> None:
 
 def test_realised_accuracy_is_unknown_without_labels() -> None:
     figures = WindowFigures(rows=4, labelled=0, right=0, sum_confidence=3.0, sum_dissonance=0.4, over_target=1)
-    window = evaluated("t", Range(0, 1), figures, closed=False)
+    window = evaluated("t", "w", Range(0, 1), figures, closed=False)
     assert window.realised_accuracy is None
     assert window.estimated_accuracy == 0.75
     assert window.mean_doubt == 0.25
@@ -37,4 +37,4 @@ def test_realised_accuracy_is_unknown_without_labels() -> None:
 
 def test_realised_accuracy_is_the_share_right_among_the_labelled() -> None:
     figures = WindowFigures(rows=4, labelled=2, right=1, sum_confidence=3.0, sum_dissonance=0.4, over_target=1)
-    assert evaluated("t", Range(0, 1), figures, closed=True).realised_accuracy == 0.5
+    assert evaluated("t", "w", Range(0, 1), figures, closed=True).realised_accuracy == 0.5

@@ -7,12 +7,18 @@ import asyncio
 import msgspec
 
 from dissonance.adapters.memory.bus import MemoryBus
+from dissonance.adapters.memory.clock import SeededRandomness
+from dissonance.adapters.memory.keys import MemoryDataSubjectKeys
+from dissonance.adapters.memory.registry import MemoryRegistry
 from dissonance.adapters.memory.store import MemoryStore
 from dissonance.contracts.events import Experienced, WindowEvaluated
 from dissonance.contracts.policy import Policy
+from dissonance.ports.registry import ModelRole
 from dissonance.ports.store import Window, WindowFigures
 from dissonance.roles.catalogue import Catalogue
 from dissonance.roles.evaluator.handle import Evaluator
+from dissonance.roles.evaluator.noticing import Noticing
+from dissonance.roles.evaluator.slicing import Slicing
 from support.store import RowMaker, with_task
 from support.walk import PlainLoader
 
@@ -27,10 +33,16 @@ class Scene:
         self.store = store
         self.make = make
         self.task_id = task_id
+        self.keys = MemoryDataSubjectKeys(SeededRandomness(1))
+        self.registry = MemoryRegistry(make.clock)
+        for role in ModelRole:
+            self.registry.register(task_id, "t", role, b"", "", metrics={}, parameters={}, parent=None)
+            self.registry.promote(task_id, role, 1)
 
     def evaluator(self) -> Evaluator:
         catalogue = Catalogue(self.store, PlainLoader(0.05), MemoryBus(self.make.clock))
-        return Evaluator(catalogue, self.store, self.store, self.make.clock)
+        noticing = Noticing(self.store, self.registry, self.make.clock)
+        return Evaluator(catalogue, self.store, self.make.clock, Slicing(self.store, self.keys), noticing)
 
     async def stored(self, day: int, rows: int = 1) -> Experienced:
         judged = self.make.judged(self.task_id, rows)

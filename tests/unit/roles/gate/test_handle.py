@@ -11,8 +11,8 @@ from dissonance.contracts.events import Event, Judged
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.verdicts import Reason, Verdict
 from dissonance.errors import EngineUnavailable
-from dissonance.ports.store import VerdictRows, VerdictStore
-from dissonance.roles.gate.handle import TRIES, Gate
+from dissonance.ports.store import VerdictRows
+from dissonance.roles.gate.handle import TRIES, Gate, JudgesRows
 from support.walk import POLICY, TASK, Walk, row
 
 HOUR = 1_577_836_800 // 3600  # of `row`
@@ -21,7 +21,7 @@ HOUR = 1_577_836_800 // 3600  # of `row`
 class Outrun:
     """A store to which, before each of the first `times` records, somebody else writes."""
 
-    def __init__(self, store: VerdictStore, somebody: Callable[[], Awaitable[object]], times: int) -> None:
+    def __init__(self, store: JudgesRows, somebody: Callable[[], Awaitable[object]], times: int) -> None:
         self._store = store
         self._somebody = somebody
         self._times = times
@@ -39,11 +39,19 @@ class Outrun:
             await self._somebody()
         return await self._store.record_verdicts(task_id, rows, expected_spent)
 
+    async def rows_per_hour(
+        self, task_id: str, data_subjects: Sequence[bytes], hours: Sequence[int]
+    ) -> dict[tuple[bytes, int], int]:
+        return await self._store.rows_per_hour(task_id, data_subjects, hours)
+
+    async def evidence(self, task_id: str, after: int = 0, limit: int = 1000) -> list[tuple[int, bytes]]:
+        return await self._store.evidence(task_id, after, limit)
+
     async def verify_chain(self, task_id: str) -> int:
         return await self._store.verify_chain(task_id)
 
 
-def gate_of(walk: Walk, store: VerdictStore) -> Gate:
+def gate_of(walk: Walk, store: JudgesRows) -> Gate:
     return Gate(walk.catalogue, store, walk.keys, walk.clock)
 
 

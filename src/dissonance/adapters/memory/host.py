@@ -1,0 +1,19 @@
+"""`ports.host.Host` that says what it is told to."""
+
+from __future__ import annotations
+
+from dissonance.ports.host import Disk, KeyFolderMode
+
+GIB = 2**30
+
+
+class MemoryHost:
+    def __init__(self) -> None:
+        self.free = 90 * GIB
+        self.mode = 0o700
+
+    def disk(self) -> Disk | None:
+        return Disk("/data", 100 * GIB, self.free)
+
+    def key_folder(self) -> KeyFolderMode | None:
+        return KeyFolderMode("/data/keys", self.mode)

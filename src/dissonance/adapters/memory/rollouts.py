@@ -1,0 +1,60 @@
+"""Updates on their way into production, in memory (`ports.rollouts.RolloutStore`)."""
+
+from __future__ import annotations
+
+from dissonance.adapters.memory.held import Held
+from dissonance.contracts.events import UpdateJudged
+from dissonance.contracts.updates import LIVE_PHASES
+from dissonance.ports.rollouts import PairedCounts, Rollout
+
+
+class MemoryRollouts(Held):
+    async def rollout(self, task_id: str) -> Rollout | None:
+        found = await self.rollouts(task_id, 1)
+        return found[0] if found else None
+
+    async def rollouts(self, task_id: str, limit: int = 100) -> list[Rollout]:
+        known = self._known(task_id)
+        return list(reversed(known.rollouts.values()))[:limit] if known is not None else []
+
+    async def save_rollout(self, rollout: Rollout) -> bool:
+        rollouts = self._of(rollout.task_id).rollouts
+        before = rollouts.get(rollout.rollout_id)
+        if rollout.revision == 1:
+            if before is not None or any(each.phase in LIVE_PHASES for each in rollouts.values()):
+                return False
+        elif before is None or before.revision != rollout.revision - 1:
+            return False
+        rollouts[rollout.rollout_id] = rollout
+        return True
+
+    async def record_update(self, judged: UpdateJudged, evidence: bytes) -> int:
+        known = self._of(judged.task_id)
+        if judged.event_id not in known.updates:
+            known.updates[judged.event_id] = (judged, known.add_link(evidence))
+        return known.updates[judged.event_id][1]
+
+    async def updates(self, task_id: str, limit: int = 100) -> list[UpdateJudged]:
+        known = self._known(task_id)
+        return [judged for judged, _ in reversed(known.updates.values())][:limit] if known is not None else []
+
+    async def paired_counts(self, task_id: str, model_digest: str, shadow_digest: str, since_us: int) -> PairedCounts:
+        known = self._known(task_id)
+        pairs = []
+        for prediction_id, row in (known.experience if known is not None else {}).items():
+            label = known.labels.get(prediction_id) if known is not None else None
+            if (
+                (row.model_digest, row.shadow_digest) == (model_digest, shadow_digest)
+                and row.event_time_us >= since_us
+                and label is not None
+                and label.learnable
+                and label.right is not None
+                and label.shadow_right is not None
+            ):
+                pairs.append((label.right, label.shadow_right))
+        return PairedCounts(
+            both_right=pairs.count((True, True)),
+            only_model=pairs.count((True, False)),
+            only_shadow=pairs.count((False, True)),
+            neither=pairs.count((False, False)),
+        )

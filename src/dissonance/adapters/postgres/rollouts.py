@@ -1,0 +1,74 @@
+"""Updates on their way into production, and how they were judged."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from dissonance.adapters.postgres.failures import caused_by
+from dissonance.adapters.postgres.part import StorePart, digest_bytes, task_key, unknown_task
+from dissonance.contracts.events import UpdateJudged
+from dissonance.errors import EngineError
+from dissonance.ports.rollouts import PairedCounts, Rollout
+
+
+class PostgresRollouts(StorePart):
+    """`ports.rollouts.RolloutStore`."""
+
+    async def rollout(self, task_id: str) -> Rollout | None:
+        found = await self.rollouts(task_id, 1)
+        return found[0] if found else None
+
+    async def rollouts(self, task_id: str, limit: int = 100) -> list[Rollout]:
+        rows = await self._database.rows("rollouts", {"task": task_key(task_id), "limit": limit})
+        return [msgspec.json.decode(body, type=Rollout) for (body,) in rows]
+
+    async def save_rollout(self, rollout: Rollout) -> bool:
+        parameters = {
+            "task": task_key(rollout.task_id),
+            "rollout": UUID(hex=rollout.rollout_id),
+            "revision": rollout.revision,
+            "phase": rollout.phase.value,
+            "body": msgspec.json.encode(rollout).decode(),
+        }
+        query = "insert_rollout" if rollout.revision == 1 else "update_rollout"
+        try:
+            saved = await self._database.execute(query, parameters) == 1
+        except EngineError as error:
+            if caused_by(error, psycopg.errors.ForeignKeyViolation):
+                raise unknown_task(rollout.task_id) from error
+            raise
+        if not saved and not await self._database.rows("task_by_id", parameters):
+            raise unknown_task(rollout.task_id)
+        return saved
+
+    async def record_update(self, judged: UpdateJudged, evidence: bytes) -> int:
+        """Locks the chain first, so that judgements and verdicts take turns."""
+        parameters = {
+            "task": task_key(judged.task_id),
+            "event_id": judged.event_id,
+            "evidence": evidence,
+            "body": msgspec.msgpack.encode(judged),
+        }
+        async with self._database.connection("record_update") as connection, connection.transaction():
+            if not await self._database.rows_on(connection, "lock_chain", parameters):
+                raise unknown_task(judged.task_id)
+            known = await self._database.rows_on(connection, "judgement_link", parameters)
+            if not known:
+                known = await self._database.rows_on(connection, "record_update", parameters)
+        return int(known[0][0])
+
+    async def updates(self, task_id: str, limit: int = 100) -> list[UpdateJudged]:
+        rows = await self._database.rows("updates", {"task": task_key(task_id), "limit": limit})
+        return [msgspec.msgpack.decode(body, type=UpdateJudged) for (body,) in rows]
+
+    async def paired_counts(self, task_id: str, model_digest: str, shadow_digest: str, since_us: int) -> PairedCounts:
+        parameters = {
+            "task": task_key(task_id),
+            "model": digest_bytes(model_digest),
+            "shadow": digest_bytes(shadow_digest),
+            "since_us": since_us,
+        }
+        return PairedCounts(*(await self._database.rows("paired_counts", parameters))[0])

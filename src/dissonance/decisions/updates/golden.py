@@ -1,0 +1,46 @@
+"""The candidate must not be worse than the incumbent on the golden holdout."""
+
+from __future__ import annotations
+
+from dissonance.contracts.policy import Policy
+from dissonance.contracts.verdicts import RuleFinding
+from dissonance.decisions.updates.numbers import UpdateNumbers
+from dissonance.science.proportions import paired_difference
+
+LEVEL = 0.05
+HALF_A_ROW = 0.5e-6
+"""Accuracies are shares of whole rows: more than any rounding error, less than any drop."""
+
+
+class GoldenNonInferiority:
+    """Paired non-inferiority by `golden_drop_max`.
+
+    The drop that was seen may not exceed the margin. Where the holdout is large enough to tell (the interval's half is
+    within the margin), the whole interval must lie within it; its level is divided by the number of judgements that
+    have looked at the same rows (Bonferroni), since each look tells something about them (Dwork et al. 2015).
+    """
+
+    def check(self, numbers: UpdateNumbers, policy: Policy) -> RuleFinding:
+        golden, margin = numbers.golden, policy.golden_drop_max + HALF_A_ROW
+        looks = numbers.holdout_uses + 1
+        stated = paired_difference(golden.lost, golden.gained, golden.rows, 1.0 - LEVEL)
+        corrected = paired_difference(golden.lost, golden.gained, golden.rows, 1.0 - LEVEL / looks)
+        can_tell = (stated.high - stated.low) / 2.0 <= margin
+        holds = golden.drop <= margin and (corrected.high <= margin or not can_tell)
+        before, after = golden.incumbent_right / golden.rows, golden.candidate_right / golden.rows
+        return RuleFinding(
+            rule=type(self).__name__,
+            holds=holds,
+            numbers={
+                "incumbent_accuracy": before,
+                "candidate_accuracy": after,
+                "drop": golden.drop,
+                "drop_high": corrected.high,
+                "rows": float(golden.rows),
+                "looks": float(looks),
+                "margin": policy.golden_drop_max,
+            },
+            what=f"accuracy on {golden.rows} golden rows goes from {before:.4f} to {after:.4f} (a drop of "
+            f"{golden.drop:.4f}, at most {corrected.high:.4f} after {looks} looks); the policy allows "
+            f"{policy.golden_drop_max:.4f}",
+        )

@@ -1,0 +1,29 @@
+"""The candidate must stay near the incumbent on today's traffic."""
+
+from __future__ import annotations
+
+from dissonance.contracts.policy import Policy
+from dissonance.contracts.verdicts import RuleFinding
+from dissonance.decisions.updates.numbers import UpdateNumbers
+
+STANDARD_ERRORS = 2.0
+
+
+class KLBound:
+    """Mean KL(old ‖ new) is within `KL_eps`, up to two standard errors: an update goes to the very bound on the window
+    it was made on, and another may have closed since (ADR 27)."""
+
+    def check(self, numbers: UpdateNumbers, policy: Policy) -> RuleFinding:
+        least = numbers.kl - STANDARD_ERRORS * numbers.kl_error
+        return RuleFinding(
+            rule=type(self).__name__,
+            holds=least <= policy.KL_eps + 1e-9,
+            numbers={
+                "kl": numbers.kl,
+                "kl_error": numbers.kl_error,
+                "bound": policy.KL_eps,
+                "rows": float(numbers.window_rows),
+            },
+            what=f"mean KL from the incumbent is {numbers.kl:.4f} nats (standard error {numbers.kl_error:.4f}) on "
+            f"{numbers.window_rows} inputs of the last window; the policy allows {policy.KL_eps:g}",
+        )

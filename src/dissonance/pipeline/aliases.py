@@ -1,0 +1,31 @@
+"""Moving the production aliases of a task: the critic's first, so that whoever finds the proposer finds its critic."""
+
+from __future__ import annotations
+
+import asyncio
+
+from dissonance.contracts.schema import Task
+from dissonance.decisions.pairs import LoadedPair, find_version, load_pair
+from dissonance.pipeline.workshop import Workshop
+from dissonance.ports.registry import ModelRole, ModelVersion
+
+
+async def open_pair(workshop: Workshop, task: Task, version: ModelVersion) -> LoadedPair:
+    """Fetched and verified. Raises `ModelNotFound`, `ModelRefused` or `EngineUnavailable`."""
+    return await asyncio.to_thread(load_pair, workshop.registry, workshop.artefact_keys, task, version)
+
+
+async def open_version(workshop: Workshop, task: Task, number: int | None) -> LoadedPair:
+    """That version, else the newest that has a critic. Raises as `open_pair` does."""
+    return await open_pair(workshop, task, await asyncio.to_thread(find_version, workshop.registry, task, number))
+
+
+async def production_version(workshop: Workshop, task: Task) -> ModelVersion:
+    return await asyncio.to_thread(workshop.registry.production, task.task_id, ModelRole.PROPOSER)
+
+
+async def move_aliases(workshop: Workshop, task: Task, pair: LoadedPair) -> int | None:
+    """The proposer's alias last. Returns the version it pointed at before."""
+    critic_version = pair.critic_version.version
+    await asyncio.to_thread(workshop.registry.promote, task.task_id, ModelRole.CRITIC, critic_version)
+    return await asyncio.to_thread(workshop.registry.promote, task.task_id, ModelRole.PROPOSER, pair.version.version)

@@ -1,0 +1,35 @@
+"""The last mature production window: the inputs on which an update is held against the incumbent (KL bound)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dissonance.contracts.schema import Task
+from dissonance.pipeline.reference import open_reference
+from dissonance.pipeline.workshop import Workshop
+from dissonance.ports.store import Split
+from dissonance.security.rows import features_matrix, open_rows
+
+MOST_ROWS = 4_000
+LEAST_ROWS = 30
+
+
+async def mature_window(workshop: Workshop, task: Task) -> NDArray[np.float64]:
+    """Features, (n, d): of at most `MOST_ROWS` inputs of the newest window that is closed, labelled or not; of the
+    critic's reference rows while no closed window has `LEAST_ROWS`. Raises `EngineUnavailable`."""
+    for window in await workshop.store.windows(task.task_id):
+        if window.closed and window.rows >= LEAST_ROWS:
+            features = await _features(workshop, task, window.start_us, window.end_us)
+            if len(features) >= LEAST_ROWS:
+                return features
+    return (await open_reference(workshop, task, Split.CRITIC)).rows.features[:MOST_ROWS]
+
+
+async def _features(workshop: Workshop, task: Task, start_us: int, end_us: int) -> NDArray[np.float64]:
+    rows = await workshop.store.between(task.task_id, start_us, end_us, MOST_ROWS)
+    data_subjects = [row.data_subject for row in rows]
+    keys = await workshop.keys.find(task.task_id, list(set(data_subjects)))
+    ids = [row.prediction_id for row in rows]
+    opened = open_rows(keys, task.task_id, ids, data_subjects, [row.sealed for row in rows])
+    return features_matrix([row for row in opened if row is not None], len(task.schema.features))

@@ -1,0 +1,265 @@
+"""An update on its way: canary, promotion under watch, and back by itself.
+
+The rollout is saved first and the alias moved after; whoever looks next finishes a move that was cut short.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+
+import msgspec
+import numpy as np
+
+from dissonance.contracts.columns import derived_id
+from dissonance.contracts.events import Event, ModelPromoted, ModelRolledBack, RolloutChanged
+from dissonance.contracts.policy import Policy
+from dissonance.contracts.schema import Task
+from dissonance.contracts.updates import LIVE_PHASES, RolloutPhase
+from dissonance.decisions.pairs import LoadedPair
+from dissonance.decisions.rollouts import Believed, gravest, next_step
+from dissonance.errors import GateRefused, ModelError
+from dissonance.pipeline.aliases import move_aliases, open_version, production_version
+from dissonance.pipeline.event_time import cools_off, event_time_now_us
+from dissonance.pipeline.workshop import Workshop
+from dissonance.ports.registry import ModelVersion
+from dissonance.ports.rollouts import Rollout
+from dissonance.ports.store import Experience
+from dissonance.security.rows import features_matrix, open_rows
+from dissonance.telemetry.logs import log
+from dissonance.telemetry.names import LogAction
+
+GATE = "gate"
+BELIEVED_ROWS = 1_000
+"""Newest inputs of a rollout on which both pairs are asked what they believe."""
+
+LEAST_BELIEVED = 30
+"""Different inputs without which nothing is estimated."""
+
+PAIRS_KEPT = 4
+
+_logger = logging.getLogger(__name__)
+_Pairs = OrderedDict[tuple[str, int], LoadedPair]
+
+
+async def begin(
+    workshop: Workshop,
+    task: Task,
+    candidate: ModelVersion,
+    incumbent: ModelVersion,
+    *,
+    cause: str,
+    by: str,
+    reason: str,
+    overridden: bool = False,
+    at_once: bool = False,
+) -> list[Event]:
+    """Start a canary; with `at_once`, or a `canary_share` of 0, promote and watch. The same `cause` begins once.
+
+    Raises `GateRefused` while another rollout is live, or while the task cools off (not for `at_once`, which a person
+    asked for).
+    """
+    policy = await workshop.store.policy(task.task_id)
+    now_us = await event_time_now_us(workshop, task.task_id)
+    latest = await workshop.store.rollout(task.task_id)
+    rollout_id = derived_id("rollout", [task.task_id, str(candidate.version), cause])
+    if latest is not None and latest.rollout_id == rollout_id:
+        return await _told(workshop, task, latest)
+    _refuse(latest, now_us, policy, at_once=at_once)
+    straight = at_once or policy.canary_share == 0.0
+    rollout = Rollout(
+        rollout_id=rollout_id,
+        task_id=task.task_id,
+        version=candidate.version,
+        model_digest=candidate.digest,
+        previous_version=incumbent.version,
+        previous_digest=incumbent.digest,
+        phase=RolloutPhase.ARMED if straight else RolloutPhase.CANARY,
+        share=policy.canary_share,
+        started_at_us=now_us,
+        phase_at_us=now_us,
+        by=by,
+        reason=reason,
+        overridden=overridden,
+    )
+    if not await workshop.store.save_rollout(rollout):
+        raise _busy(await workshop.store.rollout(task.task_id))
+    return await _told(workshop, task, rollout)
+
+
+class Rollouts:
+    """Advances rollouts; keeps the pairs that it compares. One per process; safe to run on several replicas."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self._workshop = workshop
+        self._pairs: _Pairs = OrderedDict()
+
+    async def advance(self, task_id: str) -> list[Event]:
+        """See `roles.updates.Updates.advance`."""
+        workshop = self._workshop
+        rollout = await workshop.store.rollout(task_id)
+        if rollout is None:
+            return []
+        task = await workshop.store.by_id(task_id)
+        if rollout.phase not in LIVE_PHASES:
+            return await _finish(workshop, task, rollout)
+        events = await _finish(workshop, task, rollout)
+        policy = await workshop.store.policy(task_id)
+        paired = await workshop.store.paired_counts(
+            task_id, rollout.model_digest, rollout.previous_digest, rollout.started_at_us
+        )
+        now_us = await event_time_now_us(workshop, task_id)
+        believed = await self._believed(task, rollout, now_us)
+        step = next_step(rollout, paired, believed, now_us, policy)
+        if step is None:
+            return events
+        moved = msgspec.structs.replace(
+            rollout, phase=step.phase, phase_at_us=now_us, reason=step.reason, revision=rollout.revision + 1
+        )
+        if not await workshop.store.save_rollout(moved):
+            return events
+        return events + await _told(workshop, task, moved)
+
+    async def _believed(self, task: Task, rollout: Rollout, now_us: int) -> Believed | None:
+        """What the graver of both critics believes of both models on the newest inputs since this phase began."""
+        rows = await self._workshop.store.between(task.task_id, rollout.phase_at_us, now_us + 1, BELIEVED_ROWS)
+        features = await _features(self._workshop, task, rows)
+        # The same input asked about again and again says nothing new, and would look certain.
+        features = features[list({row.tobytes(): i for i, row in enumerate(features)}.values())]
+        if len(features) < LEAST_BELIEVED:
+            return None
+        try:
+            new, old = await self._pair(task, rollout.version), await self._pair(task, rollout.previous_version)
+        except ModelError as error:
+            log(_logger, LogAction.MODEL_REFUSED, logging.ERROR, task=task.name, why=str(error))
+            return None
+        return await asyncio.to_thread(_compare, new, old, features)
+
+    async def _pair(self, task: Task, version: int) -> LoadedPair:
+        key = (task.task_id, version)
+        if key not in self._pairs:
+            self._pairs[key] = await open_version(self._workshop, task, version)
+            while len(self._pairs) > PAIRS_KEPT:
+                self._pairs.popitem(last=False)
+        return self._pairs[key]
+
+
+async def end_by_hand(workshop: Workshop, task: Task, *, by: str, reason: str) -> Rollout | None:
+    """Whatever is live ends: a canary is abandoned, a watched promotion is rolled back, without moving an alias."""
+    while True:
+        rollout = await workshop.store.rollout(task.task_id)
+        if rollout is None or rollout.phase not in LIVE_PHASES:
+            return None
+        is_canary = rollout.phase is RolloutPhase.CANARY
+        ended = msgspec.structs.replace(
+            rollout,
+            phase=RolloutPhase.ABANDONED if is_canary else RolloutPhase.ROLLED_BACK,
+            phase_at_us=await event_time_now_us(workshop, task.task_id),
+            by=by,
+            reason=reason,
+            revision=rollout.revision + 1,
+        )
+        if await workshop.store.save_rollout(ended):
+            return ended
+
+
+async def _told(workshop: Workshop, task: Task, rollout: Rollout) -> list[Event]:
+    """Move the alias if this phase asks for it, and say what changed."""
+    log(
+        _logger,
+        LogAction.ROLLOUT_CHANGED,
+        task=task.name,
+        version=rollout.version,
+        phase=rollout.phase.value,
+        why=rollout.reason,
+    )
+    return [changed(workshop, rollout), *await _finish(workshop, task, rollout, always=True)]
+
+
+async def _finish(workshop: Workshop, task: Task, rollout: Rollout, *, always: bool = False) -> list[Event]:
+    """Put the version of this phase into production where it is not: now, or because a move was cut short."""
+    wanted, kind = {
+        RolloutPhase.ARMED: (rollout.version, ModelPromoted),
+        RolloutPhase.ROLLED_BACK: (rollout.previous_version, ModelRolledBack),
+    }.get(rollout.phase, (None, ModelPromoted))
+    if wanted is None:
+        return []
+    serving = await production_version(workshop, task)
+    other = rollout.previous_version if kind is ModelPromoted else rollout.version
+    if serving.version != wanted and serving.version == other:
+        await move_aliases(workshop, task, await open_version(workshop, task, wanted))
+    elif not always:
+        return []
+    return [moved_event(workshop, rollout, kind)]
+
+
+def changed(workshop: Workshop, rollout: Rollout) -> RolloutChanged:
+    return RolloutChanged(
+        event_id=derived_id("rollout_changed", [rollout.rollout_id, str(rollout.revision)]),
+        task_id=rollout.task_id,
+        produced_at_us=workshop.clock.now_us(),
+        producer=GATE,
+        rollout_id=rollout.rollout_id,
+        phase=rollout.phase,
+        version=rollout.version,
+        previous_version=rollout.previous_version,
+        reason=rollout.reason,
+    )
+
+
+def moved_event(workshop: Workshop, rollout: Rollout, kind: type[ModelPromoted]) -> ModelPromoted:
+    back = kind is ModelRolledBack
+    return kind(
+        event_id=derived_id(kind.KIND, [rollout.rollout_id, str(rollout.revision)]),
+        task_id=rollout.task_id,
+        produced_at_us=workshop.clock.now_us(),
+        producer=GATE,
+        version=rollout.previous_version if back else rollout.version,
+        model_digest=rollout.previous_digest if back else rollout.model_digest,
+        previous_version=rollout.version if back else rollout.previous_version,
+        reason=rollout.reason,
+        by=rollout.by,
+    )
+
+
+def _refuse(latest: Rollout | None, now_us: int, policy: Policy, *, at_once: bool) -> None:
+    if latest is not None and latest.phase in LIVE_PHASES:
+        raise _busy(latest)
+    if not at_once and cools_off(latest, now_us, policy.cooling_off_s):
+        raise GateRefused(
+            f"the task cools off for {policy.cooling_off_s} s of event time after a rollback",
+            where="policy.cooling_off_s",
+            fix="wait, or promote by hand: dissonance models promote",
+        )
+
+
+def _busy(rollout: Rollout | None) -> GateRefused:
+    what = "another rollout" if rollout is None else f"version {rollout.version} ({rollout.phase.value})"
+    return GateRefused(
+        f"{what} is under way",
+        where="rollout",
+        fix="wait until it has settled, or end it: dissonance models rollback",
+    )
+
+
+async def _features(
+    workshop: Workshop, task: Task, rows: list[Experience]
+) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    data_subjects = [row.data_subject for row in rows]
+    keys = await workshop.keys.find(task.task_id, list(set(data_subjects)))
+    ids = [row.prediction_id for row in rows]
+    opened = open_rows(keys, task.task_id, ids, data_subjects, [row.sealed for row in rows])
+    width = len(task.schema.features)
+    return features_matrix([row for row in opened if row is not None and len(row.features) == 8 * width], width)
+
+
+def _compare(new: LoadedPair, old: LoadedPair, features: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Believed:
+    """Each critic judges both models, so that what it thinks of the inputs falls out; the gravest is what counts."""
+    answers = [pair.proposer.probabilities(features) for pair in (new, old)]
+    believed = []
+    for critic in (new.critic, old.critic):
+        differences = critic.confidence(features, answers[0]) - critic.confidence(features, answers[1])
+        n = len(differences)
+        believed.append(Believed(n, float(differences.mean()), float(differences.std() / np.sqrt(n))))
+    return gravest(believed)

@@ -1,0 +1,74 @@
+"""Updates on their way into production, as the store keeps them (part of `ports.store.Store`)."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from dissonance.contracts.events import UpdateJudged
+from dissonance.contracts.updates import RolloutPhase
+
+
+class Rollout(msgspec.Struct, frozen=True, kw_only=True):
+    """One way of one version into production. Times are event time, microseconds since 1970 UTC.
+
+    `share`: of requests that the candidate answers while in `CANARY`. `overridden`: the gate had refused it.
+    """
+
+    rollout_id: str  # 32 hex digits
+    task_id: str
+    version: int
+    model_digest: str
+    previous_version: int
+    previous_digest: str
+    phase: RolloutPhase
+    share: float
+    started_at_us: int
+    phase_at_us: int  # when this phase began
+    by: str
+    reason: str
+    overridden: bool = False
+    revision: int = 1  # counts up with every change
+
+
+class PairedCounts(msgspec.Struct, frozen=True):
+    """Labelled rows that two models answered: how often both were right, only one, or neither."""
+
+    both_right: int
+    only_model: int
+    only_shadow: int
+    neither: int
+
+    @property
+    def rows(self) -> int:
+        return self.both_right + self.only_model + self.only_shadow + self.neither
+
+
+class RolloutStore(Protocol):
+    async def rollout(self, task_id: str) -> Rollout | None:
+        """The latest, whatever its phase."""
+        ...
+
+    async def rollouts(self, task_id: str, limit: int = 100) -> list[Rollout]:
+        """The latest revision of each, newest first."""
+        ...
+
+    async def save_rollout(self, rollout: Rollout) -> bool:
+        """Insert revision 1, or replace revision `rollout.revision - 1` by this one. False, and nothing written, when
+        another replica was faster, or when revision 1 would begin while another rollout of the task is in a live
+        phase. Raises `UnknownTask`."""
+        ...
+
+    async def record_update(self, judged: UpdateJudged, evidence: bytes) -> int:
+        """Keep a judgement and add `evidence` as one link to the task's hash chain, all or nothing; returns the link.
+        The same `event_id` is kept once and keeps its link."""
+        ...
+
+    async def updates(self, task_id: str, limit: int = 100) -> list[UpdateJudged]:
+        """Newest first."""
+        ...
+
+    async def paired_counts(self, task_id: str, model_digest: str, shadow_digest: str, since_us: int) -> PairedCounts:
+        """Labelled rows with event time from `since_us` on that the one answered with the other in its shadow."""
+        ...

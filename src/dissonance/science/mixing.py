@@ -1,0 +1,76 @@
+"""From the incumbent towards a new model in log-odds: log p_t = (1 - t) log p_old + t (b log p_new + a) + constant.
+
+A geometric mixture of two distributions (a logarithmic opinion pool; Genest and Zidek 1986); b and a calibrate the new
+model on rows it was not fitted on (vector scaling; Guo et al. 2017). What models answer is cut to at least `SMALLEST`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import logsumexp, softmax
+
+from dissonance.science.arrays import Classes, Matrix
+from dissonance.science.metrics import SMALLEST
+
+RIDGE = 1e-2
+"""Weight of the pull towards no change, per row of a hundred: few rows must not say much."""
+
+LEAST_SCALE, MOST_SCALE = 0.2, 3.0
+
+
+class Calibration(NamedTuple):
+    """`scale` b, and `offsets` a, (k,), which sum to 0; log-odds."""
+
+    scale: float
+    offsets: tuple[float, ...]
+
+    @classmethod
+    def none(cls, classes_count: int) -> Calibration:
+        return cls(1.0, (0.0,) * classes_count)
+
+
+def log_probabilities(p: Matrix) -> Matrix:
+    """(n, k), finite."""
+    return np.asarray(np.log(np.clip(p, SMALLEST, 1.0)))
+
+
+def calibrated(p: Matrix, calibration: Calibration) -> Matrix:
+    """(n, k) to (n, k); rows sum to 1."""
+    return np.asarray(softmax(calibration.scale * log_probabilities(p) + np.array(calibration.offsets), axis=1))
+
+
+def mixed(p_old: Matrix, p_new: Matrix, step: float, calibration: Calibration) -> Matrix:
+    """p_t for t = `step` in [0, 1], (n, k); rows sum to 1.
+
+    >>> mixed(np.array([[0.5, 0.5]]), np.array([[0.2, 0.8]]), 0.0, Calibration.none(2)).tolist()
+    [[0.5, 0.5]]
+    """
+    new = calibration.scale * log_probabilities(p_new) + np.array(calibration.offsets)
+    return np.asarray(softmax((1.0 - step) * log_probabilities(p_old) + step * new, axis=1))
+
+
+def fit_calibration(p: Matrix, classes: Classes) -> Calibration:
+    """The scale and offsets with the least log loss on rows that the model was not fitted on, (n, k) and (n,), n ≥
+    1."""
+    n, k = p.shape
+    scores, rows = log_probabilities(p), np.arange(n)
+    pull = RIDGE * 100.0 / n
+
+    def loss(values: Matrix) -> tuple[float, Matrix]:
+        scale, offsets = values[0], values[1:]
+        raw = scale * scores + offsets
+        logs = raw - logsumexp(raw, axis=1, keepdims=True)
+        change = np.exp(logs)
+        change[rows, classes] -= 1.0
+        slope = np.concatenate(([(change * scores).sum(axis=1).mean()], change.mean(axis=0)))
+        away = np.concatenate(([scale - 1.0], offsets))
+        return float(-logs[rows, classes].mean() + 0.5 * pull * away @ away), slope + pull * away
+
+    start = np.concatenate(([1.0], np.zeros(k)))
+    bounds = [(LEAST_SCALE, MOST_SCALE), *[(-5.0, 5.0)] * k]
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    offsets = found[1:] - found[1:].mean()
+    return Calibration(float(found[0]), tuple(offsets.tolist()))

@@ -1,0 +1,77 @@
+"""Rollouts begin once and move on once; judgements are links of the chain."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+import pytest
+
+from dissonance.contracts.updates import RolloutPhase
+from dissonance.errors import UnknownTask
+from dissonance.ports.rollouts import Rollout
+from dissonance.ports.store import Store
+from support.store import NO_TASK, StoreCase, with_task
+from support.updates import judged_update, rollout_of
+
+
+def moved(rollout: Rollout, phase: RolloutPhase) -> Rollout:
+    return msgspec.structs.replace(rollout, phase=phase, revision=rollout.revision + 1)
+
+
+def test_a_rollout_begins_only_while_no_other_is_live(case: StoreCase) -> None:
+    async def story(store: Store) -> None:
+        task_id = await with_task(store, case.make)
+        assert await store.rollout(task_id) is None
+        first, second = rollout_of(task_id, 2), rollout_of(task_id, 3)
+        assert await store.save_rollout(first)
+        assert not await store.save_rollout(first)
+        assert not await store.save_rollout(second)
+        assert await store.save_rollout(moved(first, RolloutPhase.ABANDONED))
+        assert await store.save_rollout(second)
+        assert await store.rollout(task_id) == second
+        assert await store.rollouts(task_id) == [second, moved(first, RolloutPhase.ABANDONED)]
+
+    case.tell(story)
+
+
+def test_of_two_replicas_one_moves_a_rollout_on(case: StoreCase) -> None:
+    async def story(one: Store, two: Store) -> None:
+        task_id = await with_task(one, case.make)
+        began = await asyncio.gather(*(store.save_rollout(rollout_of(task_id, 2)) for store in (one, two)))
+        assert sorted(began) == [False, True]
+        armed = moved(rollout_of(task_id, 2), RolloutPhase.ARMED)
+        abandoned = moved(rollout_of(task_id, 2), RolloutPhase.ABANDONED)
+        outcome = await asyncio.gather(one.save_rollout(armed), two.save_rollout(abandoned))
+        assert sorted(outcome) == [False, True]
+        assert await one.rollout(task_id) in (armed, abandoned)
+
+    case.tell_of_two(story)
+
+
+def test_rollout_of_a_task_that_is_not_there_is_refused(case: StoreCase) -> None:
+    async def story(store: Store) -> None:
+        with pytest.raises(UnknownTask):
+            await store.save_rollout(rollout_of(NO_TASK, 2))
+        with pytest.raises(UnknownTask):
+            await store.record_update(judged_update(NO_TASK), b"numbers")
+
+    case.tell(story)
+
+
+def test_a_judgement_is_one_link_of_the_chain_however_often_it_is_recorded(case: StoreCase) -> None:
+    async def story(store: Store) -> None:
+        task_id = await with_task(store, case.make)
+        event = case.make.judged(task_id)
+        await store.record_verdicts(task_id, case.make.verdict_rows(event), {})
+        first, second = judged_update(task_id, event_id="one"), judged_update(task_id, event_id="two")
+        assert await store.record_update(first, b"numbers of one") == 2
+        assert await store.record_update(second, b"numbers of two") == 3
+        assert await store.record_update(first, b"numbers of one") == 2
+        assert await store.updates(task_id) == [second, first]
+        assert await store.updates(task_id, 1) == [second]
+        assert await store.verify_chain(task_id) == 3
+        assert await store.evidence(task_id, 1) == [(2, b"numbers of one"), (3, b"numbers of two")]
+        assert await store.evidence(task_id, 0, 1) == [(1, b"numbers")]
+
+    case.tell(story)

@@ -1,0 +1,71 @@
+"""`dissonance policy`: what it reads and shows; the commands themselves run in the acceptance tests."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console, RenderableType
+
+from dissonance.cli.policy import (
+    chosen,
+    diff_answer,
+    diff_table,
+    history_table,
+    parse_changes,
+    policy_table,
+    read_changes,
+)
+from dissonance.contracts.policy import Policy
+from dissonance.contracts.policy_api import PolicyReply
+from dissonance.errors import PolicyInvalid
+
+AT = "2026-01-01T00:00:00.000000Z"
+VERSIONS = [
+    PolicyReply("toy", Policy(version=2, KL_eps=0.5), AT, "ann", "[wider]"),
+    PolicyReply("toy", Policy(version=1), AT, "bob", "created"),
+]
+
+
+def shown(what: RenderableType) -> str:
+    out = io.StringIO()
+    Console(file=out, width=80).print(what)
+    return out.getvalue()
+
+
+def test_changes_come_from_the_command_line_and_from_files(tmp_path: Path) -> None:
+    (tmp_path / "some.toml").write_text("KL_eps = 0.5\nwindow_by = 'rows'\n")
+    (tmp_path / "some.json").write_text('{"window_s": 60}')
+
+    assert parse_changes(["KL_eps = 0.5"]) == {"KL_eps": "0.5"}
+    assert read_changes(tmp_path / "some.toml") == {"KL_eps": 0.5, "window_by": "rows"}
+    assert read_changes(tmp_path / "some.json") == {"window_s": 60}
+
+
+@pytest.mark.parametrize("text", ["[1]", '{"KL_eps": null}', "nonsense"])
+def test_a_file_that_holds_no_values_is_refused_by_name(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "broken.json"
+    path.write_text(text)
+    with pytest.raises(PolicyInvalid, match="no values of a policy"):
+        read_changes(path)
+    with pytest.raises(PolicyInvalid, match="cannot be read"):
+        read_changes(tmp_path / "missing.json")
+    with pytest.raises(PolicyInvalid, match="no change"):
+        parse_changes([text])
+
+
+def test_a_version_is_found_or_the_ones_there_are_are_named() -> None:
+    assert chosen(VERSIONS, None).policy.version == 2 and chosen(VERSIONS, 1).by == "bob"
+    with pytest.raises(PolicyInvalid) as refusal:
+        chosen(VERSIONS, 9)
+    assert "1 to 2" in refusal.value.fix
+
+
+def test_tables_tell_what_changed_who_and_why() -> None:
+    diff = diff_answer(VERSIONS, 1, 2)
+
+    assert [(line.name, line.before, line.after) for line in diff.differences] == [("KL_eps", 0.02, 0.5)]
+    assert "KL_eps" in shown(diff_table(diff)) and "[wider]" in shown(diff_table(diff))
+    assert "(default 0.02)" in shown(policy_table(VERSIONS[0]))
+    assert "KL_eps 0.02" in shown(history_table("toy", VERSIONS))

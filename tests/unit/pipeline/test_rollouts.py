@@ -1,0 +1,279 @@
+"""An update on its way, with real models: canary, promotion, watch, and back, whoever is killed in between."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import pytest
+
+from dissonance.contracts.events import (
+    CandidateRegistered,
+    Event,
+    ModelPromoted,
+    ModelRolledBack,
+    RetrainRequested,
+    RolloutChanged,
+    UpdateJudged,
+)
+from dissonance.contracts.schema import Task
+from dissonance.contracts.updates import RetrainCause, RolloutPhase
+from dissonance.contracts.verdicts import UpdateVerdict
+from dissonance.decisions.pairs import find_version
+from dissonance.drills.demo.mischief import register_spoilt
+from dissonance.errors import GateRefused
+from dissonance.pipeline.judging import judge
+from dissonance.pipeline.promotion import promote, rollback
+from dissonance.pipeline.retrain import retrain
+from dissonance.pipeline.rollouts import Rollouts, begin
+from dissonance.pipeline.update import train
+from dissonance.ports.registry import ModelRole, ModelVersion
+from dissonance.ports.rollouts import Rollout
+from support.distributions import labelled_rows
+from support.workshop import Workshop, add_experience, create, frame, workshop, write
+
+LIMITS: dict[str, Any] = {
+    "canary_share": 0.5,
+    "canary_labels_min": 20,
+    "canary_max_s": 10_000,
+    "rollback_window_s": 5_000,
+    "cooling_off_s": 1_000,
+}
+
+
+class Place(NamedTuple):
+    work: Workshop
+    task: Task
+
+    def set_policy(self, **values: Any) -> None:
+        before = asyncio.run(self.work.store.policy(self.task.task_id))
+        after = msgspec.structs.replace(before, version=before.version + 1, **values)
+        asyncio.run(self.work.store.set_policy(self.task.task_id, after, reason="a test", by="a test"))
+
+    def version(self, number: int) -> ModelVersion:
+        return find_version(self.work.registry, self.task, number)
+
+    def in_production(self) -> int:
+        return self.work.registry.production(self.task.task_id, ModelRole.PROPOSER).version
+
+    def rollout(self) -> Rollout:
+        found = asyncio.run(self.work.store.rollout(self.task.task_id))
+        assert found is not None
+        return found
+
+    def begin(self, cause: str = "judged", **options: Any) -> list[Event]:
+        candidate, incumbent = self.version(2), self.version(1)
+        how = {"cause": cause, "by": "gate", "reason": "accepted", **options}
+        return asyncio.run(begin(self.work, self.task, candidate, incumbent, **how))
+
+    def advance(self) -> list[Event]:
+        return asyncio.run(Rollouts(self.work).advance(self.task.task_id))
+
+    def traffic(self, n: int, seed: int = 5, *, after_s: float = 1.0, **options: Any) -> None:
+        """n inputs some seconds later, each a microsecond after the other."""
+        self.work.clock.advance(after_s)
+        features, classes = labelled_rows(n, seed)
+        people = [f"seed-{seed}-{number}" for number in range(n)]
+        asyncio.run(add_experience(self.work, self.task, features, classes.tolist(), people, **options))
+        self.work.clock.advance(n / 1e6)
+
+    def paired(self, n: int, seed: int, right: tuple[bool, bool]) -> None:
+        digests = (self.version(2).digest, self.version(1).digest)
+        self.traffic(n, seed, models=digests, right=right)
+
+    def force_a_bad_model(self) -> None:
+        """Version 3 learnt from exchanged labels; its critic did not."""
+        assert asyncio.run(register_spoilt(self.work, self.task, seed=1)) == 3
+        with pytest.raises(GateRefused):
+            asyncio.run(promote(self.work, "small", 3, by="ann"))
+        asyncio.run(promote(self.work, "small", 3, by="ann", override="looks fine"))
+
+    def learn_wrongly(self) -> None:
+        features, classes = labelled_rows(3_000, 77)
+        people = [f"wrong-{number}" for number in range(3_000)]
+        wrong = [int(1 - each) for each in classes]
+        asyncio.run(add_experience(self.work, self.task, features, wrong, people))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """Version 2 is a candidate."""
+    work = workshop()
+    made = Place(work, create(work, write(tmp_path, frame())).task)
+    made.set_policy(**LIMITS)
+    asyncio.run(retrain(work, "small"))
+    return made
+
+
+def kinds(events: list[Event]) -> list[type[Event]]:
+    return [type(event) for event in events]
+
+
+def test_a_canary_moves_nothing_and_labels_in_its_favour_promote_it(place: Place) -> None:
+    assert kinds(place.begin()) == [RolloutChanged]
+    assert place.in_production() == 1
+    place.paired(30, 1, (True, False))
+    assert kinds(place.advance()) == [RolloutChanged, ModelPromoted]
+    assert place.in_production() == 2
+    assert place.rollout().phase is RolloutPhase.ARMED
+
+
+def test_a_canary_whose_labels_are_against_it_is_abandoned_and_nobody_noticed(place: Place) -> None:
+    place.begin()
+    place.paired(60, 1, (False, True))
+    assert kinds(place.advance()) == [RolloutChanged]
+    assert (place.in_production(), place.rollout().phase) == (1, RolloutPhase.ABANDONED)
+    assert place.advance() == []
+
+
+def test_a_promotion_whose_labels_turn_is_taken_back_and_then_the_task_cools_off(place: Place) -> None:
+    place.begin(at_once=True)
+    assert place.in_production() == 2
+    place.paired(60, 1, (False, True))
+    assert kinds(place.advance()) == [RolloutChanged, ModelRolledBack]
+    assert (place.in_production(), place.rollout().phase) == (1, RolloutPhase.ROLLED_BACK)
+    with pytest.raises(GateRefused, match="cools off"):
+        place.begin("another")
+    place.begin("by hand", at_once=True)
+    assert place.in_production() == 2
+
+
+def test_after_its_watch_a_promotion_is_settled(place: Place) -> None:
+    place.begin(at_once=True)
+    place.traffic(1, after_s=LIMITS["rollback_window_s"] + 1)
+    assert kinds(place.advance()) == [RolloutChanged]
+    assert (place.in_production(), place.rollout().phase) == (2, RolloutPhase.SETTLED)
+
+
+def test_a_bad_model_that_was_forced_is_taken_back_before_any_label(place: Place) -> None:
+    place.force_a_bad_model()
+    assert (place.in_production(), place.rollout().overridden) == (3, True)
+    place.traffic(400, 8, labelled=False)
+    assert kinds(place.advance()) == [RolloutChanged, ModelRolledBack]
+    assert place.in_production() == 1
+    assert "before labels came" in place.rollout().reason
+
+
+def test_a_model_whose_critic_learnt_the_same_wrong_labels_is_taken_back_by_the_old_ones_critic(place: Place) -> None:
+    place.learn_wrongly()
+    place.set_policy(KL_eps=10.0, golden_drop_max=1.0, slice_drop_max=1.0, calibration_rise_max=1.0)
+    asyncio.run(retrain(place.work, "small"))
+    asyncio.run(promote(place.work, "small", 3, by="ann"))
+    place.work.clock.advance(1)
+    place.traffic(400, 8, labelled=False)
+    assert kinds(place.advance()) == [RolloutChanged, ModelRolledBack]
+
+
+def test_the_same_few_inputs_over_and_over_take_nothing_back(place: Place) -> None:
+    place.force_a_bad_model()
+    features = np.tile(labelled_rows(5, 8)[0], (100, 1))
+    place.work.clock.advance(1)
+    people = [f"again-{number}" for number in range(500)]
+    asyncio.run(add_experience(place.work, place.task, features, [0] * 500, people, labelled=False))
+    place.work.clock.advance(1)
+    assert place.advance() == []
+
+
+def test_only_one_rollout_is_under_way_and_the_same_cause_begins_once(place: Place) -> None:
+    first, again = place.begin(), place.begin()
+    assert [event.event_id for event in first] == [event.event_id for event in again]
+    with pytest.raises(GateRefused, match="under way"):
+        place.begin("another")
+
+
+def test_a_move_that_was_cut_short_is_finished_by_whoever_looks_next(place: Place) -> None:
+    place.begin()
+    cut_short = msgspec.structs.replace(place.rollout(), phase=RolloutPhase.ARMED, revision=2)
+    assert asyncio.run(place.work.store.save_rollout(cut_short))
+    assert place.in_production() == 1
+    assert kinds(place.advance()) == [ModelPromoted]
+    assert place.in_production() == 2
+    taken_back = msgspec.structs.replace(cut_short, phase=RolloutPhase.ROLLED_BACK, revision=3)
+    assert asyncio.run(place.work.store.save_rollout(taken_back))
+    assert kinds(place.advance()) == [ModelRolledBack]
+    assert place.in_production() == 1
+
+
+def test_rolling_back_by_hand_ends_what_is_under_way(place: Place) -> None:
+    place.begin(at_once=True)
+    asyncio.run(rollback(place.work, "small", by="ann"))
+    assert (place.in_production(), place.rollout().phase) == (1, RolloutPhase.ROLLED_BACK)
+
+
+def request(place: Place, cause: RetrainCause = RetrainCause.HARM) -> RetrainRequested:
+    return RetrainRequested(
+        event_id="r" * 32,
+        task_id=place.task.task_id,
+        produced_at_us=place.work.clock.now_us(),
+        producer="evaluator",
+        reason="harm",
+        requested_by="evaluator",
+        cause=cause,
+    )
+
+
+def candidates(events: list[Event]) -> list[int]:
+    return [event.version for event in events if isinstance(event, CandidateRegistered)]
+
+
+def test_training_without_a_label_or_during_a_rollout_or_while_cooling_off_is_passed_over(place: Place) -> None:
+    place.work.clock.advance(1)
+    assert asyncio.run(train(place.work, request(place))) == []
+    place.traffic(200, 9)
+    place.begin()
+    assert asyncio.run(train(place.work, request(place))) == []
+    asyncio.run(rollback(place.work, "small", 1, by="ann"))
+    place.begin("again", at_once=True)
+    asyncio.run(rollback(place.work, "small", by="ann"))
+    assert asyncio.run(train(place.work, request(place))) == []
+    assert candidates(asyncio.run(train(place.work, request(place, RetrainCause.HAND)))) == [3]
+
+
+def test_a_candidate_that_was_registered_and_not_announced_is_announced_and_not_trained_again(place: Place) -> None:
+    place.work.clock.advance(1)
+    place.traffic(200, 9)
+    asked = request(place)
+    first = asyncio.run(train(place.work, asked))
+    again = asyncio.run(train(place.work, asked))
+    assert candidates(first) == candidates(again) == [3]
+    assert first[0].event_id == again[0].event_id
+    assert len(place.work.registry.versions(place.task.task_id, ModelRole.PROPOSER)) == 3
+
+
+def candidate(place: Place, number: int) -> CandidateRegistered:
+    return CandidateRegistered(
+        event_id=f"{number:032x}",
+        task_id=place.task.task_id,
+        produced_at_us=0,
+        producer="learner",
+        version=number,
+        model_digest=place.version(number).digest,
+        parent_version=1,
+        reason="harm",
+        numbers={},
+    )
+
+
+def test_a_good_candidate_is_judged_once_and_sent_into_its_canary(place: Place) -> None:
+    said = asyncio.run(judge(place.work, candidate(place, 2)))
+    again = asyncio.run(judge(place.work, candidate(place, 2)))
+    assert kinds(said) == kinds(again) == [UpdateJudged, RolloutChanged]
+    assert said[0] == again[0]
+    assert len(asyncio.run(place.work.store.updates(place.task.task_id))) == 1
+    assert asyncio.run(place.work.store.verify_chain(place.task.task_id)) == 1
+    assert place.rollout().phase is RolloutPhase.CANARY
+
+
+def test_a_bad_candidate_is_refused_with_every_rules_numbers_and_goes_nowhere(place: Place) -> None:
+    place.learn_wrongly()
+    place.set_policy(KL_eps=10.0)
+    asyncio.run(retrain(place.work, "small"))
+    (judged,) = asyncio.run(judge(place.work, candidate(place, 3)))
+    assert isinstance(judged, UpdateJudged)
+    assert judged.verdict is UpdateVerdict.REFUSED
+    assert len(judged.findings) == 4
+    assert not all(finding.holds for finding in judged.findings)
+    assert asyncio.run(place.work.store.rollout(place.task.task_id)) is None

@@ -1,0 +1,174 @@
+"""Values of the policy that updates are made, judged and rolled out by: only the value changes, and what becomes."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import numpy as np
+import pytest
+
+from dissonance.contracts.policy import Policy
+from dissonance.contracts.updates import RolloutPhase
+from dissonance.contracts.verdicts import UpdateVerdict
+from dissonance.decisions.rollouts import Believed, next_step
+from dissonance.decisions.updates.numbers import SliceChange, UpdateNumbers
+from dissonance.decisions.updates.verdict import judge_update
+from dissonance.pipeline.event_time import cools_off
+from dissonance.pipeline.moving import Unseen, move
+from dissonance.pipeline.promotion import promote
+from dissonance.pipeline.retrain import retrain
+from dissonance.pipeline.training import LabelledRows
+from dissonance.ports.rollouts import PairedCounts
+from dissonance.roles.meta.decide import weight
+from support.distributions import labelled_rows
+from support.judged_numbers import change, numbers
+from support.updates import rollout_of
+from support.workshop import Workshop, add_experience, create, frame, workshop, write
+
+SECOND_US = 1_000_000
+TASK_ID = "0" * 31 + "1"
+
+
+def failed(given: UpdateNumbers, **values: Any) -> list[str]:
+    """The rules that refuse."""
+    verdict, findings = judge_update(given, Policy(**values))
+    names = [finding.rule for finding in findings if not finding.holds]
+    assert (verdict is UpdateVerdict.ACCEPTED) == (not names)
+    return names
+
+
+def test_golden_drop_max_is_how_much_golden_accuracy_an_update_may_lose() -> None:
+    worse = numbers(golden=change(100))
+    assert failed(worse, golden_drop_max=0.02) == []
+    assert failed(worse, golden_drop_max=0.005) == ["GoldenNonInferiority"]
+
+
+def test_slice_drop_max_is_how_much_accuracy_a_slice_may_lose() -> None:
+    worse = numbers(slices=(SliceChange("sex", "1", change(60, 1_000)),))
+    assert failed(worse, slice_drop_max=0.07) == []
+    assert failed(worse, slice_drop_max=0.05) == ["NoSliceWorse"]
+
+
+def test_calibration_rise_max_is_how_much_less_calibrated_an_update_may_be() -> None:
+    worse = numbers(candidate_calibration_error=0.05)
+    assert failed(worse, calibration_rise_max=0.031) == []
+    assert failed(worse, calibration_rise_max=0.029) == ["CalibrationNotWorse"]
+
+
+def test_kl_eps_is_how_far_an_update_may_go_and_how_far_it_goes(tmp_path: Path) -> None:
+    assert failed(numbers(kl=0.03), KL_eps=0.031) == []
+    assert failed(numbers(kl=0.03), KL_eps=0.029) == ["KLBound"]
+    near, far = (made(tmp_path, KL_eps=eps) for eps in (0.001, 0.05))
+    assert near["kl"] == pytest.approx(0.001, rel=0.01)
+    assert far["kl"] > near["kl"]
+    assert far["step"] > near["step"]
+
+
+class Constant:
+    """Answers every row alike."""
+
+    def __init__(self, yes: float) -> None:
+        self.yes = yes
+
+    def probabilities(self, features: Any) -> Any:
+        return np.tile([1.0 - self.yes, self.yes], (len(features), 1))
+
+
+class BelievesNothing:
+    """Its dissonance is the proposer's confidence."""
+
+    def confidence(self, features: Any, probabilities: Any) -> Any:
+        return np.zeros(len(features))
+
+
+def test_lambda_in_force_pulls_the_step_back_where_dissonance_is_above_the_target() -> None:
+    features, classes = np.zeros((400, 1)), np.array([1, 1, 1, 0] * 100)
+    new: Any = Constant(0.9)
+    held = Unseen(LabelledRows(features, classes), new.probabilities(features))
+    nothing = Unseen(held.rows.at(np.array([], dtype=np.int64)), np.empty((0, 2)))
+
+    def step(**values: Any) -> float:
+        old, critic = cast(Any, Constant(0.6)), cast(Any, BelievesNothing())
+        return move(old, critic, new, held, nothing, features, Policy(KL_eps=1.0, D_target=0.0, **values)).step
+
+    assert step(lambda_in_force=0.0, lambda_max=1.0) == 1.0
+    assert step(lambda_in_force=1.0, lambda_max=1.0) < 0.5
+
+
+def test_lambda_max_is_the_weight_that_a_penalty_that_pays_gets() -> None:
+    pays = {"penalty_gain": 0.01, "penalty_gain_error": 0.001}
+    assert weight(pays, Policy(lambda_max=0.05)).value == 0.05
+    assert weight(pays, Policy(lambda_max=0.02)).value == 0.02
+
+
+def made(folder: Path, **values: Any) -> dict[str, float]:
+    """The numbers of an update of a small task after rows that contradict what it learnt."""
+    work = workshop()
+    task = create(work, write(folder, frame())).task
+    features, classes = labelled_rows(600, 77)
+    people = [f"new-{number}" for number in range(600)]
+    asyncio.run(add_experience(work, task, features, [int(1 - each) for each in classes], people))
+    set_policy(work, task.task_id, **values)
+    return asyncio.run(retrain(work, "small")).numbers
+
+
+def set_policy(work: Workshop, task_id: str, **values: Any) -> None:
+    before = asyncio.run(work.store.policy(task_id))
+    after = msgspec.structs.replace(before, version=before.version + 1, **values)
+    asyncio.run(work.store.set_policy(task_id, after, reason="a test", by="a test"))
+
+
+def stepped(phase: RolloutPhase, paired: PairedCounts, now_s: int = 0, **values: Any) -> RolloutPhase | None:
+    rollout = rollout_of(TASK_ID, 2, phase)
+    step = next_step(rollout, paired, None, now_s * SECOND_US, Policy(**values))
+    return None if step is None else step.phase
+
+
+def test_canary_labels_min_is_how_many_labels_a_canary_needs_before_anything_is_decided() -> None:
+    better = PairedCounts(20, 20, 0, 0)
+    assert stepped(RolloutPhase.CANARY, better, canary_labels_min=40) is RolloutPhase.ARMED
+    assert stepped(RolloutPhase.CANARY, better, canary_labels_min=41) is None
+
+
+def test_canary_max_s_is_when_an_undecided_canary_ends() -> None:
+    undecided = PairedCounts(50, 3, 2, 0)
+    assert stepped(RolloutPhase.CANARY, undecided, 600, canary_max_s=601) is None
+    assert stepped(RolloutPhase.CANARY, undecided, 600, canary_max_s=600) is RolloutPhase.ARMED
+
+
+def test_rollback_window_s_is_how_long_a_promotion_is_watched() -> None:
+    nothing = PairedCounts(0, 0, 0, 0)
+    assert stepped(RolloutPhase.ARMED, nothing, 600, rollback_window_s=601) is None
+    assert stepped(RolloutPhase.ARMED, nothing, 600, rollback_window_s=600) is RolloutPhase.SETTLED
+
+
+def test_harm_margin_is_how_much_worse_a_promotion_may_seem_before_labels() -> None:
+    rollout, believed = rollout_of(TASK_ID, 2, RolloutPhase.ARMED), Believed(500, -0.05, 0.01)
+    nothing = PairedCounts(0, 0, 0, 0)
+    step = next_step(rollout, nothing, believed, 0, Policy(harm_margin=0.01))
+    assert step is not None
+    assert step.phase is RolloutPhase.ROLLED_BACK
+    assert next_step(rollout, nothing, believed, 0, Policy(harm_margin=0.03)) is None
+
+
+def test_cooling_off_s_is_how_long_nothing_is_promoted_by_itself_after_a_rollback() -> None:
+    rolled_back = rollout_of(TASK_ID, 2, RolloutPhase.ROLLED_BACK)
+    assert cools_off(rolled_back, 600 * SECOND_US, 601)
+    assert not cools_off(rolled_back, 600 * SECOND_US, 600)
+
+
+@pytest.mark.parametrize(("share", "phase"), [(0.25, RolloutPhase.CANARY), (0.0, RolloutPhase.ARMED)])
+def test_canary_share_is_of_requests_that_a_candidate_answers_first_and_0_is_no_canary(
+    tmp_path: Path, share: float, phase: RolloutPhase
+) -> None:
+    work = workshop()
+    task = create(work, write(tmp_path, frame())).task
+    set_policy(work, task.task_id, canary_share=share)
+    asyncio.run(retrain(work, "small"))
+    asyncio.run(promote(work, "small", 2, by="a test", canary=True))
+    rollout = asyncio.run(work.store.rollout(task.task_id))
+    assert rollout is not None
+    assert (rollout.phase, rollout.share) == (phase, share)
