@@ -6,6 +6,7 @@ In sets without a natural slice, source and target are drawn along a principal c
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ DATA = Path(__file__).parent.parent / "data"
 ACS_NUMBERS = ("AGEP", "SCHL")
 STEEPNESS = 2.0
 """Of the logistic draw, per standard deviation of the component."""
+RARE = 0.1
+"""Share of a slice that is drawn to the other side."""
 
 
 @cache
@@ -100,7 +103,18 @@ def married(frame: pd.DataFrame) -> Any:
     return frame["marital_status"].str.startswith("Married")
 
 
-CASES = [
+def mostly(case: Case) -> Case:
+    """The same slice with some of either side on the other: a group that the model hardly met becomes the many."""
+    rule = case.source
+
+    def source(frame: pd.DataFrame) -> Any:
+        inside = frame.eval(rule) if isinstance(rule, str) else rule(frame)
+        return np.where(np.asarray(inside, dtype=bool), 1.0 - RARE, RARE)
+
+    return replace(case, name=f"{case.name}-mostly", source=source, target=lambda frame: np.ones(len(frame)))
+
+
+SLICES = [
     of_acs("schooling", "SCHL >= 20", "SCHL < 20"),
     of_acs("foreign-born", lambda f: f["NATIVITY"] == 1, lambda f: f["NATIVITY"] == 2),
     of_acs("years", "year == 2015", "year == 2018"),
@@ -117,6 +131,11 @@ CASES = [
     of_california("south", "Latitude >= 36", "Latitude < 36"),
     of_california("inland", "Longitude < -120", "Longitude >= -120"),
     of_california("old-houses", "HouseAge < 30", "HouseAge >= 30"),
+]
+
+CASES = [
+    *SLICES,
+    *map(mostly, SLICES),
     *components("satimage", 0, 1),
     *components("penbased", 0, 1),
     *components("optdigits", 0),
