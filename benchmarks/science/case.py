@@ -18,10 +18,11 @@ string is an expression of `DataFrame.eval`."""
 
 @dataclass(frozen=True)
 class Case:
-    """`load` gives a DataFrame with the column `label`; the others are inputs, unless their name is in `without`. A text, truth value or pandas category is a category, other columns are numbers, what is empty is missing.
+    """`load` gives a DataFrame with the column `label`; the others are inputs, unless their name is in `without`.
 
-    A row that both rules take goes to the source. `dataset` names what cases have in common: constants are
-    chosen with all cases of a data set left out. It is the name of the loader when left empty.
+    A text, truth value or pandas category is a category, other columns are numbers, what is empty is missing. A row
+    that both rules take goes to the source. `dataset` names what cases have in common: constants are chosen with all
+    cases of a data set left out. It is the name of the loader when left empty.
     """
 
     name: str

@@ -114,6 +114,11 @@ def mostly(case: Case) -> Case:
     return replace(case, name=f"{case.name}-mostly", source=source, target=lambda frame: np.ones(len(frame)))
 
 
+def hidden(case: Case, *columns: str) -> Case:
+    """The same slice with the columns that tell it from the rest kept from the model and from whoever watches it."""
+    return replace(case, name=f"{case.name}-hidden", without=(*case.without, *columns))
+
+
 SLICES = [
     of_acs("schooling", "SCHL >= 20", "SCHL < 20"),
     of_acs("foreign-born", lambda f: f["NATIVITY"] == 1, lambda f: f["NATIVITY"] == 2),
@@ -133,9 +138,26 @@ SLICES = [
     of_california("old-houses", "HouseAge < 30", "HouseAge >= 30"),
 ]
 
+TELLTALES = {
+    "acs-schooling": ("SCHL",),
+    "acs-foreign-born": ("NATIVITY", "CIT"),
+    "acs-disability": ("DIS", "DEAR", "DEYE", "DREM"),
+    "acs-women": ("SEX",),
+    "adult-married": ("marital_status", "relationship"),
+    "adult-hours": ("hours_per_week",),
+    "adult-schooling": ("education", "education_num"),
+    "adult-older": ("age",),
+    "adult-women": ("sex", "relationship"),
+    "california-north": ("Latitude", "Longitude"),
+    "california-south": ("Latitude", "Longitude"),
+    "california-inland": ("Latitude", "Longitude"),
+    "california-old-houses": ("HouseAge",),
+}
+
 CASES = [
     *SLICES,
     *map(mostly, SLICES),
+    *(hidden(case, *TELLTALES[case.name]) for case in SLICES if case.name in TELLTALES),
     *components("satimage", 0, 1),
     *components("penbased", 0, 1),
     *components("optdigits", 0),
