@@ -80,6 +80,29 @@ bench-store: setup ## Rows per second into the experience store, by INSERT from 
 bench-soak: setup ## A million rows through all roles: memory, lag, loss (20 minutes; ROWS=20000 for one)
 	@$(BIN)/dissonance drill bench-soak $(if $(ROWS),--rows $(ROWS)) $(if $(ROWS_PER_S),--rows-per-s $(ROWS_PER_S))
 
+.PHONY: bench-science
+bench-science: setup .venv-nannyml/.stamp ## Estimates, labels, updates on real shifts, beside NannyML and others (CASES=path/to/cases.py for yours)
+	@PYTHONPATH=benchmarks $(BIN)/python -m science.run $(if $(CASES),--cases "$(CASES)") $(if $(SEEDS),--seeds "$(SEEDS)") \
+	  $(if $(WINDOWS),--windows $(WINDOWS)) $(if $(JOBS),--jobs $(JOBS)) $(if $(PARTS),--parts "$(PARTS)") \
+	  $(if $(KEEP_GOING),--keep-going)
+
+# NannyML needs older versions of what the package needs, and Python 3.11 or 3.12: an environment of its own.
+.venv-nannyml/.stamp: benchmarks/requirements-nannyml.txt
+	@for candidate in $(if $(PYTHON),"$(PYTHON)") $(BIN)/python python3.12 python3.11 python3; do \
+	  if "$$candidate" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null; then \
+	    "$$candidate" -m venv --clear .venv-nannyml; found=yes; break; \
+	  fi; \
+	done; \
+	if [ -z "$${found:-}" ]; then \
+	  echo "NannyML runs on Python 3.11 and 3.12 only, and neither was found." >&2; \
+	  echo "Install one and name it: make bench-science PYTHON=/path/to/python3.12" >&2; \
+	  exit 1; \
+	fi
+	@echo "Installing NannyML into .venv-nannyml, beside the package's own environment; the first time this takes minutes."
+	.venv-nannyml/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	  -r benchmarks/requirements-nannyml.txt
+	@touch $@
+
 .PHONY: drill-startup
 drill-startup: setup ## Seconds until `dissonance up` is ready, and the memory of the whole embedded system
 	@$(BIN)/dissonance drill startup
@@ -94,12 +117,14 @@ drill-nothing-lost: setup ## Kill roles and engines mid-stream, then account for
 	.venv-tools/bin/python -m pip install --quiet --disable-pip-version-check uv
 
 .PHONY: lock
-lock: .venv-tools/bin/uv ## Resolve requirements.lock anew from pyproject.toml, with hashes
+lock: .venv-tools/bin/uv ## Resolve requirements.lock anew from pyproject.toml, with hashes; NannyML's too
 	.venv-tools/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --group dev pyproject.toml \
 	  -o requirements.lock --custom-compile-command "make lock"
+	.venv-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  benchmarks/requirements-nannyml.in -o benchmarks/requirements-nannyml.txt --custom-compile-command "make lock"
 
 .PHONY: clean
 clean: ## Remove .venv and everything that was built or cached (never your data folder)
-	rm -rf .venv .venv-tools .coverage .coverage.* htmlcov build dist .mypy_cache .ruff_cache .pytest_cache \
+	rm -rf .venv .venv-tools .venv-nannyml .coverage .coverage.* htmlcov build dist .mypy_cache .ruff_cache .pytest_cache \
 	  .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
