@@ -11,9 +11,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from dissonance.errors import InvalidDataFile
 from dissonance.science.arrays import Classes, Matrix, Vector
 from dissonance.science.proposer import LightGBMProposer, fit_lightgbm
-from science.case import Case, Rule
+from science.case import Case
+from science.check import check_sides, checked_frame, checked_share
 
 MOST_TRAIN = 8_000
 MOST_REFERENCE = 5_000
@@ -55,25 +57,29 @@ class Prepared(NamedTuple):
 
     @property
     def classes_count(self) -> int:
-        return self.reference.p.shape[1]
+        return int(self.reference.p.shape[1])
 
 
 def prepare(case: Case, seed: int) -> Prepared:
-    frame = case.load().reset_index(drop=True)
+    frame = checked_frame(case)
     # Numbers, not the hash of the name, which differs between processes.
     generator = np.random.default_rng([seed, *case.name.encode()])
     source, target = _sides(case, frame, generator)
+    check_sides(case, len(source), len(target))
     labels = pd.Series(pd.Categorical(frame[case.label])).cat.codes.to_numpy(dtype=np.int64)
     inputs = frame.drop(columns=[case.label, *case.without])
     features, sizes = encoded(inputs, source)
     known = np.unique(labels[source])
     if len(known) < 2:
-        raise ValueError(f"case {case.name}: its source has one class only")
+        raise InvalidDataFile(
+            "its source has one class only", where=f"case {case.name}", fix="widen the rule of its source"
+        )
     # Classes that the source does not have cannot be answered: their rows are left out.
     position = np.full(labels.max() + 1, -1)
     position[known] = np.arange(len(known))
     labels = position[labels]
     source, target = source[labels[source] >= 0], target[labels[target] >= 0]
+    check_sides(case, len(source), len(target))
     generator.shuffle(source)
     generator.shuffle(target)
     half, quarter = len(source) // 2, len(source) // 4
@@ -107,7 +113,8 @@ def encoded(inputs: pd.DataFrame, known: np.ndarray) -> tuple[Matrix, tuple[int,
     for name in inputs.columns:
         column = inputs[name]
         if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
-            columns.append(column.to_numpy(dtype=np.float64, na_value=np.nan))
+            numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+            columns.append(np.where(np.isinf(numbers), np.nan, numbers))
             sizes.append(0)
             continue
         values = sorted(column.iloc[known].dropna().unique(), key=str)
@@ -118,11 +125,6 @@ def encoded(inputs: pd.DataFrame, known: np.ndarray) -> tuple[Matrix, tuple[int,
 
 
 def _sides(case: Case, frame: pd.DataFrame, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    in_source = generator.random(len(frame)) < _share(case.source, frame)
-    in_target = (generator.random(len(frame)) < _share(case.target, frame)) & ~in_source
+    in_source = generator.random(len(frame)) < checked_share(case, case.source, frame)
+    in_target = (generator.random(len(frame)) < checked_share(case, case.target, frame)) & ~in_source
     return np.flatnonzero(in_source), np.flatnonzero(in_target)
-
-
-def _share(rule: Rule, frame: pd.DataFrame) -> Vector:
-    value = frame.eval(rule) if isinstance(rule, str) else rule(frame)
-    return np.asarray(pd.Series(np.asarray(value)).fillna(0), dtype=np.float64)

@@ -1,37 +1,18 @@
-"""The figures of the demo's report, as inline SVG that takes its text and grid colours from the page.
-
-Matplotlib's Figure objects on its SVG canvas; pyplot, with its global state, is not used.
-"""
+"""The figures of the demo's report."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from io import StringIO
 from typing import Any
-
-import matplotlib
-import matplotlib.backends.backend_svg
-import matplotlib.dates
-import matplotlib.figure
 
 from dissonance.contracts.times import to_us
 from dissonance.contracts.window_api import WindowReply
 from dissonance.drills.demo.compare import Compared
 from dissonance.drills.demo.result import DemoResult
 from dissonance.drills.demo.story import FALL, RETURN, STREAM, Span
+from dissonance.drills.figures import BLUE, GREEN, GREY, HEIGHT, INK, ORANGE, PURPLE, axes_svg, plots
 from dissonance.science.proportions import Interval, wilson_interval
-
-plots: Any = matplotlib
-"""Half of matplotlib is annotated; as a whole it is not."""
-
-WIDTH, HEIGHT = 8.6, 3.1  # inches
-INK, GRID = "#010203", "#040506"
-"""Stand for the page's own colours; replaced in the SVG, so that the figure reads in light and dark."""
-
-BLUE, ORANGE, GREEN, PURPLE, GREY = "#3f83c6", "#d9702e", "#2f9e72", "#a367b1", "#8a8f98"
-"""Readable on white and on near-black; told apart by the colour-blind too (after Okabe and Ito 2008)."""
 
 REASON_COLOURS = {
     "agreed": GREEN,
@@ -47,24 +28,6 @@ REASON_COLOURS = {
 }
 SMOOTHED = 6
 """Windows in a moving mean: one of five days is too small to show a difference of some points by itself."""
-STYLE = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "dissonance",
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 9,
-    "axes.edgecolor": GRID,
-    "axes.labelcolor": INK,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "grid.color": GRID,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-}
 
 
 def beside_chart(result: DemoResult) -> str:
@@ -80,7 +43,7 @@ def beside_chart(result: DemoResult) -> str:
         axes.set_ylabel("share of right answers")
         _time_axis(axes, result)
 
-    return _svg(draw, "Accuracy of the managed and of the frozen model, by event time")
+    return axes_svg(draw, "Accuracy of the managed and of the frozen model, by event time")
 
 
 def accuracy_chart(result: DemoResult) -> str:
@@ -109,7 +72,7 @@ def accuracy_chart(result: DemoResult) -> str:
         axes.set_ylabel("share of right answers")
         _time_axis(axes, result)
 
-    return _svg(draw, "Estimated and checked accuracy of the managed model, by event time")
+    return axes_svg(draw, "Estimated and checked accuracy of the managed model, by event time")
 
 
 def label_chart(result: DemoResult) -> str:
@@ -127,7 +90,7 @@ def label_chart(result: DemoResult) -> str:
         axes.set_ylabel("labels of a window")
         _time_axis(axes, result)
 
-    return _svg(draw, "Labels bought, by window of event time", 0.75 * HEIGHT)
+    return axes_svg(draw, "Labels bought, by window of event time", 0.75 * HEIGHT)
 
 
 def doubt_chart(result: DemoResult) -> str:
@@ -147,7 +110,7 @@ def doubt_chart(result: DemoResult) -> str:
         axes.set_ylim(bottom=0)
         _time_axis(axes, result)
 
-    return _svg(draw, "Doubt by window of event time")
+    return axes_svg(draw, "Doubt by window of event time")
 
 
 def dissonance_chart(result: DemoResult) -> str:
@@ -160,7 +123,7 @@ def dissonance_chart(result: DemoResult) -> str:
         axes.set_ylim(bottom=0)
         _time_axis(axes, result)
 
-    return _svg(draw, "Dissonance by window of event time", 0.75 * HEIGHT)
+    return axes_svg(draw, "Dissonance by window of event time", 0.75 * HEIGHT)
 
 
 def verdict_chart(result: DemoResult) -> str:
@@ -186,7 +149,7 @@ def verdict_chart(result: DemoResult) -> str:
         axes.set_ylabel("rows")
         _time_axis(axes, result)
 
-    return _svg(draw, "Verdicts of the gate by reason and window of event time")
+    return axes_svg(draw, "Verdicts of the gate by reason and window of event time")
 
 
 def comparison_chart(compared: Sequence[Compared]) -> str:
@@ -212,7 +175,7 @@ def comparison_chart(compared: Sequence[Compared]) -> str:
         axes.grid(axis="x", visible=False)
         axes.legend(loc="upper left", ncols=2)
 
-    return _svg(draw, "Accuracy of the managed and of the frozen model on the same rows")
+    return axes_svg(draw, "Accuracy of the managed and of the frozen model on the same rows")
 
 
 def _time_axis(axes: Any, result: DemoResult) -> None:
@@ -250,29 +213,6 @@ def _pooled_checks(windows: Sequence[WindowReply]) -> list[tuple[datetime, Inter
         if checked:
             pooled.append((_middles(group)[len(group) // 2], wilson_interval(right, checked)))
     return pooled
-
-
-def _svg(draw: Callable[[Any], None], title: str, height: float = HEIGHT) -> str:
-    with plots.rc_context(STYLE):
-        figure = plots.figure.Figure(figsize=(WIDTH, height), layout="constrained")
-        figure.patch.set_alpha(0.0)
-        axes = figure.add_subplot()
-        axes.patch.set_alpha(0.0)
-        draw(axes)
-        text = StringIO()
-        plots.backends.backend_svg.FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None})
-    return inline_svg(text.getvalue(), title)
-
-
-def inline_svg(document: str, title: str) -> str:
-    """The `<svg>` element alone, scalable, in the page's colours and fonts, with a name for screen readers."""
-    body = document[document.index("<svg") :]
-    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.S)
-    body = re.sub(
-        r'^<svg [^>]*?viewBox="([^"]*)"[^>]*>', rf'<svg role="img" aria-label="{title}" viewBox="\1">', body, count=1
-    )
-    body = re.sub(r"font: ([0-9.]+)px [^;\"]*", r"font-size: \1px", body)
-    return body.replace(INK, "currentColor").replace(GRID, "var(--grid)")
 
 
 def _middles(windows: Sequence[WindowReply]) -> list[datetime]:

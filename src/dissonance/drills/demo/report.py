@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from html import escape
 
 import msgspec
@@ -21,24 +21,8 @@ from dissonance.drills.demo.compare import Compared
 from dissonance.drills.demo.people import DELAY_US
 from dissonance.drills.demo.result import DemoResult
 from dissonance.drills.demo.story import BACK, STREAM, STRETCH
+from dissonance.drills.page import figure, page, prose, section, table
 
-STYLE = """
-:root{color-scheme:light dark;--ink:#1d2128;--paper:#fff;--soft:#5c6470;--grid:#d9dde3;--good:#1f7a4d;--bad:#b3261e}
-@media(prefers-color-scheme:dark){:root{--ink:#e7e9ed;--paper:#15181d;--soft:#a0a7b3;--grid:#363c46;--good:#58c893;
---bad:#ff8a80}}
-@media print{:root{--ink:#000;--paper:#fff;--soft:#444;--grid:#ccc;--good:#1f7a4d;--bad:#b3261e}
-figure,table,section{break-inside:avoid}}
-body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:54rem;margin:2rem auto;
-padding:0 1rem}
-h1{font-size:1.7rem;margin-bottom:.2rem}h2{font-size:1.2rem;margin:2.2rem 0 .4rem}p{margin:.5rem 0}
-.soft,figcaption{color:var(--soft);font-size:.9rem}.good{color:var(--good)}.bad{color:var(--bad)}
-figure{margin:1rem 0}svg{width:100%;height:auto;color:var(--ink)}
-table{border-collapse:collapse;width:100%;font-size:.92rem;margin:.6rem 0}
-th,td{text-align:left;padding:.3rem .6rem .3rem 0;border-bottom:1px solid var(--grid);vertical-align:top}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
-.lead{display:grid;grid-template-columns:repeat(auto-fit,minmax(12rem,1fr));gap:.8rem;margin:1.2rem 0}
-.lead div{border:1px solid var(--grid);border-radius:.4rem;padding:.7rem .9rem}.lead b{display:block;font-size:1.5rem}
-"""
 GIB = 2**30
 
 
@@ -49,55 +33,49 @@ def render_report(result: DemoResult) -> str:
     """The whole page. Everything that is not ours is escaped; nothing is fetched from anywhere."""
     sections = (
         _headline(result),
-        _section("What happened", _story(result)),
-        _section(
+        section("What happened", _story(result)),
+        section(
             "The managed model beside the frozen one",
-            _figure(
+            figure(
                 beside_chart(result),
                 "Both answered the same rows; the managed model before any label of a row was asked for. Moving means "
                 "over six windows, counted with all labels, which the system does not have.",
             ),
-            _figure(comparison_chart(result.compared), "The same, by period, with 95 % intervals."),
+            figure(comparison_chart(result.compared), "The same, by period, with 95 % intervals."),
             _comparison(result.compared),
         ),
-        _section("What the loop did, in its own words", _happenings(result)),
-        _section(
+        section("What the loop did, in its own words", _happenings(result)),
+        section(
             "What the system knew",
-            _figure(
+            figure(
                 accuracy_chart(result),
                 "The estimate is the critic's mean belief in the answers; it needs no label. The random check is the "
                 "uniform share of the labels bought, agreed inputs included.",
             ),
-            _figure(label_chart(result), "Labels that were bought, by event time of their input."),
+            figure(label_chart(result), "Labels that were bought, by event time of their input."),
             _labels(result),
         ),
-        _section(
+        section(
             "Doubt and dissonance",
-            _figure(doubt_chart(result), "Doubt is one minus the critic's belief in an answer."),
-            _figure(
+            figure(doubt_chart(result), "Doubt is one minus the critic's belief in an answer."),
+            figure(
                 dissonance_chart(result),
                 "Dissonance is the total variation distance between the model's own distribution and the critic's: how "
                 "far the model misjudges itself. A coin flip that knows it is one has doubt 0.5 and dissonance 0.",
             ),
         ),
-        _section(
+        section(
             "Verdicts of the gate on inputs",
-            _figure(verdict_chart(result), "Blocked rows are kept, and never learnt from."),
+            figure(verdict_chart(result), "Blocked rows are kept, and never learnt from."),
             _reasons(result),
         ),
-        _section("The policy, and the weight of the penalty", _policies(result)),
-        _section("Where every prediction is", _accounting(result)),
-        _section("What was measured, and how", _method(result)),
-        _section("Settings", _settings(result)),
-        _section("The data", _prose(PROVENANCE)),
+        section("The policy, and the weight of the penalty", _policies(result)),
+        section("Where every prediction is", _accounting(result)),
+        section("What was measured, and how", _method(result)),
+        section("Settings", _settings(result)),
+        section("The data", prose(PROVENANCE)),
     )
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>dissonance demo</title><style>{STYLE}</style></head><body>\n"
-        + "\n".join(sections)
-        + "\n</body></html>\n"
-    )
+    return page("dissonance demo", sections)
 
 
 def _headline(result: DemoResult) -> str:
@@ -128,7 +106,7 @@ def _headline(result: DemoResult) -> str:
 
 def _story(result: DemoResult) -> str:
     mischief, labels = result.mischief, result.labels
-    return _prose(
+    return prose(
         f"""
         A model learns from {result.training_rows:,} adults of the census survey of 2015 in Massachusetts who is
         employed. Its sample reached few people in group quarters (prisons, nursing homes, barracks, dormitories):
@@ -170,18 +148,18 @@ def _own_promotions(result: DemoResult) -> list[int]:
 
 def _happenings(result: DemoResult) -> str:
     rows = [(_day(each.event_time_us), each.kind.replace("_", " "), each.text) for each in result.happenings]
-    return _table(("event time", "what", "told on the bus"), rows, numbers=set())
+    return table(("event time", "what", "told on the bus"), rows, numbers=set())
 
 
 def _labels(result: DemoResult) -> str:
     rows = [(name.replace("_", " "), f"{count:,}") for name, count in sorted(result.labels.asked.items())]
     rows.append(("budget of the three years", f"{result.labels.budget:,}"))
-    return _table(("asked as", "labels"), rows, numbers={1})
+    return table(("asked as", "labels"), rows, numbers={1})
 
 
 def _policies(result: DemoResult) -> str:
     rows = [(str(each.version), each.by, each.reason, f"{each.lambda_in_force:g}") for each in result.policies]
-    return _table(("version", "by", "why", "weight of the penalty, λ"), rows, numbers={0, 3})
+    return table(("version", "by", "why", "weight of the penalty, λ"), rows, numbers={0, 3})
 
 
 def _day(time_us: int) -> str:
@@ -198,7 +176,7 @@ def _reasons(result: DemoResult) -> str:
         key = (count.verdict, count.reason)
         totals[key] = totals.get(key, 0) + count.rows
     rows = [(verdict, reason.replace("_", " "), f"{n:,}") for (verdict, reason), n in sorted(totals.items())]
-    return _table(("verdict", "reason", "rows of the stream"), rows, numbers={2})
+    return table(("verdict", "reason", "rows of the stream"), rows, numbers={2})
 
 
 def _comparison(compared: Iterable[Compared]) -> str:
@@ -212,7 +190,7 @@ def _comparison(compared: Iterable[Compared]) -> str:
         )
         for c in compared
     ]
-    return _table(
+    return table(
         ("period", "rows", "frozen (95 %)", "managed (95 %)", "gain in points, paired (95 %)"), rows, numbers={1}
     )
 
@@ -235,14 +213,14 @@ def _accounting(result: DemoResult) -> str:
         ("links of the hash chain of verdicts, verified", f"{a.verdict_chain_links:,}"),
         ("requests, and how many were sent again", f"{a.requests:,}, {a.retries:,}"),
     ]
-    return _table(("what", "how many"), rows, numbers={1})
+    return table(("what", "how many"), rows, numbers={1})
 
 
 def _method(result: DemoResult) -> str:
     acceleration = STREAM.length_us / 1e6 / result.stream_seconds
     steps = [(step.name, f"{step.seconds:.1f}") for step in result.steps]
     memory = [(name, f"{size / GIB:.2f}") for name, size in result.memory_bytes.items()]
-    text = _prose(
+    text = prose(
         f"""
         PostgreSQL, NATS JetStream and MLflow ran as real servers, the roles as processes of their own; the demo spoke
         to them over HTTP and by the plain commands, and otherwise only watched the bus. A reply is sent only after the
@@ -259,7 +237,7 @@ def _method(result: DemoResult) -> str:
         registered. Memory is the proportional size of all processes at the end.
         """
     )
-    return text + _table(("step", "seconds"), steps, numbers={1}) + _table(("process", "GiB"), memory, numbers={1})
+    return text + table(("step", "seconds"), steps, numbers={1}) + table(("process", "GiB"), memory, numbers={1})
 
 
 def _settings(result: DemoResult) -> str:
@@ -268,7 +246,7 @@ def _settings(result: DemoResult) -> str:
         for name, value in msgspec.structs.asdict(result.policy).items()
     ]
     rows += [("seed of the story", str(result.seed)), ("commit", result.commit or "not from a checkout")]
-    return _table(("policy of the task in force at the end", "value"), rows, numbers={1})
+    return table(("policy of the task in force at the end", "value"), rows, numbers={1})
 
 
 PROVENANCE = """
@@ -277,24 +255,3 @@ American Community Survey, Public Use Microdata Sample of the US Census Bureau (
 the answer of a real person whom the survey does not name; no row was changed, and no person is both in training and in
 the stream.
 """
-
-
-def _section(title: str, *parts: str) -> str:
-    return f"<section><h2>{escape(title)}</h2>{''.join(parts)}</section>"
-
-
-def _figure(svg: str, caption: str) -> str:
-    return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
-
-
-def _prose(text: str) -> str:
-    """Paragraphs are parted by empty lines; how lines are broken and indented does not matter."""
-    return "".join(f"<p>{escape(' '.join(part.split()))}</p>" for part in text.split("\n\n"))
-
-
-def _table(head: Sequence[str], rows: Iterable[tuple[str, ...]], numbers: set[int]) -> str:
-    classes = ["" if column not in numbers else " class=n" for column in range(len(head))]
-    heading = "".join(f"<th{kind}>{escape(cell)}</th>" for kind, cell in zip(classes, head, strict=True))
-    lines = ["".join(f"<td{kind}>{escape(cell)}</td>" for kind, cell in zip(classes, row, strict=True)) for row in rows]
-    body = "".join(f"<tr>{line}</tr>" for line in lines)
-    return f"<table><thead><tr>{heading}</tr></thead><tbody>{body}</tbody></table>"

@@ -7,8 +7,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from dissonance.drills.demo.charts import GRID, INK, accuracy_chart
+from dissonance.drills.demo.charts import accuracy_chart
 from dissonance.drills.demo.report import render_report
+from dissonance.drills.figures import GRID, INK
 from support.demo import accounting, demo_result
 
 VOID = {"meta", "path", "use", "rect", "line", "circle", "br"}
