@@ -81,10 +81,10 @@ bench-soak: setup ## A million rows through all roles: memory, lag, loss (20 min
 	@$(BIN)/dissonance drill bench-soak $(if $(ROWS),--rows $(ROWS)) $(if $(ROWS_PER_S),--rows-per-s $(ROWS_PER_S))
 
 .PHONY: bench-science
-bench-science: setup .venv-nannyml/.stamp ## Estimates, labels, updates on real shifts, beside NannyML and others (CASES=path/to/cases.py for yours)
+bench-science: setup $(if $(WITHOUT_NANNYML),,.venv-nannyml/.stamp) ## Estimates, labels, updates on real shifts, beside NannyML and others (CASES=path/to/cases.py for yours)
 	@PYTHONPATH=benchmarks $(BIN)/python -m science.run $(if $(CASES),--cases "$(CASES)") $(if $(SEEDS),--seeds "$(SEEDS)") \
 	  $(if $(WINDOWS),--windows $(WINDOWS)) $(if $(JOBS),--jobs $(JOBS)) $(if $(PARTS),--parts "$(PARTS)") \
-	  $(if $(KEEP_GOING),--keep-going)
+	  $(if $(ONLY),--only "$(ONLY)") $(if $(WITHOUT_NANNYML),--without-nannyml) $(if $(KEEP_GOING),--keep-going)
 
 # NannyML needs older versions of what the package needs, and Python 3.11 or 3.12: an environment of its own.
 .venv-nannyml/.stamp: benchmarks/requirements-nannyml.txt
@@ -96,6 +96,7 @@ bench-science: setup .venv-nannyml/.stamp ## Estimates, labels, updates on real 
 	if [ -z "$${found:-}" ]; then \
 	  echo "NannyML runs on Python 3.11 and 3.12 only, and neither was found." >&2; \
 	  echo "Install one and name it: make bench-science PYTHON=/path/to/python3.12" >&2; \
+	  echo "or leave NannyML out: make bench-science WITHOUT_NANNYML=1" >&2; \
 	  exit 1; \
 	fi
 	@echo "Installing NannyML into .venv-nannyml, beside the package's own environment; the first time this takes minutes."
@@ -121,6 +122,7 @@ lock: .venv-tools/bin/uv ## Resolve requirements.lock anew from pyproject.toml, 
 	.venv-tools/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --group dev pyproject.toml \
 	  -o requirements.lock --custom-compile-command "make lock"
 	.venv-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-package nvidia-nccl-cu12 \
 	  benchmarks/requirements-nannyml.in -o benchmarks/requirements-nannyml.txt --custom-compile-command "make lock"
 
 .PHONY: clean

@@ -16,7 +16,7 @@ from science.case import Case
 
 @cache
 def load_cases(path: Path | None) -> tuple[Case, ...]:
-    """`path` None: those that ship. Raises `ConfigurationError`; what the file itself raises passes through."""
+    """`path` None: those that ship. Raises `ConfigurationError`."""
     module = importlib.import_module("science.cases") if path is None else _module_at(path)
     where = str(path or module.__file__)
     cases = getattr(module, "CASES", None)
@@ -40,5 +40,10 @@ def _module_at(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(specification)
     sys.modules[specification.name] = module
     sys.path.insert(0, str(path.parent.resolve()))
-    specification.loader.exec_module(module)
+    try:
+        specification.loader.exec_module(module)
+    except Exception as error:
+        raise ConfigurationError(
+            f"it cannot be imported: {type(error).__name__}: {error}", where=str(path), fix="mend it, then run again"
+        ) from error
     return module

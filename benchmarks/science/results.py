@@ -46,7 +46,7 @@ def versions_of(options: Options) -> dict[str, str]:
         return here | {f"{name} (NannyML's environment)": each for name, each in nannyml.versions.items()}
 
 
-def write_results(run: Run, measured: Sequence[Measured], versions: dict[str, str]) -> Record:
+def write_results(run: Run, measured: Sequence[Measured], versions: dict[str, str], seconds: float) -> Record:
     """Rows first, so that nothing measured is lost whatever comes after."""
     run.results.mkdir(parents=True, exist_ok=True)
     rows = {name: [row for each in measured for row in each.rows.get(name, [])] for name in run.parts}
@@ -54,13 +54,16 @@ def write_results(run: Run, measured: Sequence[Measured], versions: dict[str, st
     for name, found in rows.items():
         pd.DataFrame(found).to_parquet(run.results / f"{name}.parquet", compression="zstd", index=False)
     summaries = {name_of(part): part.summary(rows[name_of(part)]) for part in PARTS if name_of(part) in rows}
-    record = _record(run, measured, summaries)
+    record = _record(run, measured, summaries, seconds)
+    failures = [failure for each in measured for failure in each.failures]
+    traces = "\n".join(f"{failure}\n{failure.trace}" for failure in failures)
+    (run.results / "failures.txt").write_text(traces or "Every case and seed was measured.\n", encoding="utf-8")
     told = {
         "record": msgspec.to_builtins(record),
         "versions": versions,
         "asked": _asked(run),
         "seconds": _seconds(measured),
-        "failures": [failure._asdict() for each in measured for failure in each.failures],
+        "failures": [{"case": f.case, "seed": f.seed, "part": f.part, "what": f.what} for f in failures],
         "parts": summaries,
     }
     content = msgspec.json.format(msgspec.json.encode(told, enc_hook=_plain), indent=1)
@@ -71,9 +74,10 @@ def write_results(run: Run, measured: Sequence[Measured], versions: dict[str, st
     return record
 
 
-def _record(run: Run, measured: Sequence[Measured], summaries: dict[str, Any]) -> Record:
+def _record(run: Run, measured: Sequence[Measured], summaries: dict[str, Any], seconds: float) -> Record:
     failed = {(failure.case, failure.seed) for each in measured for failure in each.failures}
     raw: dict[str, Raw] = {"cases": len(run.numbers), "seeds": list(run.seeds), "not_measured": len(failed)}
+    raw["seconds"] = seconds
     limits: list[Limit] = [Equals("not_measured", 0)]
     for part in PARTS:
         if name_of(part) in summaries:

@@ -6,6 +6,7 @@ import argparse
 import multiprocessing
 import os
 import sys
+import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -25,18 +26,19 @@ from science.work import Failure, Measured, begin, measure
 ROOT = Path(__file__).parents[2]
 NANNYML = ROOT / ".venv-nannyml/bin/python"
 SEEDS = (1, 2, 3)
+WINDOWS = 2
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """One thread a process: there are as many processes as cores."""
 
 console = Console(stderr=True)
 
 
-def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench-science", description=__doc__)
     parser.add_argument("--cases", type=Path, help="a Python file with a list CASES; the cases that ship when left out")
     parser.add_argument("--only", help="names of cases, by commas")
     parser.add_argument("--seeds", default=",".join(map(str, SEEDS)), help="by commas (default: %(default)s)")
-    parser.add_argument("--windows", type=int, default=2, help="of each kind and size (default: %(default)s)")
+    parser.add_argument("--windows", type=int, default=WINDOWS, help="of each kind and size (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=describe_machine().cores, help="processes (default: cores)")
     parser.add_argument("--parts", default=",".join(map(name_of, PARTS)), help="by commas (default: %(default)s)")
     parser.add_argument("--results", type=Path, help="folder of rows, summary and report")
@@ -44,10 +46,10 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--nannyml", type=Path, default=NANNYML, help="Python of NannyML's environment")
     parser.add_argument("--without-nannyml", action="store_true", help="leave CBPE out")
     parser.add_argument("--keep-going", action="store_true", help="exit with 0 though a case could not be measured")
-    return parser.parse_args(given)
+    return parser.parse_args(words)
 
 
-def asked(given: argparse.Namespace) -> Run:
+def asked(given: argparse.Namespace, words: Sequence[str]) -> Run:
     """What the arguments ask for. Raises `ConfigurationError`."""
     try:
         seeds = tuple(int(seed) for seed in given.seeds.replace(",", " ").split())
@@ -66,7 +68,7 @@ def asked(given: argparse.Namespace) -> Run:
             where=str(given.nannyml),
             fix="make .venv-nannyml/.stamp, or leave CBPE out: --without-nannyml",
         )
-    own = ROOT / "out/bench-science" / given.cases.stem if given.cases else ROOT / "benchmarks/results/science"
+    results, records = _folders(given, seeds, parts)
     return Run(
         cases=given.cases,
         numbers=tuple(number for number, case in enumerate(cases) if names is None or case.name in names),
@@ -74,10 +76,19 @@ def asked(given: argparse.Namespace) -> Run:
         parts=parts,
         jobs=given.jobs,
         options=Options(given.windows, None if given.without_nannyml else given.nannyml),
-        results=given.results or own,
-        records=given.records or (given.results or own if given.cases else ROOT / "records"),
-        command="make bench-science " + " ".join(sys.argv[1:]),
+        results=results,
+        records=records,
+        command=" ".join(("PYTHONPATH=benchmarks python -m science.run", *words)) if words else "make bench-science",
     )
+
+
+def _folders(given: argparse.Namespace, seeds: tuple[int, ...], parts: tuple[str, ...]) -> tuple[Path, Path]:
+    """Of results and record. Only a whole run on the cases that ship goes to where those are kept."""
+    whole = not (given.cases or given.only or given.without_nannyml) and given.windows >= WINDOWS
+    if whole and set(seeds) >= set(SEEDS) and len(parts) == len(PARTS):
+        return given.results or ROOT / "benchmarks/results/science", given.records or ROOT / "records"
+    results = given.results or ROOT / "out/bench-science" / (given.cases.stem if given.cases else "some")
+    return results, given.records or results / "records"
 
 
 def _known(given: str, names: tuple[str, ...], where: str) -> tuple[str, ...]:
@@ -119,28 +130,30 @@ def measure_all(run: Run) -> list[Measured]:
                 measured = Measured(name, seed, {}, {}, [Failure(name, seed, "process", what, "")])
             found[number, seed] = measured
             for failure in measured.failures:
-                console.print(f"[red]{failure}[/red]", markup=True, soft_wrap=True, highlight=False)
+                console.print(str(failure), style="red", markup=False, soft_wrap=True)
             progress.update(bar, advance=1, description=measured.case)
     return [found[key] for key in sorted(found)]
 
 
 def main(given: Sequence[str] | None = None) -> int:
     """0 when every case was measured and every limit holds, 1 when not, 2 when nothing could be begun."""
-    options = arguments(given)
+    words = sys.argv[1:] if given is None else given
+    options = arguments(words)
     try:
-        run = asked(options)
+        run = asked(options, words)
         versions = versions_of(run.options)
+        begun = time.perf_counter()
         measured = measure_all(run)
-        record = write_results(run, measured, versions)
+        record = write_results(run, measured, versions, time.perf_counter() - begun)
     except DissonanceError as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
         return error.exit_code
     failures = [failure for each in measured for failure in each.failures]
-    console.print(f"{run.results / 'report.html'}: {record.verdict}", markup=False, soft_wrap=True)
+    for failure in failures:
+        console.print(f"not measured: {failure}", style="red", markup=False, soft_wrap=True)
     for reason in record.reasons:
         console.print(reason, markup=False, soft_wrap=True)
-    if failures:
-        console.print(f"{len(failures)} could not be measured; the first: {failures[0]}", markup=False, soft_wrap=True)
+    console.print(f"{run.results / 'report.html'}: {record.verdict}", markup=False, soft_wrap=True)
     return 0 if record.verdict is Outcome.PASS or (options.keep_going and _only_failures(record.reasons)) else 1
 
 

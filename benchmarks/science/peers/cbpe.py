@@ -35,7 +35,11 @@ class NannyML:
             stderr=self._complaints,
             text=True,
         )
-        self.versions: dict[str, str] = self._read()
+        try:
+            self.versions: dict[str, str] = self._read()
+        except EngineError:
+            self.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
