@@ -88,15 +88,22 @@ def _intervals(intervals: Sequence[dict[str, Any]]) -> str:
     if not lines:
         return prose("No method gave an interval or a bound.")
     head = ("windows", "rows", "method", "interval covers", "its width", "bound holds", "slack of the bound")
-    return table(head, lines, numbers={1, 3, 4, 5, 6})
+    text = prose("Width and slack in points. CBPE's interval is NannyML's own: three standard errors of sampling.")
+    return text + table(head, lines, numbers={1, 3, 4, 5, 6})
 
 
 def _alarms(alarms: Sequence[dict[str, Any]]) -> str:
+    drops = list(dict.fromkeys(row["drop"] for row in alarms))
+    found = {(row["size"], row["method"], row["drop"]): row for row in alarms}
     lines = [
-        (f"{row['size']:,}", row["method"], row["drop"], f"{row['windows']:,}", _ranged(row, "alarms", ".1%"))
-        for row in alarms
+        (f"{size:,}", method, *(_counted(found.get((size, method, drop))) for drop in drops))
+        for size, method in dict.fromkeys((row["size"], row["method"]) for row in alarms)
     ]
-    return table(("rows", "method", "windows that are", "how many", "with an alarm"), lines, numbers={0, 3, 4})
+    return table(("rows", "method", *drops), lines, numbers={0, *range(2, len(drops) + 2)})
+
+
+def _counted(row: dict[str, Any] | None) -> str:
+    return "" if row is None else f"{_ranged(row, 'alarms', '.1%')} of {row['windows']:,}"
 
 
 def _by_case(cases: Sequence[dict[str, Any]]) -> str:
