@@ -31,7 +31,7 @@ def checked_frame(case: Case) -> pd.DataFrame:
     inputs = frame.drop(columns=[case.label, *case.without])
     if not inputs.shape[1]:
         raise _refused(case, "it has no input", "leave fewer columns out")
-    times = [str(name) for name in inputs.columns if inputs[name].dtype.kind in "mM" or _has_dates(inputs[name])]
+    times = [str(name) for name in inputs.columns if _has_times(inputs[name])]
     if times:
         raise _refused(case, f"{', '.join(times)} hold dates", "make numbers of them, or name them in `without`")
     return frame[frame[case.label].notna()].reset_index(drop=True)
@@ -55,11 +55,11 @@ def check_sides(case: Case, source: int, target: int) -> None:
             raise _refused(case, f"its {name} has {rows} rows, fewer than {fewest}", f"widen the rule of its {name}")
 
 
-def _has_dates(column: pd.Series) -> bool:
-    """Python's own dates in a column of objects."""
-    if column.dtype != object:
+def _has_times(column: pd.Series) -> bool:
+    """In whatever form: of pandas, of Arrow, or Python's own in a column of objects."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
         return False
-    return str(pd.api.types.infer_dtype(column, skipna=True)).startswith(("date", "time"))
+    return str(pd.api.types.infer_dtype(column, skipna=True)).startswith(("date", "time", "period"))
 
 
 def _refused(case: Case, what: str, fix: str) -> InvalidDataFile:

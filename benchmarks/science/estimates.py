@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,13 +36,15 @@ def rows(prepared: Prepared) -> list[dict[str, Any]]:
     for name, method in METHODS.items():
         if name == CBPE and current().nannyml is None:
             continue
+        begun = time.perf_counter()
         try:
             estimates = method(known, [window.traffic for window in windows])
         except Exception as error:
             error.add_note(f"method {name}")
             raise
+        seconds = (time.perf_counter() - begun) / len(windows)
         found += [
-            _about(prepared, window) | {"method": name} | estimate._asdict()
+            _about(prepared, window) | {"method": name, "seconds": seconds} | estimate._asdict()
             for window, estimate in zip(windows, estimates, strict=True)
         ]
     density_ratio.cache_clear()
@@ -76,6 +79,10 @@ def summary(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "alarms": _alarms(frame[frame["alarm"].notna()]),
         "untold": _untold(frame),
         "windows": _windows(frame),
+        "cost": [
+            {"method": method, "seconds": float(part["seconds"].mean())}
+            for (method,), part in _parts(frame, ["method"])
+        ],
     }
 
 
@@ -224,8 +231,8 @@ def _named(name: str, interval: Interval) -> dict[str, float]:
 
 
 def _parts(frame: pd.DataFrame, by: list[str]) -> list[tuple[tuple[Any, ...], pd.DataFrame]]:
-    """Parts by key, methods in the order of the table."""
-    order = {name: place for place, name in enumerate(METHODS)}
+    """Parts by key, methods in the order that their rows came in."""
+    order = {name: place for place, name in enumerate(frame["method"].unique())}
     parts = [(tuple(_scalar(value) for value in key), part) for key, part in frame.groupby(by, sort=False)]
     return sorted(parts, key=lambda each: tuple(order.get(value, value) for value in each[0]))
 

@@ -38,6 +38,10 @@ def estimates_section(summary: dict[str, Any], rows: pd.DataFrame) -> str:
     told.append(_untold(summary["untold"]))
     told.append("<h3>Windows that the pools could give</h3>")
     told.append(_windows(summary["windows"]))
+    told.append("<h3>Seconds a window</h3>")
+    told.append(prose("Means over all kinds and sizes. Importance weighting uses the density ratio that PAPE made."))
+    lines = [(row["method"], f"{row['seconds']:.3f}") for row in summary["cost"]]
+    told.append(table(("method", "seconds"), lines, numbers={1}))
     return "".join(told)
 
 

@@ -56,7 +56,7 @@ class NannyML:
         self._complaints.close()
 
     def estimate(self, known: Known, windows: Sequence[Traffic]) -> list[Estimate]:
-        """Raises `EngineError` when NannyML fails."""
+        """Where NannyML refuses the data, its reason instead of numbers. Raises `EngineError` when its process ends."""
         with tempfile.NamedTemporaryFile(suffix=".npz") as file:
             np.savez(
                 file,
@@ -71,9 +71,7 @@ class NannyML:
             stdin.flush()
             reply = self._read()
         if "error" in reply:
-            raise EngineError(
-                f"NannyML failed: {reply['error']}", where=f"case {known.case}", fix="leave it out: --without-nannyml"
-            )
+            return [Estimate(note=f"NannyML refused: {reply['error']}")] * len(windows)
         return [Estimate(**answer) for answer in reply["answers"]]
 
     def _read(self) -> dict[str, Any]:

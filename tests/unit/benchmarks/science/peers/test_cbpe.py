@@ -51,12 +51,15 @@ def test_one_process_answers_for_many_cases_and_windows_of_different_sizes(stand
     assert nannyml.versions == {"nannyml": "0"}
 
 
-def test_what_nannyml_complains_of_names_the_case_and_the_process_goes_on(stand_in: Path) -> None:
-    with NannyML(stand_in) as nannyml:
-        with pytest.raises(EngineError, match="too few rows"):
-            nannyml.estimate(known_of(rows_of(5, 1)), [traffic_of(rows_of(3, 1))])
+def test_what_nannyml_refuses_it_cannot_tell_and_the_process_goes_on(stand_in: Path) -> None:
+    window = traffic_of(rows_of(3, 1))
 
-        assert nannyml.estimate(KNOWN, [traffic_of(rows_of(3, 1))])
+    with NannyML(stand_in) as nannyml:
+        refused = nannyml.estimate(known_of(rows_of(5, 1)), [window, window])
+        (told,) = nannyml.estimate(KNOWN, [window])
+
+    assert refused == [Estimate(note="NannyML refused: ValueError: too few rows")] * 2
+    assert told.value is not None
 
 
 def test_environment_without_nannyml_says_how_to_make_it() -> None:
