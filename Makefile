@@ -82,7 +82,7 @@ bench-soak: setup ## A million rows through all roles: memory, lag, loss (20 min
 
 .PHONY: bench-science
 bench-science: setup $(if $(WITHOUT_NANNYML),,.venv-nannyml/.stamp) ## Estimates, labels, updates on real shifts, beside NannyML and others (CASES=path/to/cases.py for yours)
-	@PYTHONPATH=benchmarks $(BIN)/python -m science.run $(if $(CASES),--cases "$(CASES)") $(if $(SEEDS),--seeds "$(SEEDS)") \
+	@PYTHONPATH="benchmarks$${PYTHONPATH:+:$$PYTHONPATH}" $(BIN)/python -m science.run $(if $(CASES),--cases "$(CASES)") $(if $(SEEDS),--seeds "$(SEEDS)") \
 	  $(if $(WINDOWS),--windows $(WINDOWS)) $(if $(JOBS),--jobs $(JOBS)) $(if $(PARTS),--parts "$(PARTS)") \
 	  $(if $(ONLY),--only "$(ONLY)") $(if $(WITHOUT_NANNYML),--without-nannyml) $(if $(KEEP_GOING),--keep-going)
 

@@ -11,7 +11,7 @@ from science.prepare import Prepared
 
 
 class Part(Protocol):
-    """What every part has. It may also have `figures(summary)`, numbers for the record, and `limits()` on them."""
+    """What each part has; it may have `figures(summary)` too, numbers for the record, and `limits(summary)` on them."""
 
     __name__: str
     TITLE: str
@@ -37,6 +37,6 @@ def figures_of(part: Part, summary: dict[str, Any]) -> dict[str, Raw]:
     return dict(figures(summary)) if figures is not None else {}
 
 
-def limits_of(part: Part) -> list[Limit]:
+def limits_of(part: Part, summary: dict[str, Any]) -> list[Limit]:
     limits = getattr(part, "limits", None)
-    return list(limits()) if limits is not None else []
+    return list(limits(summary)) if limits is not None else []

@@ -39,7 +39,7 @@ def estimates_section(summary: dict[str, Any], rows: pd.DataFrame) -> str:
     told.append("<h3>Windows that the pools could give</h3>")
     told.append(_windows(summary["windows"]))
     told.append("<h3>Seconds a window</h3>")
-    told.append(prose("Means over all kinds and sizes. Importance weighting uses the density ratio that PAPE made."))
+    told.append(prose("Means over all kinds and sizes. Importance weighting uses PAPE's ratio; CBPE starts NannyML."))
     lines = [(row["method"], f"{row['seconds']:.3f}") for row in summary["cost"]]
     told.append(table(("method", "seconds"), lines, numbers={1}))
     return "".join(told)

@@ -82,7 +82,7 @@ def _record(run: Run, measured: Sequence[Measured], summaries: dict[str, Any], s
     for part in PARTS:
         if name_of(part) in summaries:
             raw |= figures_of(part, summaries[name_of(part)])
-            limits += limits_of(part)
+            limits += limits_of(part, summaries[name_of(part)])
     return make_record(
         name="bench-science",
         what=f"{', '.join(run.parts)} on {len(run.numbers)} shifts, {len(run.seeds)} seeds each, beside the peers;"

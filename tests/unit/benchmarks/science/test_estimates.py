@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from science.estimates import figures, summary
+from science.estimates import figures, limits, summary
 from science.methods import CBPE, PAPE, SCEPTIC
 from science.report_estimates import estimates_section
 
@@ -89,6 +89,15 @@ def test_record_has_the_sceptic_against_both_peers() -> None:
     assert told["error_sceptic_target_100_points"] == pytest.approx(1.0)
     assert told["against_cbpe_target_high_points"] == pytest.approx(-2.0)
     assert told["below_pape_target"] == pytest.approx(0.5)
+
+
+def test_limits_hold_the_sceptic_to_the_peers_that_were_measured_and_to_figures_that_there_are() -> None:
+    without_cbpe = summary([row for row in rows() if row["method"] != CBPE])
+
+    assert {limit.name for limit in limits(TOLD)} <= set(figures(TOLD))
+    assert len(limits(TOLD)) == 3
+    assert [limit.name for limit in limits(without_cbpe)] == ["against_pape_target_high_points"]
+    assert limits(summary([row for row in rows() if row["method"] != SCEPTIC])) == []
 
 
 def test_report_shows_every_method_by_case() -> None:
