@@ -86,6 +86,10 @@ bench-science: setup $(if $(WITHOUT_NANNYML),,.venv-nannyml/.stamp) ## Estimates
 	  $(if $(WINDOWS),--windows $(WINDOWS)) $(if $(JOBS),--jobs $(JOBS)) $(if $(PARTS),--parts "$(PARTS)") \
 	  $(if $(ONLY),--only "$(ONLY)") $(if $(WITHOUT_NANNYML),--without-nannyml) $(if $(KEEP_GOING),--keep-going)
 
+.PHONY: bench-calibrate
+bench-calibrate: setup ## Measure the shifts anew and write the table that intervals and bounds rest on (minutes)
+	@PYTHONPATH="benchmarks$${PYTHONPATH:+:$$PYTHONPATH}" $(BIN)/python -m science.calibrate
+
 # NannyML needs older versions of what the package needs, and Python 3.11 or 3.12: an environment of its own.
 .venv-nannyml/.stamp: benchmarks/requirements-nannyml.txt
 	@for candidate in $(if $(PYTHON),"$(PYTHON)") $(BIN)/python python3.12 python3.11 python3; do \

@@ -16,6 +16,9 @@ Rule = Callable[[pd.DataFrame], Any] | str
 string is an expression of `DataFrame.eval`."""
 
 
+COVARIATE, APART, HIDDEN = "covariate", "apart", "hidden"
+
+
 @dataclass(frozen=True)
 class Case:
     """`load` gives a DataFrame with the column `label`; the others are inputs, unless their name is in `without`.
@@ -32,6 +35,7 @@ class Case:
     label: str
     dataset: str = ""
     without: tuple[str, ...] = ()
+    family: str = COVARIATE
 
     @property
     def group(self) -> str:

@@ -15,14 +15,14 @@ import numpy as np
 import pandas as pd
 
 from dissonance.data import acs_employment_path
-from science.case import Case, Rule
+from science.case import APART, COVARIATE, HIDDEN, Case, Rule
 
 DATA = Path(__file__).parent.parent / "data"
 ACS_NUMBERS = ("AGEP", "SCHL")
 STEEPNESS = 2.0
 """Of the logistic draw, per standard deviation of the component."""
-RARE = 0.1
-"""Share of a slice that is drawn to the other side."""
+RARE = {"mostly": 0.1, "hardly": 0.03}
+"""Share of a slice that is drawn to the other side, by what the case is called."""
 
 
 @cache
@@ -72,15 +72,15 @@ def along(component: int, *, up: bool, label: str = "label") -> Rule:
 
 
 def of_acs(name: str, source: Rule, target: Rule) -> Case:
-    return Case(f"acs-{name}", acs, source, target, "employed", "acs", ("year",))
+    return Case(f"acs-{name}", acs, source, target, "employed", "acs", ("year",), APART)
 
 
 def of_adult(name: str, source: Rule, target: Rule) -> Case:
-    return Case(f"adult-{name}", adult, source, target, "income", "adult", ("fnlwgt",))
+    return Case(f"adult-{name}", adult, source, target, "income", "adult", ("fnlwgt",), APART)
 
 
 def of_california(name: str, source: Rule, target: Rule) -> Case:
-    return Case(f"california-{name}", california, source, target, "above_median_value", "california")
+    return Case(f"california-{name}", california, source, target, "above_median_value", "california", family=APART)
 
 
 def components(name: str, *numbers: int) -> list[Case]:
@@ -103,26 +103,28 @@ def married(frame: pd.DataFrame) -> Any:
     return frame["marital_status"].str.startswith("Married")
 
 
-def mostly(case: Case) -> Case:
+def mixed(case: Case, name: str) -> Case:
     """The same slice with some of either side on the other: a group that the model hardly met becomes the many."""
-    rule = case.source
+    rule, rare = case.source, RARE[name]
 
     def source(frame: pd.DataFrame) -> Any:
         inside = frame.eval(rule) if isinstance(rule, str) else rule(frame)
-        return np.where(np.asarray(inside, dtype=bool), 1.0 - RARE, RARE)
+        return np.where(np.asarray(inside, dtype=bool), 1.0 - rare, rare)
 
-    return replace(case, name=f"{case.name}-mostly", source=source, target=lambda frame: np.ones(len(frame)))
+    return replace(
+        case, name=f"{case.name}-{name}", source=source, target=lambda frame: np.ones(len(frame)), family=COVARIATE
+    )
 
 
 def hidden(case: Case, *columns: str) -> Case:
     """The same slice with the columns that tell it from the rest kept from the model and from whoever watches it."""
-    return replace(case, name=f"{case.name}-hidden", without=(*case.without, *columns))
+    return replace(case, name=f"{case.name}-hidden", without=(*case.without, *columns), family=HIDDEN)
 
 
 SLICES = [
     of_acs("schooling", "SCHL >= 20", "SCHL < 20"),
     of_acs("foreign-born", lambda f: f["NATIVITY"] == 1, lambda f: f["NATIVITY"] == 2),
-    of_acs("years", "year == 2015", "year == 2018"),
+    replace(of_acs("years", "year == 2015", "year == 2018"), family=COVARIATE),
     of_acs("older", "AGEP < 50", "AGEP >= 50"),
     of_acs("disability", lambda f: f["DIS"] == 2, lambda f: f["DIS"] == 1),
     of_acs("women", lambda f: f["SEX"] == 1, lambda f: f["SEX"] == 2),
@@ -156,7 +158,7 @@ TELLTALES = {
 
 CASES = [
     *SLICES,
-    *map(mostly, SLICES),
+    *(mixed(case, name) for name in RARE for case in SLICES),
     *(hidden(case, *TELLTALES[case.name]) for case in SLICES if case.name in TELLTALES),
     *components("satimage", 0, 1),
     *components("penbased", 0, 1),

@@ -10,13 +10,28 @@ from science.peers.importance import importance_weighting
 from science.peers.naive import naive
 from science.peers.pape import pape
 from science.peers.shift import classifier_two_sample, each_feature
+from science.sceptics import (
+    extrapolated,
+    null_of_the_alarm,
+    sceptic,
+    unsigned,
+    with_attributions,
+    without_critic,
+    without_weights,
+)
 
 CBPE = "CBPE (NannyML)"
 PAPE = "PAPE"
 SCEPTIC = "sceptic"
 
 METHODS: dict[str, Method] = {
-    # The sceptic and its ablations stand here: (known, windows) -> one `Estimate` a window.
+    SCEPTIC: sceptic,
+    "sceptic, also without overlap": one_by_one(extrapolated),
+    "sceptic without weights": one_by_one(without_weights),
+    "sceptic, unsigned": one_by_one(unsigned),
+    "sceptic with TreeSHAP": one_by_one(with_attributions),
+    "no critic": one_by_one(without_critic),
+    "harm test at margin 0": null_of_the_alarm,
     CBPE: cbpe,
     PAPE: one_by_one(pape),
     "importance weighting": one_by_one(importance_weighting),

@@ -46,6 +46,7 @@ class Prepared(NamedTuple):
 
     case: str
     group: str
+    family: str
     seed: int
     category_sizes: tuple[int, ...]
     names: tuple[str, ...]
@@ -96,6 +97,7 @@ def prepare(case: Case, seed: int) -> Prepared:
     return Prepared(
         case.name,
         case.group,
+        case.family,
         seed,
         sizes,
         tuple(map(str, inputs.columns)),

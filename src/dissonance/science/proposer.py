@@ -98,6 +98,10 @@ class LightGBMProposer:
             return np.stack((1.0 - raw, raw), axis=1)
         return np.asarray(raw / raw.sum(axis=1, keepdims=True))
 
+    def attributions(self, features: Matrix) -> Matrix:
+        """TreeSHAP (Lundberg et al. 2020): (n, outputs × (d + 1)) in log-odds, the last of each output its base."""
+        return np.asarray(self._booster.predict(features, pred_contrib=True, num_threads=1), dtype=np.float64)
+
 
 def fit_lightgbm(
     features: Matrix,
