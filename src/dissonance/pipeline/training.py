@@ -11,14 +11,8 @@ from numpy.typing import NDArray
 from dissonance.science.critic import Critic, fit_critic
 from dissonance.science.dissonance import critic_distribution, dissonance
 from dissonance.science.estimators import EstimatorProposer, fit_estimator
-from dissonance.science.metrics import (
-    Interval,
-    accuracy,
-    brier_score,
-    expected_calibration_error,
-    log_loss,
-    wilson_interval,
-)
+from dissonance.science.metrics import accuracy, brier_score, expected_calibration_error, log_loss
+from dissonance.science.proportions import Interval, wilson_interval
 from dissonance.science.proposer import LightGBMProposer, fit_lightgbm
 
 Proposer = LightGBMProposer | EstimatorProposer

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-from scipy.stats import norm
 
 from dissonance.science.arrays import Classes, Matrix, Vector
 
@@ -13,11 +10,6 @@ SMALLEST = 1e-15
 """Probabilities are cut to at least this before their logarithm is taken."""
 
 BINS = 15
-
-
-class Interval(NamedTuple):
-    low: float
-    high: float
 
 
 def accuracy(p: Matrix, classes: Classes) -> float:
@@ -50,18 +42,3 @@ def expected_calibration_error(confidence: Vector, right: Vector, bins: int = BI
     index = np.minimum((confidence * bins).astype(np.int64), bins - 1)
     gaps = np.bincount(index, weights=confidence - right, minlength=bins)
     return float(np.abs(gaps).sum() / len(confidence))
-
-
-def wilson_interval(successes: int, n: int, level: float = 0.95) -> Interval:
-    """Interval of a share of n trials (Wilson 1927); sensible at 0 and n successes too. n = 0 gives [0, 1].
-
-    >>> [round(bound, 3) for bound in wilson_interval(8, 10)]
-    [0.49, 0.943]
-    """
-    if n == 0:
-        return Interval(0.0, 1.0)
-    z = float(norm.ppf(0.5 + level / 2.0))
-    share, spread = successes / n, z * z / n
-    middle = (share + spread / 2.0) / (1.0 + spread)
-    half = z / (1.0 + spread) * np.sqrt(share * (1.0 - share) / n + spread / (4.0 * n))
-    return Interval(max(0.0, float(middle - half)), min(1.0, float(middle + half)))

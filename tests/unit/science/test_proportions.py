@@ -24,6 +24,18 @@ def test_wilson_interval_holds_its_estimate_and_stays_a_proportion(counts: tuple
     assert low < high
 
 
+@given(some.integers(1, 200))
+def test_wilson_interval_narrows_with_more_trials(n: int) -> None:
+    few, many = wilson_interval(n, 2 * n), wilson_interval(10 * n, 20 * n)
+    assert many.high - many.low < few.high - few.low
+
+
+def test_wilson_interval_covers_as_often_as_it_says() -> None:
+    successes = np.random.default_rng(5).binomial(80, 0.85, size=2000)
+    covered = [low <= 0.85 <= high for _, low, high in (wilson_interval(int(each), 80) for each in successes)]
+    assert 0.93 <= np.mean(covered) <= 0.975
+
+
 @given(some.integers(0, 500), some.integers(0, 500), some.integers(0, 1000))
 def test_paired_difference_changes_its_sign_when_gains_and_losses_are_exchanged(
     gained: int, lost: int, same: int

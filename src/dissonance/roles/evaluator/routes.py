@@ -24,7 +24,7 @@ from dissonance.errors import EngineUnavailable, InputError, UnknownTask, Unknow
 from dissonance.ports.store import Window
 from dissonance.roles.evaluator.handle import PRODUCER
 from dissonance.roles.role import Workplace
-from dissonance.science.metrics import wilson_interval
+from dissonance.science.proportions import wilson_interval
 from dissonance.security.permissions import Permission
 from dissonance.web.admission import identity_of
 from dissonance.web.bodies import json_reply, read_body
@@ -119,9 +119,9 @@ def window_reply(window: Window) -> WindowReply:
         random_checked=checked,
         random_right=window.random_right,
         random_accuracy=window.random_right / checked if checked else None,
-        random_interval=list(wilson_interval(window.random_right, checked)) if checked else None,
+        random_interval=list(wilson_interval(window.random_right, checked)[1:]) if checked else None,
         both_wrong_rate=window.both_wrong / checked if checked else None,
-        both_wrong_interval=list(wilson_interval(window.both_wrong, checked)) if checked else None,
+        both_wrong_interval=list(wilson_interval(window.both_wrong, checked)[1:]) if checked else None,
     )
 
 
