@@ -9,7 +9,7 @@ import pytest
 
 from dissonance.contracts.verdicts import Reason, Verdict
 from dissonance.errors import MalformedEvent
-from dissonance.ports.store import Counts, Store, WindowFigures
+from dissonance.ports.store import Counts, Store, Sureness, WindowFigures
 from support.store import NO_TASK, WEEK_S, StoreCase, labels, with_task
 
 
@@ -182,6 +182,19 @@ def test_learnable_is_admitted_and_labelled_in_order_of_event_time(case: StoreCa
         assert [row.prediction_id for row in learnable] == admitted.prediction_ids[1::-1]
         assert all(row.label_sealed == b"l" for row in learnable)
         assert await store.counts(task_id) == Counts(admitted=3, blocked=1, labelled=3)
+
+    case.tell(story)
+
+
+def test_least_sure_rows_are_ranked_and_equally_sure_ones_counted_together(case: StoreCase) -> None:
+    async def story(store: Store) -> None:
+        task_id = await with_task(store, case.make)
+        times, confidences = [0, 1, 2, 3, 4], [0.5, 0.75, 0.25, 1.0, 0.5]
+        await store.record([case.make.judged(task_id, 5, event_times_us=times, confidences=confidences)])
+        assert await store.least_sure(task_id, 0, 4, 1) == Sureness(0.0, 1)
+        assert await store.least_sure(task_id, 0, 4, 2) == Sureness(0.5, 3), "at 0.25 it is as sure as at 0.75"
+        assert await store.least_sure(task_id, 0, 4, 4) == Sureness(1.0, 4)
+        assert await store.least_sure(task_id, 0, 4, 5) is None
 
     case.tell(story)
 

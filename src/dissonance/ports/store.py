@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -59,6 +59,13 @@ class Experience(msgspec.Struct, frozen=True):
     right: bool | None = None  # whether the answer was the label
     canary_arm: str = PRODUCTION_ARM
     shadow_digest: str = ""
+
+
+class Sureness(NamedTuple):
+    """`at`: how sure the critic is of a row, |2c - 1|; `rows`: how many rows it is at most as sure of."""
+
+    at: float
+    rows: int
 
 
 class WindowFigures(msgspec.Struct, frozen=True):
@@ -270,6 +277,10 @@ class ExperienceStore(Protocol):
     async def nth_event_time_us(self, task_id: str, from_us: int, n: int) -> int | None:
         """Event time of the n-th stored row (from 1) with event time at or after `from_us`; None when there are
         fewer."""
+        ...
+
+    async def least_sure(self, task_id: str, start_us: int, end_us: int, n: int) -> Sureness | None:
+        """Of the n-th least sure row (from 1) with event time in `[start_us, end_us)`; None when there are fewer."""
         ...
 
     async def counts(self, task_id: str) -> Counts: ...

@@ -41,6 +41,21 @@ def test_random_check_share_is_how_many_of_the_requests_are_drawn_at_random() ->
     assert (nothing[AskedAs.RANDOM_CHECK], nothing[AskedAs.CHOSEN]) == (0, ROWS)
 
 
+def test_least_sure_share_is_how_many_of_the_chosen_are_those_the_critic_is_least_sure_about() -> None:
+    async def unsure_of_those_asked(share: float) -> float:
+        """Of 400 rows of one hour, which one in ten is a coin flip, 15 are to be asked about."""
+        policy = Policy(max_doubt=1.0, label_budget_per_day=24 * 15, random_check_share=0.0, least_sure_share=share)
+        walk = await Walk.open(gap=0.02, policy=policy)
+        await walk.predict([row(x=0.5 if i % 10 == 0 else 0.98, person=f"p{i}") for i in range(400)])
+        await walk.pump()
+        requests = await lease(walk, 100)
+        unsure = [each for each in requests if each["row"]["x"] == 0.5]
+        return len(unsure) / len(requests)
+
+    assert asyncio.run(unsure_of_those_asked(1.0)) > 0.5
+    assert asyncio.run(unsure_of_those_asked(0.0)) < 0.3
+
+
 def test_label_lease_s_is_how_long_a_request_is_held() -> None:
     async def scenario(seconds: int) -> int:
         walk = await Walk.open(policy=Policy(label_budget_per_day=MANY, label_lease_s=seconds))

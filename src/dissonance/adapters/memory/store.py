@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -30,6 +31,7 @@ from dissonance.ports.store import (
     PolicyRecord,
     ReferenceRows,
     Split,
+    Sureness,
     VerdictRows,
     Window,
     WindowFigures,
@@ -280,6 +282,11 @@ class MemoryStore(MemoryLabels, MemoryRollouts, MemoryFindings):
     async def nth_event_time_us(self, task_id: str, from_us: int, n: int) -> int | None:
         times = sorted(row.event_time_us for row in self._experience(task_id).values() if row.event_time_us >= from_us)
         return times[n - 1] if len(times) >= n else None
+
+    async def least_sure(self, task_id: str, start_us: int, end_us: int, n: int) -> Sureness | None:
+        rows = (row for row in self._experience(task_id).values() if start_us <= row.event_time_us < end_us)
+        sure = sorted(abs(2.0 * row.confidence - 1.0) for row in rows)
+        return Sureness(sure[n - 1], bisect_right(sure, sure[n - 1])) if len(sure) >= n else None
 
     async def latest_event_time_us(self, task_id: str) -> int | None:
         return max((row.event_time_us for row in self._experience(task_id).values()), default=None)

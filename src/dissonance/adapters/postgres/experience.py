@@ -16,7 +16,7 @@ from dissonance.contracts.events import Judged
 from dissonance.contracts.ids import uuid7_floor
 from dissonance.contracts.times import HOUR_US
 from dissonance.contracts.verdicts import Reason, Verdict
-from dissonance.ports.store import Counts, Experience, WindowFigures
+from dissonance.ports.store import Counts, Experience, Sureness, WindowFigures
 
 
 class PostgresExperience(WeeklyPart):
@@ -85,6 +85,11 @@ class PostgresExperience(WeeklyPart):
         parameters = {"task": task_key(task_id), "from_us": from_us, "skipped": n - 1}
         rows = await self._database.rows("nth_event_time", parameters)
         return int(rows[0][0]) if rows else None
+
+    async def least_sure(self, task_id: str, start_us: int, end_us: int, n: int) -> Sureness | None:
+        parameters = {"task": task_key(task_id), "start_us": start_us, "end_us": end_us, "skipped": n - 1}
+        rows = await self._database.rows("least_sure", parameters)
+        return Sureness(*rows[0]) if rows else None
 
     async def counts(self, task_id: str) -> Counts:
         task = {"task": task_key(task_id)}

@@ -274,6 +274,14 @@ GROUP BY 1, 2;
 SELECT event_time_us FROM experience WHERE task_id = %(task)s AND event_time_us >= %(from_us)s
 ORDER BY event_time_us OFFSET %(skipped)s LIMIT 1;
 
+-- name: least_sure
+-- purpose: how sure the critic is of the n-th least sure row of a stretch, and how many rows it is at most as sure of
+WITH of_stretch AS (
+    SELECT abs(2 * confidence - 1) AS sure FROM experience
+    WHERE task_id = %(task)s AND event_time_us >= %(start_us)s AND event_time_us < %(end_us)s
+), nth AS (SELECT sure FROM of_stretch ORDER BY sure OFFSET %(skipped)s LIMIT 1)
+SELECT nth.sure, (SELECT count(*) FROM of_stretch WHERE of_stretch.sure <= nth.sure) FROM nth;
+
 -- name: figures
 -- purpose: the sums of a window; checks are asked label by label: joined, the newest rows were each compared with all
 SELECT

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable, Sequence
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,16 @@ from dissonance.ports.clock import Clock
 from dissonance.ports.labels import AskedAs, LabelRequest
 from dissonance.ports.store import Store
 from dissonance.roles.catalogue import Catalogue
-from dissonance.science.sampling import LEAST_INTEREST, chosen_only, interest, propensities
+from dissonance.science.sampling import (
+    LeastSure,
+    Spending,
+    chosen_only,
+    least_sure,
+    propensities,
+    rank_of_least_sure,
+    spending,
+    sureness,
+)
 from dissonance.telemetry.logs import log
 from dissonance.telemetry.names import LogAction
 
@@ -32,10 +42,11 @@ _logger = logging.getLogger(__name__)
 
 
 class Traffic(NamedTuple):
-    """What to expect of a day: inputs, and their mean interest in (0, 1]."""
+    """What to expect of a day: inputs, and which of them are the least sure ones. `spent`: what this rests on."""
 
     inputs: float
-    mean_interest: float
+    spent: Spending
+    least_sure: LeastSure
 
 
 class _Input(NamedTuple):
@@ -66,22 +77,17 @@ class Asking:
         asked = await self._store.asked_on(task_id, sorted(by_day))
         requests: list[LabelRequest] = []
         for day, inputs in sorted(by_day.items()):
-            traffic = await self._expected(task_id, day, inputs)
+            traffic = await self._expected(task_id, day, inputs, policy)
             left = max(0, policy.label_budget_per_day - asked.get(day, 0))
-            requests += self._drawn(task_id, inputs, traffic, policy)[:left]
+            requests += self._drawn(task_id, inputs, traffic)[:left]
         new = await self._store.ask(task_id, requests)
         if new:
             log(_logger, LogAction.LABELS_ASKED, task_id=task_id, requests=new)
         return new
 
-    def _drawn(self, task_id: str, inputs: Sequence[_Input], traffic: Traffic, policy: Policy) -> list[LabelRequest]:
-        drawn = propensities(
-            interest(np.array([each.confidence for each in inputs])),
-            budget=policy.label_budget_per_day,
-            expected_inputs=traffic.inputs,
-            mean_interest=traffic.mean_interest,
-            random_share=policy.random_check_share,
-        )
+    def _drawn(self, task_id: str, inputs: Sequence[_Input], traffic: Traffic) -> list[LabelRequest]:
+        sure = sureness(np.array([each.confidence for each in inputs]))
+        drawn = propensities(sure, traffic.spent, traffic.inputs, traffic.least_sure)
         chosen = chosen_only(drawn)
         requests = []
         for i, each in enumerate(inputs):
@@ -104,25 +110,38 @@ class Asking:
                 )
         return requests
 
-    async def _expected(self, task_id: str, day: int, inputs: Sequence[_Input]) -> Traffic:
-        """From the days before, read once a day; on the first day from how fast inputs come."""
+    async def _expected(self, task_id: str, day: int, inputs: Sequence[_Input], policy: Policy) -> Traffic:
+        """From the days before, read once a day and policy; on the first day from how fast inputs come."""
+        spent = spending(
+            policy.label_budget_per_day,
+            random_share=policy.random_check_share,
+            accuracy_share=policy.least_sure_share,
+        )
         known = self._traffic.get((task_id, day))
-        if known is not None:
+        if known is not None and known.spent == spent:
             return known
         start_us = day * DAY_US
-        figures = await self._store.figures(task_id, start_us - LOOK_BACK_DAYS * DAY_US, start_us, 1.0)
-        if not figures.rows:
-            elapsed = (max(each.event_time_us for each in inputs) - start_us + 1) / DAY_US
-            today = await self._store.figures(task_id, start_us, start_us + DAY_US, 1.0)
-            beliefs = np.array([each.confidence for each in inputs])
-            return Traffic(max(today.rows, len(inputs)) / max(elapsed, 1 / 24), float(interest(beliefs).mean()))
-        oldest_us = await self._store.nth_event_time_us(task_id, start_us - LOOK_BACK_DAYS * DAY_US, 1)
+        from_us = start_us - LOOK_BACK_DAYS * DAY_US
+        rows = (await self._store.figures(task_id, from_us, start_us, 1.0)).rows
+        if not rows:
+            elapsed = max((max(each.event_time_us for each in inputs) - start_us + 1) / DAY_US, 1 / 24)
+            return await self._traffic_of(task_id, start_us, start_us + DAY_US, elapsed, spent)
+        oldest_us = await self._store.nth_event_time_us(task_id, from_us, 1)
         days = LOOK_BACK_DAYS if oldest_us is None else max(1.0, (start_us - oldest_us) / DAY_US)
-        traffic = Traffic(figures.rows / days, max(4.0 * figures.sum_variance / figures.rows, LEAST_INTEREST))
+        traffic = await self._traffic_of(task_id, from_us, start_us, days, spent)
         self._traffic[task_id, day] = traffic
         while len(self._traffic) > DAYS_KEPT:
             self._traffic.pop(next(iter(self._traffic)))
         return traffic
+
+    async def _traffic_of(self, task_id: str, from_us: int, to_us: int, days: float, spent: Spending) -> Traffic:
+        """Of a day, from the rows of a stretch that is `days` long."""
+        rows = max(1, (await self._store.figures(task_id, from_us, to_us, 1.0)).rows)
+        expected = rows / days
+        rank = min(rows, ceil(rank_of_least_sure(spent) * days))
+        found = await self._store.least_sure(task_id, from_us, to_us, rank) if rank else None
+        at, up_to = (found.at, found.rows / days) if found else (1.0, expected)
+        return Traffic(expected, spent, least_sure(spent, expected, at, up_to))
 
 
 def permanent_number(task_id: str, purpose: str, prediction_id: bytes) -> float:

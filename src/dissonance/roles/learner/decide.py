@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dissonance.contracts.sealed import SealedRow
+from dissonance.science.second_look import suspected
 
 WITHDRAWN = -1
 
@@ -26,11 +27,12 @@ def said_by(row: SealedRow, label: SealedRow, second_look_confidence: float) -> 
     """`second_look_confidence`: a label that both models give at most one minus it is surprising, in [0, 1]."""
     if label.label == WITHDRAWN:
         return Said(None, None, None, False)
-    most = 1.0 - second_look_confidence
     p, q = np.frombuffer(row.probabilities), np.frombuffer(row.critic)
     return Said(
         right=int(p.argmax()) == label.label,
         critic_right=int(q.argmax()) == label.label if len(q) else None,
         shadow_right=int(np.frombuffer(row.shadow).argmax()) == label.label if row.shadow else None,
-        surprising=bool(p[label.label] <= most and len(q) and q[label.label] <= most),
+        surprising=bool(
+            len(q) and suspected(p[None, :], q[None, :], np.array([label.label]), second_look_confidence)[0]
+        ),
     )

@@ -1,0 +1,191 @@
+"""Accuracy, or the mean of any bounded loss, from labels that were asked for with known chances.
+
+Prediction-powered inference (Angelopoulos, Bates, Fannjiang, Jordan and Zrnic, Science 2023) with chances of one's
+choice (Zrnic and Candès, "Active statistical inference", ICML 2024): the mean over all rows of f + (ξ / π)(y - f), f
+what is believed of a row before its label (of accuracy: the critic's c), ξ whether its label is known, π the chance of
+that. Whatever f is, it is unbiased; the better f, the narrower. f is tuned on the labels of earlier rows only
+(Angelopoulos, Duchi and Zrnic, "PPI++", 2023), so that the sum stays a martingale and may be looked at at any time.
+
+For models and beliefs that were fixed before the rows were drawn, or cross-fitted.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from math import sqrt
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import norm
+
+from dissonance.errors import InputError
+from dissonance.science.arrays import Mask, Vector
+from dissonance.science.counted_labels import Counted
+from dissonance.science.proportions import Interval
+from dissonance.science.sequential import TIGHTEST, errors_at_any_time
+
+PRIOR_LABELS = 10.0
+"""Labels' worth of trust in the belief as it comes, against its tuning."""
+
+IMAGINED = 2.0
+"""Labels imagined at either bound before the spread is taken, so that few labels cannot look certain (Agresti and
+Coull 1998 do so for a proportion)."""
+
+
+class Estimand(StrEnum):
+    """Whose mean: that of the traffic the rows are a sample of, or that of just these rows."""
+
+    TRAFFIC = "traffic"
+    ROWS = "rows"
+
+
+class Audit(NamedTuple):
+    """`once`: an interval for one look; `at_any_time`: one of a confidence sequence, None where later looks change more
+    than they add. `rows` and `labels` that counted. `believed`: the mean without labels."""
+
+    estimate: float
+    standard_error: float
+    once: Interval
+    at_any_time: Interval | None
+    rows: int
+    labels: int
+    unanswered: int
+    believed: float
+
+
+class Bounds(NamedTuple):
+    """Least and most that a loss can be; of being right: 0 and 1."""
+
+    low: float = 0.0
+    high: float = 1.0
+
+
+def audit(
+    beliefs: Vector,
+    losses: Vector,
+    labels: Counted,
+    *,
+    level: float = 0.05,
+    bounds: Bounds = Bounds(),  # noqa: B008  immutable
+    estimand: Estimand = Estimand.TRAFFIC,
+    tightest: float = TIGHTEST,
+) -> Audit:
+    """The mean loss over the rows that count, (n,) each, in the order in which they were drawn; accuracy where `losses`
+    are 1 for right and 0 for wrong. Losses of labels that are not known are not looked at. What was asked and never
+    answered widens the intervals by the most it could matter. Raises `InputError` for what lies outside the bounds.
+
+    >>> from dissonance.science.counted_labels import Counted
+    >>> every, none = np.ones(400, dtype=bool), np.zeros(400, dtype=bool)
+    >>> known = np.arange(400) % 4 == 0
+    >>> right = (np.arange(400) % 20 != 0).astype(float)
+    >>> audit(np.full(400, 0.9), right, Counted(every, known, np.full(400, 0.25), none, True)).labels
+    100
+    """
+    _check(beliefs, losses, labels, level, bounds)
+    rows = labels.rows
+    f, pi = beliefs[rows], labels.chances[rows]
+    known, silent = labels.known[rows], labels.unanswered[rows]
+    y = np.where(known, losses[rows], 0.0)
+    n, expected = len(f), float(pi.sum())
+    tuned = np.clip(f + tuning(f, y, known, pi), *bounds)
+    estimate = float((tuned + np.where(known, (y - tuned) / pi, 0.0)).mean())
+    inside = float(np.clip(estimate, *bounds))
+    spread = _spread(y, tuned, known, pi, inside, bounds, estimand)
+    error = sqrt(spread.variance) / n
+    worst = Bounds(*(float(np.where(silent, (bound - tuned) / pi, 0.0).sum()) / n for bound in bounds))
+
+    def interval(errors: float) -> Interval:
+        # Imagined labels pull the middle as they widen the spread.
+        pull = spread.pull * (bounds.low + bounds.high - 2.0 * inside)
+        low, high = estimate + pull - errors * error + worst.low, estimate + pull + errors * error + worst.high
+        return Interval(inside, min(inside, max(bounds.low, low)), max(inside, min(bounds.high, high)))
+
+    return Audit(
+        estimate=inside,
+        standard_error=error,
+        once=interval(float(norm.ppf(1.0 - level / 2.0))),
+        at_any_time=interval(errors_at_any_time(expected, level, tightest)) if labels.in_order else None,
+        rows=n,
+        labels=int(known.sum()),
+        unanswered=int(silent.sum()),
+        believed=float(f.mean()),
+    )
+
+
+def tuning(f: Vector, y: Vector, known: Mask, chances: Vector) -> Vector:
+    """What to add to each belief, (n,): a + b (f - its mean), the ridge fit of y - f on the labels of earlier rows that
+    makes the variance least, drawn towards 0 by `PRIOR_LABELS`."""
+    weights = np.where(known, (1.0 - chances) / chances**2, 0.0)
+    count = np.arange(1, len(f) + 1)
+    middle = np.cumsum(f) / count
+    scatter = np.maximum(np.cumsum(f * f) / count - middle**2, 1e-12)
+    rest = np.where(known, y - f, 0.0)
+    w, wf, wff = (_before(weights * power) for power in (1.0, f, f * f))
+    wr, wfr = _before(weights * rest), _before(weights * f * rest)
+    ridge = PRIOR_LABELS * np.divide(_before(weights**2), w, out=np.ones_like(w), where=w > 0.0)
+    wg, wgg = wf - middle * w, wff - 2.0 * middle * wf + middle**2 * w + ridge * scatter
+    wgr, w = wfr - middle * wr, w + ridge
+    determinant = w * wgg - wg**2
+    shift, slope = (wgg * wr - wg * wgr) / determinant, (w * wgr - wg * wr) / determinant
+    return np.asarray(shift + slope * (f - middle))
+
+
+class _Spread(NamedTuple):
+    """`variance` of the sum over rows; `pull`: the share that labels imagined at one bound have in the middle."""
+
+    variance: float
+    pull: float
+
+
+def _spread(
+    y: Vector, tuned: Vector, known: Mask, chances: Vector, mean: float, bounds: Bounds, estimand: Estimand
+) -> _Spread:
+    """Σ (1/π - 1)(y - f)², which the draw adds, and for traffic n · Var y: each a known factor times a mean over the
+    known rows, with labels imagined at the bounds."""
+    of_draw = float((1.0 / chances - 1.0).sum())
+    draw = _Weighed.by(known, (1.0 - chances) / chances**2 if of_draw else np.ones(len(y)))
+    imagined = IMAGINED * sum((bound - mean) ** 2 for bound in bounds)
+    variance = of_draw * draw.mean_with((y - tuned) ** 2, imagined)
+    if estimand is Estimand.TRAFFIC:
+        variance += len(y) * _Weighed.by(known, 1.0 / chances).mean_with((y - mean) ** 2, imagined)
+    return _Spread(variance, IMAGINED / (draw.alike + 2.0 * IMAGINED))
+
+
+class _Weighed(NamedTuple):
+    """`shares` sum to 1 over the known rows; `alike`: how many of equal weight say as much (Kish 1965)."""
+
+    shares: Vector
+    alike: float
+
+    @classmethod
+    def by(cls, known: Mask, weights: Vector) -> _Weighed:
+        if not known.any():
+            return cls(np.zeros(len(known)), 0.0)
+        shares = np.where(known, weights, 0.0)
+        shares = shares / shares.sum()
+        return cls(shares, 1.0 / float((shares**2).sum()))
+
+    def mean_with(self, values: Vector, imagined: float) -> float:
+        return (self.alike * float(self.shares @ values) + imagined) / (self.alike + 2.0 * IMAGINED)
+
+
+def _before(values: Vector) -> Vector:
+    """Sum over the rows before each."""
+    return np.asarray(np.cumsum(values) - values)
+
+
+def _check(beliefs: Vector, losses: Vector, labels: Counted, level: float, bounds: Bounds) -> None:
+    n = len(labels.rows)
+    if len(beliefs) != n or len(losses) != n:
+        raise _impossible(f"{len(beliefs)} beliefs and {len(losses)} losses of {n} rows", "give one of each a row")
+    if not labels.rows.any():
+        raise _impossible("no row that counts", "wait until rows are mature")
+    if not 0.0 < level < 1.0:
+        raise _impossible(f"a level of {level}", "give a number between 0 and 1")
+    for name, values in (("belief", beliefs[labels.rows]), ("loss", losses[labels.known])):
+        if not ((values >= bounds.low) & (values <= bounds.high)).all():
+            raise _impossible(f"a {name} outside [{bounds.low:g}, {bounds.high:g}]", "give the bounds of the loss")
+
+
+def _impossible(what: str, fix: str) -> InputError:
+    return InputError(f"with {what} nothing can be audited", where="active_inference", fix=fix)
