@@ -82,33 +82,35 @@ def audit(
     100
     """
     _check(beliefs, losses, labels, level, bounds)
+    start, width = bounds.low, bounds.high - bounds.low
     rows = labels.rows
-    f, pi = beliefs[rows], labels.chances[rows]
+    f, pi = (beliefs[rows] - start) / width, labels.chances[rows]
     known, silent = labels.known[rows], labels.unanswered[rows]
-    y = np.where(known, losses[rows], 0.0)
-    n, expected = len(f), float(pi.sum())
-    tuned = np.clip(f + tuning(f, y, known, pi), *bounds)
+    y = np.where(known, (losses[rows] - start) / width, 0.0)
+    n = len(f)
+    tuned = np.clip(f + tuning(f, y, known, pi), 0.0, 1.0)
     estimate = float((tuned + np.where(known, (y - tuned) / pi, 0.0)).mean())
-    inside = float(np.clip(estimate, *bounds))
-    spread = _spread(y, tuned, known, pi, inside, bounds, estimand)
+    inside = min(1.0, max(0.0, estimate))
+    spread = _spread(y, tuned, known, pi, inside, estimand)
     error = sqrt(spread.variance) / n
-    worst = Bounds(*(float(np.where(silent, (bound - tuned) / pi, 0.0).sum()) / n for bound in bounds))
+    # Imagined labels pull the middle as they widen the spread.
+    middle = estimate + spread.pull * (1.0 - 2.0 * inside)
+    at_worst, at_best = (float(np.where(silent, (end - tuned) / pi, 0.0).sum()) / n for end in (0.0, 1.0))
 
     def interval(errors: float) -> Interval:
-        # Imagined labels pull the middle as they widen the spread.
-        pull = spread.pull * (bounds.low + bounds.high - 2.0 * inside)
-        low, high = estimate + pull - errors * error + worst.low, estimate + pull + errors * error + worst.high
-        return Interval(inside, min(inside, max(bounds.low, low)), max(inside, min(bounds.high, high)))
+        low = min(inside, max(0.0, middle - errors * error + at_worst))
+        high = max(inside, min(1.0, middle + errors * error + at_best))
+        return Interval(start + width * inside, start + width * low, start + width * high)
 
     return Audit(
-        estimate=inside,
-        standard_error=error,
+        estimate=start + width * inside,
+        standard_error=width * error,
         once=interval(float(norm.ppf(1.0 - level / 2.0))),
-        at_any_time=interval(errors_at_any_time(expected, level, tightest)) if labels.in_order else None,
+        at_any_time=interval(errors_at_any_time(float(pi.sum()), level, tightest)) if labels.in_order else None,
         rows=n,
         labels=int(known.sum()),
         unanswered=int(silent.sum()),
-        believed=float(f.mean()),
+        believed=start + width * float(f.mean()),
     )
 
 
@@ -137,18 +139,18 @@ class _Spread(NamedTuple):
     pull: float
 
 
-def _spread(
-    y: Vector, tuned: Vector, known: Mask, chances: Vector, mean: float, bounds: Bounds, estimand: Estimand
-) -> _Spread:
+def _spread(y: Vector, tuned: Vector, known: Mask, chances: Vector, mean: float, estimand: Estimand) -> _Spread:
     """Σ (1/π - 1)(y - f)², which the draw adds, and for traffic n · Var y: each a known factor times a mean over the
     known rows, with labels imagined at the bounds."""
     of_draw = float((1.0 / chances - 1.0).sum())
-    draw = _Weighed.by(known, (1.0 - chances) / chances**2 if of_draw else np.ones(len(y)))
-    imagined = IMAGINED * sum((bound - mean) ** 2 for bound in bounds)
-    variance = of_draw * draw.mean_with((y - tuned) ** 2, imagined)
-    if estimand is Estimand.TRAFFIC:
-        variance += len(y) * _Weighed.by(known, 1.0 / chances).mean_with((y - mean) ** 2, imagined)
-    return _Spread(variance, IMAGINED / (draw.alike + 2.0 * IMAGINED))
+    imagined = IMAGINED * (mean**2 + (1.0 - mean) ** 2)
+    draw = _Weighed.by(known, (1.0 - chances) / chances**2)
+    spread = _Spread(of_draw * draw.mean_with((y - tuned) ** 2, imagined), draw.pull if of_draw else 0.0)
+    if estimand is Estimand.ROWS:
+        return spread
+    rows = _Weighed.by(known, 1.0 / chances)
+    of_rows = len(y) * rows.mean_with((y - mean) ** 2, imagined)
+    return _Spread(spread.variance + of_rows, spread.pull if of_draw else rows.pull)
 
 
 class _Weighed(NamedTuple):
@@ -159,11 +161,16 @@ class _Weighed(NamedTuple):
 
     @classmethod
     def by(cls, known: Mask, weights: Vector) -> _Weighed:
-        if not known.any():
-            return cls(np.zeros(len(known)), 0.0)
         shares = np.where(known, weights, 0.0)
+        if not shares.any():
+            return cls(shares, 0.0)
         shares = shares / shares.sum()
         return cls(shares, 1.0 / float((shares**2).sum()))
+
+    @property
+    def pull(self) -> float:
+        """Share of the mean that the labels imagined at one bound have."""
+        return IMAGINED / (self.alike + 2.0 * IMAGINED)
 
     def mean_with(self, values: Vector, imagined: float) -> float:
         return (self.alike * float(self.shares @ values) + imagined) / (self.alike + 2.0 * IMAGINED)
@@ -180,6 +187,10 @@ def _check(beliefs: Vector, losses: Vector, labels: Counted, level: float, bound
         raise _impossible(f"{len(beliefs)} beliefs and {len(losses)} losses of {n} rows", "give one of each a row")
     if not labels.rows.any():
         raise _impossible("no row that counts", "wait until rows are mature")
+    if not ((labels.chances > 0.0) & (labels.chances <= 1.0))[labels.rows].all():
+        raise _impossible("a chance outside (0, 1]", "give the chance that the label is known")
+    if not bounds.low < bounds.high:
+        raise _impossible(f"a loss within [{bounds.low:g}, {bounds.high:g}]", "give bounds that differ")
     if not 0.0 < level < 1.0:
         raise _impossible(f"a level of {level}", "give a number between 0 and 1")
     for name, values in (("belief", beliefs[labels.rows]), ("loss", losses[labels.known])):
