@@ -96,7 +96,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cooling_off_s: int = 3600  # seconds of event time after a rollback without automatic updates
     label_budget_per_day: int = 100  # label requests per day of event time
     random_check_share: float = 0.2  # of the label budget, 0..1: uniformly random inputs
-    least_sure_share: float = 1.0  # of the rest, 0..1: 1 teaches accuracy fastest, 0 asks evenly, for log loss
+    least_sure_share: float = 0.5  # of the rest, 0..1: 1 asks for accuracy, 0 evenly, for log loss and audits
     label_lease_s: int = 900  # seconds that a label request is held by whoever took it
     label_join_s: int = 86_400  # seconds of event time: how long before a label by data subject its input may lie
     second_look_confidence: float = 0.95  # 0..1: both models give the label at most one minus this: look again

@@ -16,7 +16,7 @@ import numpy as np
 from dissonance.errors import InputError
 from dissonance.science.arrays import Mask, Vector
 
-LEAST_ARRIVED = 0.1
+LEAST_ARRIVED = 0.5
 """Younger rows, of whose labels fewer have come, are left out: their weights would be too large."""
 
 
@@ -42,6 +42,9 @@ class Asked(NamedTuple):
     asked: Mask
     drawn_at_s: Vector
     labelled_at_s: Vector
+
+    def first(self, rows: int) -> Asked:
+        return Asked(self.propensities[:rows], self.asked[:rows], self.drawn_at_s[:rows], self.labelled_at_s[:rows])
 
 
 class Counted(NamedTuple):

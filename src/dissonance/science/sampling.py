@@ -66,12 +66,13 @@ def spending(budget: float, *, random_share: float, accuracy_share: float) -> Sp
     return Spending(budget * random_share, budget * even, budget * (choice - even))
 
 
-def rank_of_least_sure(spent: Spending) -> int:
-    """How many of a day's inputs, the least sure ones, are looked among; 0 where none are."""
-    return int(np.ceil(spent.least_sure / HALF))
+def rank_of_least_sure(spent: Spending, within: float = HALF) -> int:
+    """How many of a day's inputs, the least sure ones, are looked among, on a share `within` of the traffic; 0 where
+    none are."""
+    return int(np.ceil(spent.least_sure / within))
 
 
-def least_sure(spent: Spending, expected_inputs: float, at: float, up_to: float) -> LeastSure:
+def least_sure(spent: Spending, expected_inputs: float, at: float, up_to: float, within: float = HALF) -> LeastSure:
     """`at`: the sureness of the input at `rank_of_least_sure` in a day of `expected_inputs`; `up_to`: how many inputs
     of that day are at most so sure, more than the rank where many are equally sure.
 
@@ -80,9 +81,9 @@ def least_sure(spent: Spending, expected_inputs: float, at: float, up_to: float)
     """
     if not spent.least_sure:
         return LeastSure(0.0, 0.0)
-    if spent.least_sure > HALF * expected_inputs:
+    if spent.least_sure > within * expected_inputs:
         return LeastSure(1.0, min(1.0, spent.least_sure / expected_inputs))
-    return LeastSure(at, min(HALF, spent.least_sure / up_to))
+    return LeastSure(at, min(within, spent.least_sure / up_to))
 
 
 def propensities(sure: Vector, spent: Spending, expected_inputs: float, chosen: LeastSure) -> Propensities:
