@@ -16,7 +16,7 @@ from sklearn.isotonic import IsotonicRegression
 from dissonance.science.arrays import Classes, Mask, Matrix, Vector
 from dissonance.science.metrics import accuracy, log_loss
 from dissonance.science.proposer import PARAMETERS
-from dissonance.science.sampling import HALF, least_sure, propensities, rank_of_least_sure, spending, sureness
+from dissonance.science.sampling import WITHIN, least_sure, propensities, rank_of_least_sure, spending, sureness
 from science.peers.active_learning import by_committee, by_margin, is_installed
 from science.prepare import Prepared, Rows
 
@@ -97,7 +97,7 @@ def committee(asking: Asking) -> Classes:
     return by_committee(members, asking.pool.rows.classes, asking.labelled, asking.more, asking.seed)
 
 
-def ours(accuracy_share: float, within: float = HALF) -> Method:
+def ours(accuracy_share: float, within: float = WITHIN) -> Method:
     """As the learner asks, with the proposer's confidence for the critic's."""
 
     def method(asking: Asking) -> Classes:
@@ -119,7 +119,7 @@ METHODS: dict[str, Method] = {
     "ours, for accuracy": ours(1.0),
     "ours, half and half": ours(0.5),
     "ours, for log loss": ours(0.0),
-    "ours, for accuracy, all of the traffic": ours(1.0, 1.0),
+    "ours, for accuracy, on a random half": ours(1.0, 0.5),
 }
 
 

@@ -1,11 +1,10 @@
 """Which inputs to ask people about: Poisson sampling with permanent random numbers (Hájek 1964; Ohlsson 1995).
 
 Every input is drawn on its own, twice: for the random check with the same chance for all, and by choice. The choice
-is a policy between two ends. For accuracy: the least sure inputs on a random half of the traffic (margin sampling;
-Scheffer et al. 2001), the half so that labels do not pile up on one spot of the boundary. For log loss: even, since
-what the model is wrongly sure of is nowhere near the boundary. The propensity of an input is its chance to be asked at
-all, so that labels can be weighed by its inverse (Horvitz and Thompson 1952; Zrnic and Candès 2024), and depends on
-nothing that a label said. Numbers in [0, 1) that stay with an input make repeats and replicas draw the same.
+is a policy between two ends. For accuracy: the least sure inputs (margin sampling; Scheffer et al. 2001). For log loss:
+even, since what the model is wrongly sure of is nowhere near the boundary. The propensity of an input is its chance to
+be asked at all, so that labels can be weighed by its inverse (Horvitz and Thompson 1952; Zrnic and Candès 2024), and
+depends on nothing that a label said. Numbers in [0, 1) that stay with an input make repeats and replicas draw the same.
 """
 
 from __future__ import annotations
@@ -16,8 +15,9 @@ import numpy as np
 
 from dissonance.science.arrays import Vector
 
-HALF = 0.5
-"""Share of the traffic, at random, that the least sure are looked for in."""
+WITHIN = 1.0
+"""Share of the traffic, at random, that the least sure are looked for in. On half of it, so that labels do not pile up
+on one spot of the boundary, more labels were needed (ADR 31)."""
 
 LEAST_EVEN = 0.05
 """Share of the budget that is spent evenly whatever the policy says, random check included: no input is without a
@@ -66,18 +66,18 @@ def spending(budget: float, *, random_share: float, accuracy_share: float) -> Sp
     return Spending(budget * random_share, budget * even, budget * (choice - even))
 
 
-def rank_of_least_sure(spent: Spending, within: float = HALF) -> int:
+def rank_of_least_sure(spent: Spending, within: float = WITHIN) -> int:
     """How many of a day's inputs, the least sure ones, are looked among, on a share `within` of the traffic; 0 where
     none are."""
     return int(np.ceil(spent.least_sure / within))
 
 
-def least_sure(spent: Spending, expected_inputs: float, at: float, up_to: float, within: float = HALF) -> LeastSure:
+def least_sure(spent: Spending, expected_inputs: float, at: float, up_to: float, within: float = WITHIN) -> LeastSure:
     """`at`: the sureness of the input at `rank_of_least_sure` in a day of `expected_inputs`; `up_to`: how many inputs
     of that day are at most so sure, more than the rank where many are equally sure.
 
-    >>> least_sure(Spending(20.0, 0.0, 80.0), 1_000, at=0.3, up_to=160)
-    LeastSure(sureness=0.3, chance=0.5)
+    >>> least_sure(Spending(20.0, 0.0, 80.0), 1_000, at=0.3, up_to=80)
+    LeastSure(sureness=0.3, chance=1.0)
     """
     if not spent.least_sure:
         return LeastSure(0.0, 0.0)

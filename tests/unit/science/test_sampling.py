@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from dissonance.science.arrays import Vector
 from dissonance.science.sampling import (
-    HALF,
     LEAST_EVEN,
     Propensities,
     chosen_only,
@@ -77,11 +76,16 @@ def test_both_draws_together_are_the_propensity(
     np.testing.assert_allclose(again, asked.asked, atol=1e-12)
 
 
-def test_for_accuracy_half_of_the_least_sure_are_asked_about_and_of_the_others_the_random_check() -> None:
-    confidences = np.linspace(0.5, 1.0, 1_000)
-    asked = drawn(confidences, 100.0, 0.2, 1.0).asked
-    assert asked[:160] == pytest.approx(1.0 - (1.0 - HALF) * (1.0 - 0.02))
-    assert asked[160:] == pytest.approx(0.02)
+def test_for_accuracy_the_least_sure_are_asked_about_and_of_the_others_the_random_check() -> None:
+    asked = drawn(np.linspace(0.5, 1.0, 1_000), 100.0, 0.2, 1.0).asked
+    assert asked[:80] == pytest.approx(1.0)
+    assert asked[80:] == pytest.approx(0.02)
+
+
+def test_on_a_random_half_twice_as_many_are_looked_among_and_half_of_them_asked_about() -> None:
+    spent = spending(100.0, random_share=0.2, accuracy_share=1.0)
+    assert rank_of_least_sure(spent, within=0.5) == 160
+    assert least_sure(spent, 1_000, at=0.1, up_to=160, within=0.5).chance == 0.5
 
 
 def test_for_log_loss_every_input_is_as_likely_as_the_others() -> None:
