@@ -81,7 +81,7 @@ bench-soak: setup ## A million rows through all roles: memory, lag, loss (20 min
 	@$(BIN)/dissonance drill bench-soak $(if $(ROWS),--rows $(ROWS)) $(if $(ROWS_PER_S),--rows-per-s $(ROWS_PER_S))
 
 .PHONY: bench-science
-bench-science: setup $(if $(WITHOUT_NANNYML),,.venv-nannyml/.stamp) ## Estimates, labels, updates on real shifts, beside NannyML and others (CASES=path/to/cases.py for yours)
+bench-science: setup .venv/.active-learning $(if $(WITHOUT_NANNYML),,.venv-nannyml/.stamp) ## Estimates, labels, updates on real shifts, beside NannyML and others (CASES=path/to/cases.py for yours)
 	@PYTHONPATH="benchmarks$${PYTHONPATH:+:$$PYTHONPATH}" $(BIN)/python -m science.run $(if $(CASES),--cases "$(CASES)") $(if $(SEEDS),--seeds "$(SEEDS)") \
 	  $(if $(WINDOWS),--windows $(WINDOWS)) $(if $(JOBS),--jobs $(JOBS)) $(if $(PARTS),--parts "$(PARTS)") \
 	  $(if $(ONLY),--only "$(ONLY)") $(if $(WITHOUT_NANNYML),--without-nannyml) $(if $(KEEP_GOING),--keep-going)
@@ -89,6 +89,11 @@ bench-science: setup $(if $(WITHOUT_NANNYML),,.venv-nannyml/.stamp) ## Estimates
 .PHONY: bench-calibrate
 bench-calibrate: setup ## Measure the shifts anew and write the table that intervals and bounds rest on (minutes)
 	@PYTHONPATH="benchmarks$${PYTHONPATH:+:$$PYTHONPATH}" $(BIN)/python -m science.calibrate
+
+# scikit-activeml goes with what is locked: only it and what it alone needs are added.
+.venv/.active-learning: benchmarks/requirements-active-learning.txt .venv/.stamp
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
 
 # NannyML needs older versions of what the package needs, and Python 3.11 or 3.12: an environment of its own.
 .venv-nannyml/.stamp: benchmarks/requirements-nannyml.txt
@@ -122,12 +127,14 @@ drill-nothing-lost: setup ## Kill roles and engines mid-stream, then account for
 	.venv-tools/bin/python -m pip install --quiet --disable-pip-version-check uv
 
 .PHONY: lock
-lock: .venv-tools/bin/uv ## Resolve requirements.lock anew from pyproject.toml, with hashes; NannyML's too
+lock: .venv-tools/bin/uv ## Resolve requirements.lock anew from pyproject.toml, with hashes; those of the peers too
 	.venv-tools/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --group dev pyproject.toml \
 	  -o requirements.lock --custom-compile-command "make lock"
 	.venv-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-package nvidia-nccl-cu12 \
 	  benchmarks/requirements-nannyml.in -o benchmarks/requirements-nannyml.txt --custom-compile-command "make lock"
+	.venv-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-deps \
+	  benchmarks/requirements-active-learning.in -o benchmarks/requirements-active-learning.txt --custom-compile-command "make lock"
 
 .PHONY: clean
 clean: ## Remove .venv and everything that was built or cached (never your data folder)

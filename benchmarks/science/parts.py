@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol, cast
 
 from dissonance.drills.records import Limit, Raw
-from science import estimates
+from science import estimates, labels
 from science.prepare import Prepared
 
 
@@ -25,7 +25,7 @@ class Part(Protocol):
         ...
 
 
-PARTS: tuple[Part, ...] = tuple(cast(Part, module) for module in (estimates,))
+PARTS: tuple[Part, ...] = tuple(cast(Part, module) for module in (estimates, labels))
 
 
 def name_of(part: Part) -> str:

@@ -51,9 +51,9 @@ def test_rows_of_a_case_tell_labels_needed_coverage_and_second_looks_and_sum_up(
     summed = labels.summary(found)
     assert summed["cases with learning curves"] == 1
     needed = {(line["metric"], line["method"]): line for line in summed[labels.NEEDED]}
-    assert needed["accuracy", "random"]["to random"] == 1.0
+    assert needed["accuracy", "random"]["each to random"] == 1.0
     assert needed["accuracy", "random"][f"{FIXED_STEP} labels, above random"] == 0.0
     assert all(0.0 <= line["covered"] <= 1.0 for line in summed[labels.COVERED])
     told = labels.figures(summed)
-    assert told["labels_to_random"] == needed["accuracy", labels.OURS]["to random"]
-    assert {limit.name for limit in labels.limits()} <= set(told) | {"labels_to_margin"}
+    assert told["labels_total_to_random"] == needed["accuracy", labels.OURS]["total to random"]
+    assert {limit.name for limit in labels.limits()} <= set(told) | {"labels_total_to_margin"}
