@@ -16,8 +16,8 @@ import numpy as np
 from dissonance.science.arrays import Vector
 
 WITHIN = 1.0
-"""Share of the traffic, at random, that the least sure are looked for in. On half of it, so that labels do not pile up
-on one spot of the boundary, more labels were needed (ADR 31)."""
+"""Share of the traffic, at random, that the least sure are looked for in. On a random half of it, so that labels do not
+pile up on one spot of the boundary, as many labels were needed for accuracy (ADR 31)."""
 
 LEAST_EVEN = 0.05
 """Share of the budget that is spent evenly whatever the policy says, random check included: no input is without a
