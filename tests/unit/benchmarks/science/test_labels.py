@@ -56,4 +56,4 @@ def test_rows_of_a_case_tell_labels_needed_coverage_and_second_looks_and_sum_up(
     assert all(0.0 <= line["covered"] <= 1.0 for line in summed[labels.COVERED])
     told = labels.figures(summed)
     assert told["labels_total_to_random"] == needed["accuracy", labels.OURS]["total to random"]
-    assert {limit.name for limit in labels.limits()} <= set(told) | {"labels_total_to_margin"}
+    assert {limit.name for limit in labels.limits(summed)} <= set(told)
