@@ -24,7 +24,8 @@ def rows_of(n: int, seed: int, mean: float) -> Rows:
 def prepared(target_mean: float = -1.0) -> Prepared:
     model: Any = None
     pools = rows_of(300, 1, 1.0), rows_of(300, 2, 1.0), rows_of(300, 3, 1.0), rows_of(600, 4, target_mean)
-    return Prepared("made", "made", 1, (0, 0), ("a", "b"), model, *pools)
+    about = ("made", "made", "made", 1, (0, 0), ("a", "b"))  # case, group, family, seed, category sizes, names
+    return Prepared(*about, model, *pools)
 
 
 def test_labels_needed_are_read_off_the_curve_between_its_steps() -> None:
