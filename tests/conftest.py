@@ -1,13 +1,18 @@
-"""Session-wide fixtures: the real engines, started once and only when a test asks for them."""
+"""Session-wide: the real engines, started once and only when a test asks for them; and how hypothesis looks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from dissonance.adapters.embedded.addresses import EngineAddresses
 from support.engines import running_engines
+
+# No test measures time: how long an example takes says only what else the machine does.
+settings.register_profile("dissonance", deadline=None)
+settings.load_profile("dissonance")
 
 
 @pytest.fixture(scope="session")

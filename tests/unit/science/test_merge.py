@@ -26,7 +26,7 @@ def rows() -> np.ndarray:
     return labelled_rows(200, 99)[0]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     st.sampled_from([2, 3]),
     st.floats(LEAST_SHARE, 1.0 - LEAST_SHARE),
