@@ -11,7 +11,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,6 +23,7 @@ from dissonance.errors import DissonanceError, EngineError, TimedOut, errors_by_
 from dissonance.settings import PREFIX, Settings
 
 READY_S = 120.0  # seconds a child may take to say that it is ready
+AGAIN_S = 0.5  # seconds between two starts of a child that did not become ready
 STOP_S = 30.0  # seconds a child may take to stop before it is killed
 MAX_LINE = 16_777_216  # bytes of one line of JSON that a command prints
 LOG_TAIL = 2000  # characters of a failed child's log that go into the error
@@ -90,24 +91,45 @@ async def start_child(
 ) -> Child:
     """Start `dissonance <arguments>` and wait for its line of JSON.
 
-    Raises `EngineError` when it ends before, `TimedOut` when it says nothing for `ready_s` seconds.
+    Raises the error that the child told of instead, `EngineError` when it ends without a word, `TimedOut` when it
+    says nothing for `ready_s` seconds.
     """
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / f"{name}.log"
     with log.open("ab") as file:
         process = await _spawn(command_line(arguments, settings), file)
     try:
-        ready = await asyncio.wait_for(_first_object(process, log), ready_s)
+        line = await asyncio.wait_for(_first_object(process, log), ready_s)
     except TimeoutError as error:
         await _abandon(process)
         raise TimedOut(f"'{name}' was not ready after {ready_s:.0f} s", where=str(log), fix="read its log") from error
     except BaseException:
         await _abandon(process)
         raise
-    if ready is None:
-        code = await process.wait()
-        raise _failure(name, code, log)
-    return Child(name, process, ready, log)
+    told = _told(line)
+    if told is not None or not line:
+        code = await _end_of(process)
+        raise told or _failure(name, code, log)
+    return Child(name, process, msgspec.json.decode(line, type=dict[str, Any]), log)
+
+
+async def start_until_ready(
+    start: Callable[[], Awaitable[Child]], within_s: float, say: Callable[[str], None]
+) -> Child:
+    """What a supervisor does: start it again and again until it is ready, saying each time why it was not.
+
+    Raises what the last start raised once `within_s` seconds are over, and at once what no engine is to blame for.
+    """
+    loop = asyncio.get_running_loop()
+    end_s = loop.time() + within_s
+    while True:
+        try:
+            return await start()
+        except EngineError as error:
+            if loop.time() + AGAIN_S >= end_s:
+                raise
+            say(f"not ready yet: {error.what}; starting it again")
+        await asyncio.sleep(AGAIN_S)
 
 
 async def run_command(
@@ -163,17 +185,16 @@ async def _spawn(line: Sequence[str], errors: BinaryIO) -> asyncio.subprocess.Pr
     )
 
 
-async def _first_object(process: asyncio.subprocess.Process, log: Path) -> dict[str, Any] | None:
-    """The first line of output that is a JSON object; None when the output ends. Other lines go to the log."""
+async def _first_object(process: asyncio.subprocess.Process, log: Path) -> bytes:
+    """The first line of output that is a JSON object; nothing when the output ends. Other lines go to the log."""
     assert process.stdout is not None
     with log.open("ab") as file:
         while line := await process.stdout.readline():
-            found = _object(line)
-            if found is not None:
-                return found
+            if _is_object(line):
+                return line
             file.write(line)
             file.flush()
-    return None
+    return b""
 
 
 async def _copy(process: asyncio.subprocess.Process, log: Path) -> None:
@@ -182,6 +203,15 @@ async def _copy(process: asyncio.subprocess.Process, log: Path) -> None:
         while block := await process.stdout.read(65_536):
             file.write(block)
             file.flush()
+
+
+async def _end_of(process: asyncio.subprocess.Process) -> int | None:
+    """Exit code of a child that has said its last; it is stopped should it stay."""
+    try:
+        return await asyncio.wait_for(process.wait(), STOP_S)
+    except TimeoutError:
+        await _abandon(process)
+        return process.returncode
 
 
 async def _abandon(process: asyncio.subprocess.Process) -> None:
@@ -195,11 +225,12 @@ async def _abandon(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-def _object(line: bytes) -> dict[str, Any] | None:
+def _is_object(line: bytes) -> bool:
     try:
-        return msgspec.json.decode(line, type=dict[str, Any])
+        msgspec.json.decode(line, type=dict[str, msgspec.Raw])
     except msgspec.MsgspecError:
-        return None
+        return False
+    return True
 
 
 def _last_json(printed: bytes) -> Any:

@@ -25,6 +25,7 @@ ROWS_PER_REQUEST = 50
 CLIENTS = 8
 TRAINING_ROWS = 8_000
 DRAIN_LIMIT_S = 240.0
+RESTART_LIMIT_S = 120.0
 LOOK_EVERY_S = 0.5
 SECONDS_PER_KILL = 4.0
 """The stream lasts at least this long before, between and after the kills."""
@@ -113,7 +114,8 @@ async def _kill_in_turn(
 ) -> None:
     """Spread evenly over the stream: the i-th of m is killed when i / (m + 1) of the rows are acknowledged.
 
-    A role is started again at once, as its supervisor would; the next victim does not wait for it.
+    A role is started again at once, as its supervisor would, and again while an engine it needs is still on its way
+    back; the next victim does not wait for it.
     """
     async with asyncio.TaskGroup() as restarts:
         for number, victim in enumerate(victims, start=1):
@@ -122,7 +124,7 @@ async def _kill_in_turn(
             if victim in running.groups:
                 await running.kill(victim)
                 say(f"killed {victim} after {len(acknowledged)} rows; starting it again")
-                restarts.create_task(running.start(victim))
+                restarts.create_task(running.start_again(victim, within_s=RESTART_LIMIT_S, say=say))
             else:
                 pid = await running.kill_engine(victim)
                 say(f"killed {victim} (pid {pid}) after {len(acknowledged)} rows; its supervisor starts it again")

@@ -14,7 +14,7 @@ this process but the folder, HTTP and the bus, as in production.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +23,7 @@ from typing import Any, Self
 import psutil
 
 from dissonance.adapters.embedded.state import engine_pids
-from dissonance.drills.children import Child, memory_of, run_command, start_child
+from dissonance.drills.children import Child, memory_of, run_command, start_child, start_until_ready
 from dissonance.errors import EngineError
 from dissonance.roles import ROLES
 
@@ -88,6 +88,12 @@ class RunningSystem:
         self._children[group] = child
         self._ports[group] = _port_of(str(child.ready["url"]))
         return child
+
+    async def start_again(self, group: str, *, within_s: float, say: Callable[[str], None]) -> Child:
+        """`start` as a supervisor does it: until the group is ready, for `within_s` seconds; `say` is told why not."""
+        return await start_until_ready(
+            lambda: self.start(group), within_s=within_s, say=lambda text: say(f"{group} {text}")
+        )
 
     async def stop(self) -> None:
         """Roles together, then engines; SIGTERM, and SIGKILL for what does not listen."""
