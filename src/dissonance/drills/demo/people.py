@@ -63,13 +63,18 @@ class People:
         self._sleep = sleep
         self._delay_us = delay_us
         self._due: list[_Due] = []
+        self._stopped = False
 
     async def run(self) -> None:
-        """Until cancelled."""
-        while True:
+        """Until `stop`. To cancel it instead may lose what was taken or answered just then, and its count."""
+        while not self._stopped:
             await self._lease()
             await self._answer(self._progress.event_time_us)
             await self._sleep(LOOK_EVERY_S)
+
+    def stop(self) -> None:
+        """`run` ends when what it has begun is done."""
+        self._stopped = True
 
     async def finish(self) -> None:
         """Take and answer what is still open, however young; answers may bring second looks, which are answered too."""

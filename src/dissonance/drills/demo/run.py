@@ -201,12 +201,13 @@ class _Walk:
         try:
             async with asyncio.TaskGroup() as tasks:
                 watching = [
-                    tasks.create_task(each)
-                    for each in (self._follower.run(), self._people.run(), self._abreast.run(), self._look())
+                    tasks.create_task(each) for each in (self._follower.run(), self._abreast.run(), self._look())
                 ]
+                tasks.create_task(self._people.run())
                 meddling = tasks.create_task(self._meddle())
                 await tasks.create_task(self._stream.run())
                 mischief = await meddling
+                self._people.stop()
                 for task in watching:
                     task.cancel()
         except* DissonanceError as group:

@@ -75,6 +75,23 @@ def test_answers_come_when_their_time_has_come_and_are_true() -> None:
     assert (progress.labels_asked, progress.labels_sent) == (4, 2)
 
 
+def test_people_who_are_told_to_stop_end_what_they_have_begun() -> None:
+    class Slow(Queue):
+        """Told to stop while answers are on their way."""
+
+        async def labels(self, task: str, labels: Sequence[Label], source: str) -> LabelsReply:
+            people.stop()
+            await asyncio.sleep(0)
+            return await super().labels(task, labels, source)
+
+    count = ANSWERED_AT_ONCE + 1
+    queue, progress = Slow([request(number) for number in range(count)]), Progress(lambda: 0.0, count)
+    people = People(queue, "task", lambda prediction_id: 1, progress, no_sleep)
+    progress.event_time_us = (count + 1) * DAY_US + DELAY_US
+    asyncio.run(people.run())
+    assert len(queue.joined) == progress.labels_sent == count
+
+
 def test_at_the_end_everything_open_is_answered_in_requests_of_bounded_size() -> None:
     queue, progress = Queue([request(number) for number in range(450)]), Progress(lambda: 0.0, 450)
     people = People(queue, "task", lambda prediction_id: 1, progress, no_sleep)
