@@ -98,12 +98,27 @@ async def held(desk: Desk, task: Task, request_id: str, by: str) -> LabelRequest
         raise UnknownRequest(
             f"there is no label request {request_id}", where="request_id", fix="lease one: label-requests/lease"
         )
-    holds = request.state is RequestState.LEASED and request.leased_by == by
-    if not holds or request.leased_until_us <= desk.clock.now_us():
-        raise RequestNotHeld(
-            f"the request is {request.state.value}, or its lease ran out", where="request_id", fix="lease it again"
-        )
+    if (refusal := _not_held(request, by, desk.clock.now_us())) is not None:
+        raise refusal
     return request
+
+
+async def put_down(desk: Desk, task: Task, request_id: str, by: str, state: RequestState) -> None:
+    """Skip or return a request that `by` holds. Raises as `held`, also when the lease went to another just now."""
+    request = await held(desk, task, request_id, by)
+    if not await desk.store.settle(task.task_id, [request.request_id], state, by=by):
+        await held(desk, task, request_id, by)
+
+
+def _not_held(request: LabelRequest, by: str, now_us: int) -> RequestNotHeld | None:
+    if request.state in (RequestState.ANSWERED, RequestState.SKIPPED):
+        what = f"the request is {request.state.value}"
+        return RequestNotHeld(what, where="request_id", fix="nothing is left to do; a label is corrected by /labels")
+    if request.state is RequestState.OPEN or request.leased_until_us <= now_us:
+        return RequestNotHeld("nobody holds the request, or the lease ran out", where="request_id", fix="lease it again")
+    if request.leased_by != by:
+        return RequestNotHeld("somebody else holds the request", where="request_id", fix="lease another")
+    return None
 
 
 async def ask_by_hand(desk: Desk, task: Task, count: int) -> int:

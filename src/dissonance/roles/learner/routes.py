@@ -22,7 +22,7 @@ from dissonance.errors import (
 )
 from dissonance.ports.labels import RequestState
 from dissonance.roles.learner.intake import labelled
-from dissonance.roles.learner.requests import answer, held, lease, queue_status
+from dissonance.roles.learner.requests import answer, lease, put_down, queue_status
 from dissonance.roles.role import Workplace
 from dissonance.security.permissions import Permission
 from dissonance.web.admission import identity_of
@@ -142,6 +142,5 @@ def _add_queue(router: ProtectedRouter, place: Workplace) -> None:
 
 async def _settle(place: Workplace, request: Request, task: str, request_id: str, state: RequestState) -> Response:
     context = await place.catalogue.by_name(task)
-    asked = await held(place, context.task, request_id, identity_of(request.scope).name)
-    await place.store.settle(context.task.task_id, [asked.request_id], state)
+    await put_down(place, context.task, request_id, identity_of(request.scope).name, state)
     return json_reply(SettledReply(request_id, state.value))

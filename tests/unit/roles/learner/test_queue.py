@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from dissonance.contracts.ids import id_from_text
+from dissonance.contracts.ids import id_from_text, id_text
 from support.labelling import ASKING, DAY_S, asking, lease, settle, status, stored
 from support.walk import TASK, Walk, row
 
@@ -56,6 +56,7 @@ def test_an_answer_labels_the_row_and_settles_the_request() -> None:
         assert (await status(walk))["by_state"]["answered"] == 1
         again = await settle(walk, request, "answer", {"label": "no"})
         assert (again.status, again.json()["type"].rsplit(":", 1)[-1]) == (409, "request-not-held")
+        assert (again.json()["detail"], "/labels" in again.json()["fix"]) == ("the request is answered", True)
 
     told(story)
 
@@ -72,11 +73,19 @@ def test_a_skipped_request_is_not_asked_again_and_a_returned_one_is() -> None:
     told(story)
 
 
-def test_what_somebody_else_holds_cannot_be_settled() -> None:
+@pytest.mark.parametrize("deed", ["answer", "skip", "return"])
+def test_what_somebody_else_holds_cannot_be_settled_nor_what_nobody_holds_any_more(deed: str) -> None:
     async def story(walk: Walk) -> None:
-        (request,) = await lease(walk, 1, grant="admin")
+        body = {"label": "yes"} if deed == "answer" else {}
+        now_us = walk.clock.now_us()
+        until_us = now_us + ASKING.label_lease_s * 1_000_000
+        (held,) = await walk.store.lease(TASK.task_id, 1, by="somebody", now_us=now_us, until_us=until_us)
+        request = {"request_id": id_text(held.request_id)}
+        refused = await settle(walk, request, deed, body)
+        assert (refused.status, refused.json()["detail"]) == (409, "somebody else holds the request")
         walk.clock.advance(ASKING.label_lease_s + 1)
-        assert (await settle(walk, request, "answer", {"label": "yes"})).status == 409
+        late = await settle(walk, request, deed, body)
+        assert (late.status, late.json()["detail"]) == (409, "nobody holds the request, or the lease ran out")
 
     told(story)
 
