@@ -17,12 +17,14 @@ from dissonance.decisions.pairs import LoadedPair
 from dissonance.decisions.slices import slices_of
 from dissonance.decisions.updates.numbers import Change, SliceChange, UpdateNumbers
 from dissonance.decisions.updates.verdict import judge_update
+from dissonance.errors import GateRefused
 from dissonance.pipeline.aliases import open_pair, open_version, production_version
 from dissonance.pipeline.mature_window import mature_window
 from dissonance.pipeline.reference import open_reference
 from dissonance.pipeline.rollouts import begin
 from dissonance.pipeline.training import LabelledRows
 from dissonance.pipeline.workshop import Workshop
+from dissonance.ports.registry import ModelVersion
 from dissonance.ports.store import Split
 from dissonance.science.divergences import kullback_leibler
 from dissonance.science.metrics import expected_calibration_error
@@ -53,11 +55,20 @@ async def judge(workshop: Workshop, candidate: CandidateRegistered) -> list[Even
     judged = await judge_pair(workshop, task, incumbent, new, event_id, by=GATE)
     if judged.verdict is not UpdateVerdict.ACCEPTED:
         return [judged]
+    return [judged, *await _sent_on(workshop, task, new.version, incumbent.version, judged)]
+
+
+async def _sent_on(
+    workshop: Workshop, task: Task, candidate: ModelVersion, incumbent: ModelVersion, judged: UpdateJudged
+) -> list[Event]:
+    """The beginning of its rollout; nothing while another is live or the task cools off. It stays an accepted
+    candidate then, for a person to promote or for the next update to learn more."""
     reason = f"accepted by the gate: {len(judged.findings)} rules hold"
-    return [
-        judged,
-        *await begin(workshop, task, new.version, incumbent.version, cause=event_id, by=GATE, reason=reason),
-    ]
+    try:
+        return await begin(workshop, task, candidate, incumbent, cause=judged.event_id, by=GATE, reason=reason)
+    except GateRefused as refused:
+        log(_logger, LogAction.ROLLOUT_PASSED_OVER, task=task.name, version=candidate.version, why=str(refused))
+        return []
 
 
 async def judge_pair(

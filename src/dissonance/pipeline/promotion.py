@@ -10,7 +10,7 @@ from dissonance.contracts.schema import Task
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.contracts.verdicts import UpdateVerdict
 from dissonance.decisions.pairs import LoadedPair, find_version
-from dissonance.errors import GateRefused, ModelNotFound
+from dissonance.errors import GateRefused, InputError, ModelNotFound
 from dissonance.pipeline.aliases import move_aliases, open_pair, open_version, production_version
 from dissonance.pipeline.judging import Override, judge_pair
 from dissonance.pipeline.rollouts import begin, changed, end_by_hand
@@ -45,10 +45,16 @@ async def promote(
     it goes live all the same. It is watched for `rollback_window_s`; with `canary` it answers a share of requests
     first.
 
-    Promoting what is in production already moves nothing and tells every replica again. Raises `GateRefused`,
-    `UnknownTask`, `ModelNotFound`, `ModelRefused` or `EngineUnavailable`; nothing changed then, or the same call
-    completes it.
+    Promoting what is in production already moves nothing and tells every replica again. Raises `InputError` for an
+    override without a reason, `GateRefused`, `UnknownTask`, `ModelNotFound`, `ModelRefused` or `EngineUnavailable`;
+    nothing changed then, or the same call completes it.
     """
+    if override is not None and not override.strip():
+        raise InputError(
+            "an override without a reason",
+            where="override",
+            fix='say why it goes live all the same: --override "REASON"',
+        )
     task = await workshop.store.by_name(name)
     found = await asyncio.to_thread(find_version, workshop.registry, task, version)
     await _refuse_taken_back(workshop, task, found, version)

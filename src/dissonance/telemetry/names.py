@@ -54,6 +54,7 @@ class LogAction(StrEnum):
     RETRAIN_PASSED_OVER = "retrain.passed_over"
     CANDIDATE_REGISTERED = "candidate.registered"
     UPDATE_JUDGED = "update.judged"
+    ROLLOUT_PASSED_OVER = "rollout.passed_over"
     ROLLOUT_CHANGED = "rollout.changed"
     POLICY_CHANGED = "policy.changed"
     LABELS_ASKED = "labels.asked"

@@ -24,7 +24,7 @@ from dissonance.contracts.updates import RetrainCause, RolloutPhase
 from dissonance.contracts.verdicts import UpdateVerdict
 from dissonance.decisions.pairs import find_version
 from dissonance.drills.demo.mischief import register_spoilt
-from dissonance.errors import GateRefused
+from dissonance.errors import GateRefused, InputError
 from dissonance.pipeline.judging import judge
 from dissonance.pipeline.promotion import promote, rollback
 from dissonance.pipeline.retrain import retrain
@@ -197,6 +197,14 @@ def test_a_move_that_was_cut_short_is_finished_by_whoever_looks_next(place: Plac
     assert place.in_production() == 1
 
 
+@pytest.mark.parametrize("reason", ["", "  "])
+def test_an_override_without_a_reason_is_no_override(place: Place, reason: str) -> None:
+    with pytest.raises(InputError, match="without a reason"):
+        asyncio.run(promote(place.work, "small", 2, by="ann", override=reason))
+    assert asyncio.run(place.work.store.updates(place.task.task_id)) == []
+    assert place.in_production() == 1
+
+
 def test_rolling_back_by_hand_ends_what_is_under_way(place: Place) -> None:
     place.begin(at_once=True)
     asyncio.run(rollback(place.work, "small", by="ann"))
@@ -265,6 +273,19 @@ def test_a_good_candidate_is_judged_once_and_sent_into_its_canary(place: Place) 
     assert len(asyncio.run(place.work.store.updates(place.task.task_id))) == 1
     assert asyncio.run(place.work.store.verify_chain(place.task.task_id)) == 1
     assert place.rollout().phase is RolloutPhase.CANARY
+
+
+def test_a_good_candidate_is_judged_and_waits_during_a_rollout_and_while_the_task_cools_off(place: Place) -> None:
+    place.begin("another", at_once=True)
+    place.work.registry.promote(place.task.task_id, ModelRole.PROPOSER, 1)  # so that there is something to judge
+    (judged,) = asyncio.run(judge(place.work, candidate(place, 2)))
+    assert isinstance(judged, UpdateJudged)
+    assert judged.verdict is UpdateVerdict.ACCEPTED
+    assert place.rollout().phase is RolloutPhase.ARMED
+    place.work.registry.promote(place.task.task_id, ModelRole.PROPOSER, 2)
+    asyncio.run(rollback(place.work, "small", by="ann"))
+    assert asyncio.run(judge(place.work, candidate(place, 2))) == [judged]
+    assert (place.in_production(), place.rollout().phase) == (1, RolloutPhase.ROLLED_BACK)
 
 
 def test_a_bad_candidate_is_refused_with_every_rules_numbers_and_goes_nowhere(place: Place) -> None:
