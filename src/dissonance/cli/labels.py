@@ -86,7 +86,7 @@ def ask(
         return AskAnswer(task, await ask_by_hand(system, await system.store.by_name(task), count))
 
     answer = on_system(data, work)
-    emit(answer, as_json, f"{answer.asked:,} inputs of {escape(task)} are asked about.")
+    emit(answer, as_json, f"{answer.asked:,} more inputs of {escape(task)} are asked about.")
 
 
 @app.command("import")
@@ -100,7 +100,8 @@ def import_(
     """Take labels from a file.
 
     Columns: label (or withdrawn), labelled_at, and prediction_id or data_subject with event_time; others are passed
-    over. Importing a file twice changes nothing. Exit code 3 when lines were refused; the others are taken.
+    over. Importing a file twice changes nothing; a line without labelled_at counts as said now. Exit code 3 when lines
+    were refused; the others are taken.
     """
     from dissonance.pipeline.label_file import read_label_file
     from dissonance.roles.learner.importing import Given, import_labels

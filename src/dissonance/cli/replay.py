@@ -81,7 +81,8 @@ def replay_command(
     """Judge again from the evidence in the hash chain, which is verified first.
 
     Under the policy of each verdict everything must come out as it was recorded; exit code 1 when it does not. With
-    --set or --policy-version: what would have been different. Nothing is changed.
+    --set or --policy-version: what would have been different. Nothing is changed. Updates lie in no stretch of event
+    time: all of them are judged again.
     """
     from dissonance.pipeline.replay import replay
 
@@ -176,17 +177,27 @@ def show_replay(console: Console, answer: ReplayAnswer) -> None:
 
 
 async def _range(system: System, task: str, window: str | None, start: str | None, end: str | None) -> Range:
-    from dissonance.decisions.replaying import Range
-    from dissonance.pipeline.replay import ALWAYS, range_of_window
+    from dissonance.pipeline.replay import range_of_window
 
     if window is not None and (start is not None or end is not None):
         raise InputError("a stretch is given twice", where="--window", fix="give --window, or --from and --until")
     if window is not None:
         return await range_of_window(system.store, task, window)
-    return Range(
+    return stretch(start, end)
+
+
+def stretch(start: str | None, end: str | None) -> Range:
+    """Raises `InputError` when no event time lies in it."""
+    from dissonance.decisions.replaying import Range
+    from dissonance.pipeline.replay import ALWAYS
+
+    inside = Range(
         ALWAYS.start_us if start is None else to_us(start, "--from"),
         ALWAYS.end_us if end is None else to_us(end, "--until"),
     )
+    if inside.start_us >= inside.end_us:
+        raise InputError("the stretch ends before it begins", where="--until", fix="give a time after --from")
+    return inside
 
 
 async def _policy_of(system: System, task: str, changes: dict[str, float | int | str], version: int | None) -> PolicyOf:

@@ -77,7 +77,7 @@ def _read(name: str, value: Value, types: Mapping[str, Any]) -> Any:
             if name == COUNTED
             else f"did you mean {near[0]}?"
             if near
-            else f"use {', '.join(types)}",
+            else f"use {', '.join(each for each in types if each != COUNTED)}",
         )
     try:
         return msgspec.convert(value, types[name], strict=not isinstance(value, str))

@@ -21,6 +21,7 @@ COLUMNS = ("prediction_id", "label", "labelled_at", "data_subject", "event_time"
 """What is read of a line; all else in it is passed over, so that an exported file can be filled in and imported."""
 
 LINES = ".jsonl"
+FRAMES = (".csv", ".parquet")
 
 
 class NumberedLabel(NamedTuple):
@@ -42,6 +43,10 @@ def read_label_file(path: Path) -> LabelFile:
     """By the name's ending: `.jsonl`, `.csv` or `.parquet`. Raises `InvalidDataFile` that names the line."""
     if path.suffix.lower() == LINES:
         lines = _read_lines(path)
+    elif path.suffix.lower() not in FRAMES:
+        raise InvalidDataFile(
+            f"'{path.suffix}' is no known kind of file", where=str(path), fix="give a .csv, .parquet or .jsonl file"
+        )
     else:
         frame = read_data_file(path).frame
         header = 1 if path.suffix.lower() == ".csv" else 0

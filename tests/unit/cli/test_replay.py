@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from dissonance.cli import run
-from dissonance.cli.replay import ReplayAnswer, describe, replay_answer, show_replay
+from dissonance.cli.replay import ReplayAnswer, describe, replay_answer, show_replay, stretch
 from dissonance.contracts.times import HOUR_US
 from dissonance.contracts.verdicts import Reason, UpdateVerdict
 from dissonance.decisions.replaying import Range, Replayed, RowDiffers, UpdateReplayed
@@ -52,6 +52,13 @@ def test_what_differs_is_told_row_by_row_and_in_sum() -> None:
 
 def test_the_whole_history_has_no_bounds() -> None:
     assert (answer().start, answer().end) == (None, None)
+
+
+@pytest.mark.parametrize("end", ["2020-01-01T00:00:00Z", "2019-01-01T00:00:00Z"])
+def test_a_stretch_without_any_time_in_it_is_refused(end: str) -> None:
+    with pytest.raises(InputError, match="ends before it begins"):
+        stretch("2020-01-01T00:00:00Z", end)
+    assert stretch(None, end).start_us == ALWAYS.start_us
 
 
 @pytest.mark.parametrize(

@@ -46,13 +46,17 @@ class Connection:
                 return self
             except EngineUnavailable as error:
                 await self.close()
-                why = f"cannot connect: {self._last_error or error.what}"
+                why = f"cannot connect: {self._why() or error.what}"
                 if UNKNOWN_TO_BROKER in why or loop.time() + RECONNECT_WAIT_S >= deadline:
                     raise unavailable(why) from error
             except BaseException:
                 await self.close()
                 raise
             await asyncio.sleep(RECONNECT_WAIT_S)
+
+    def _why(self) -> str:
+        """The last error of the client; one without a word by its name."""
+        return "" if self._last_error is None else str(self._last_error) or type(self._last_error).__name__
 
     async def _connect(self, url: str) -> None:
         """One attempt, which ends by itself. Left to try for ever, as later for a lost connection, the client can
@@ -79,7 +83,7 @@ class Connection:
         if self._closing or self.client.is_closed:
             raise unavailable("the connection is closed")
         if not self.client.is_connected:
-            raise unavailable(f"not connected ({self._last_error or 'reconnecting'})")
+            raise unavailable(f"not connected ({self._why() or 'reconnecting'})")
 
     def on_lost(self, listener: Callable[[], None]) -> None:
         """`listener` is called at every loss of the connection, also at its end."""

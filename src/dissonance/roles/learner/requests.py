@@ -115,7 +115,9 @@ def _not_held(request: LabelRequest, by: str, now_us: int) -> RequestNotHeld | N
         what = f"the request is {request.state.value}"
         return RequestNotHeld(what, where="request_id", fix="nothing is left to do; a label is corrected by /labels")
     if request.state is RequestState.OPEN or request.leased_until_us <= now_us:
-        return RequestNotHeld("nobody holds the request, or the lease ran out", where="request_id", fix="lease it again")
+        return RequestNotHeld(
+            "nobody holds the request, or the lease ran out", where="request_id", fix="lease it again"
+        )
     if request.leased_by != by:
         return RequestNotHeld("somebody else holds the request", where="request_id", fix="lease another")
     return None

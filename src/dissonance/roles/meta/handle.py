@@ -47,9 +47,11 @@ class MetaController:
         `version`: the one that whoever asks has seen. Raises `PolicyInvalid`, and `PolicyConflict` when the policy is
         of another version by now, or keeps changing meanwhile.
         """
+        why = f"it was changed {TRIES} times while this change was made"
         for _ in range(TRIES):
             before = await self._store.policy(task.task_id)
             if version is not None and before.version != version:
+                why = f"version {before.version} is in force, not {version}"
                 break
             after = following(before)
             try:
@@ -61,7 +63,7 @@ class MetaController:
             log(_logger, LogAction.POLICY_CHANGED, task=task.name, version=after.version, by=by)
             return self._changed(task, after, reason, by)
         raise PolicyConflict(
-            "the policy was changed meanwhile",
+            why,
             where="policy.version",
             fix="look at it and set it again: dissonance policy get TASK",
         )
