@@ -129,7 +129,7 @@ def rollback(
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take the version in production back."""
+    """Take the version in production back; while a canary runs, the canary."""
     from dissonance.pipeline.promotion import rollback
 
     async def work(system: System) -> Promoted:

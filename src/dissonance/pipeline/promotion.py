@@ -104,7 +104,8 @@ async def promote(
 async def rollback(
     workshop: Workshop, name: str, to: int | None = None, *, by: str, reason: str = "rolled back by command"
 ) -> Promoted:
-    """Put `to`, else the version that was in production before, back with its critic; a live rollout ends.
+    """Put `to`, else the version that was in production before, back with its critic; a live rollout ends. Without `to`
+    a canary is what is taken back: it ends, and the version in production stays.
 
     No gate: the way back must be short. The models are verified first. Raises as `promote` does.
     """
@@ -131,7 +132,11 @@ async def list_models(workshop: Workshop, name: str) -> list[ModelVersion]:
 
 
 async def _before(workshop: Workshop, task: Task, production: ModelVersion) -> int:
-    """What the newest rollout of this version replaced, else what it was trained to replace. Raises `ModelNotFound`."""
+    """The version itself while a canary runs beside it; what its newest rollout replaced; else what it was trained to
+    replace. Raises `ModelNotFound`."""
+    latest = await workshop.store.rollout(task.task_id)
+    if latest is not None and latest.phase is RolloutPhase.CANARY:
+        return production.version
     rollouts = await workshop.store.rollouts(task.task_id)
     replaced = [rollout.previous_version for rollout in rollouts if rollout.version == production.version]
     target = replaced[0] if replaced else production.parent

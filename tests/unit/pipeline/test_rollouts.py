@@ -211,6 +211,12 @@ def test_rolling_back_by_hand_ends_what_is_under_way(place: Place) -> None:
     assert (place.in_production(), place.rollout().phase) == (1, RolloutPhase.ROLLED_BACK)
 
 
+def test_rolling_back_during_a_canary_ends_the_canary_and_leaves_production(place: Place) -> None:
+    place.begin()
+    asyncio.run(rollback(place.work, "small", by="ann"))
+    assert (place.in_production(), place.rollout().phase) == (1, RolloutPhase.ABANDONED)
+
+
 def request(place: Place, cause: RetrainCause = RetrainCause.HARM) -> RetrainRequested:
     return RetrainRequested(
         event_id="r" * 32,
