@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
@@ -23,7 +22,7 @@ import numpy as np
 import pandas as pd
 from rich.progress import track
 
-from dissonance.drills.records import describe_machine
+from dissonance.drills.records import describe_machine, find_commit
 from dissonance.science.arrays import Vector
 from dissonance.science.shift_table import Calibration, ShiftTable, Uncertainty
 from dissonance.science.window_accuracy import CannotTell, window_accuracy
@@ -112,11 +111,10 @@ def main(seeds: Sequence[int] = SEEDS) -> None:
         rows = [row for task in track(tasks, "cases and seeds") for row in task.result()]
     frame = pd.DataFrame(rows)
     tables = left_out(frame)
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()  # noqa: S607
     provenance: dict[str, str | int | float] = {
         "command": "make bench-calibrate",
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": commit,
+        "commit": find_commit(TABLE.parent) or "unknown",
         "shifts": int(frame["case"].nunique()),
         "data_sets": int(frame["group"].nunique()),
         "seeds": len(seeds),

@@ -11,6 +11,7 @@ import pandas as pd
 
 from dissonance.drills.records import AtMost, Limit, Raw
 from science.bootstrap import Interval, hierarchical, paired
+from science.case import COVARIATE
 from science.estimate import Known
 from science.methods import CBPE, METHODS, PAPE, SCEPTIC
 from science.options import current
@@ -54,6 +55,7 @@ def _about(prepared: Prepared, window: Window) -> dict[str, Any]:
     return {
         "group": prepared.group,
         "case": prepared.case,
+        "family": prepared.family,
         "seed": prepared.seed,
         "kind": window.kind,
         "size": window.size,
@@ -65,19 +67,26 @@ def _about(prepared: Prepared, window: Window) -> dict[str, Any]:
 
 
 def summary(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Lists of rows by title, each a table of the report; errors and accuracies in points of a hundred."""
+    """Lists of rows by title, each a table of the report; errors and accuracies in points of a hundred.
+
+    All but `families`, `by_case`, `untold` and `windows` is of covariate shifts, if there are any.
+    """
     frame = pd.DataFrame(found)
     frame["error"] = 100.0 * (frame["value"].astype(float) - frame["truth"]).abs()
     frame["bias"] = 100.0 * (frame["value"].astype(float) - frame["truth"])
+    everywhere = frame
+    if (frame["family"] == COVARIATE).any():
+        frame = frame[frame["family"] == COVARIATE]
     telling = frame[frame["error"].notna()]
     return {
         "errors": _errors(telling),
         "differences": _differences(telling),
-        "by_case": _by_case(telling),
+        "families": _families(everywhere[everywhere["error"].notna()]),
+        "by_case": _by_case(everywhere[everywhere["error"].notna()]),
         "intervals": _intervals(telling),
         "alarms": _alarms(frame[frame["alarm"].notna()]),
-        "untold": _untold(frame),
-        "windows": _windows(frame),
+        "untold": _untold(everywhere),
+        "windows": _windows(everywhere),
         "cost": [
             {"method": method, "seconds": float(part["seconds"].mean())}
             for (method,), part in _parts(frame, ["method"])
@@ -92,6 +101,16 @@ def _errors(telling: pd.DataFrame) -> list[dict[str, Any]]:
         | _named("error", hierarchical(part, "error"))
         | _named("bias", hierarchical(part, "bias"))
         for (kind, size, method), part in _parts(telling, ["kind", "size", "method"])
+    ]
+
+
+def _families(telling: pd.DataFrame) -> list[dict[str, Any]]:
+    """Mean absolute error on shifted windows of the largest size, by what can be known of the shift."""
+    shifted = telling[(telling["kind"] == "target") & (telling["size"] == telling["size"].max())]
+    return [
+        {"family": family, "method": method, "windows": len(part), "cases": part["case"].nunique()}
+        | _named("error", hierarchical(part, "error"))
+        for (family, method), part in _parts(shifted, ["family", "method"])
     ]
 
 

@@ -32,6 +32,17 @@ def estimates_section(summary: dict[str, Any], rows: pd.DataFrame) -> str:
         caption = "Share of windows with an alarm; the dashed line is the level of the tests, 0.05."
         told.append(figure(alarm_chart(summary["alarms"], "Alarms by true loss of accuracy"), caption))
         told.append(_alarms(summary["alarms"]))
+    told.append("<h3>What can be known of a shift</h3>")
+    told.append(
+        prose(
+            """
+            Covariate shifts: inputs move and overlap; all above is of these. Apart: source and target share no
+            input, and the sceptic says that it cannot tell. Hidden: what moves is not among the inputs, and no
+            method can see it.
+            """
+        )
+    )
+    told.append(_families(summary["families"], largest))
     told.append("<h3>By case</h3>")
     told.append(_by_case(summary["by_case"]))
     told.append("<h3>Where methods said that they cannot tell</h3>")
@@ -56,6 +67,16 @@ def _by_size(errors: Sequence[dict[str, Any]], kind: str, name: str) -> str:
     ]
     head = ("points", *(f"{size:,} rows" for size in sizes))
     return table(head, lines, numbers=set(range(1, len(head))))
+
+
+def _families(families: Sequence[dict[str, Any]], size: int) -> str:
+    names = list(dict.fromkeys(row["family"] for row in families))
+    found = {(row["family"], row["method"]): row for row in families}
+    lines = [
+        (method, *(_ranged(found.get((name, method)), "error") for name in names))
+        for method in dict.fromkeys(row["method"] for row in families)
+    ]
+    return table((f"points, {size:,} rows", *names), lines, numbers=set(range(1, len(names) + 1)))
 
 
 def _differences(differences: Sequence[dict[str, Any]], size: int) -> str:

@@ -24,6 +24,7 @@ def rows() -> Iterator[dict[str, Any]]:
         truth = 0.84 if kind == "target" and case == 2 else 0.9
         common = {"group": group, "case": f"{group}{case}", "seed": seed, "kind": kind, "size": 100, "window": window}
         common |= {"truth": truth, "pool": truth, "reference": 0.9, "seconds": 0.1, "note": ""}
+        common |= {"family": "covariate"}
         silent = {"value": None, "low": None, "high": None, "bound": None, "alarm": None}
         for method, off in OFF.items():
             yield common | silent | {"method": method, "value": truth + off}
@@ -50,6 +51,18 @@ def test_error_and_bias_are_in_points(method: str, error: float, bias: float) ->
     row = the("errors", method=method, kind="target", size=100)
 
     assert (row["error"], row["bias"]) == pytest.approx((error, bias))
+
+
+def test_shifts_that_nobody_can_see_are_told_beside_the_others_and_move_no_other_figure() -> None:
+    hidden = [
+        row | {"case": f"{row['case']}-hidden", "family": "hidden", "truth": row["truth"] - 0.3} for row in rows()
+    ]
+    told = summary([*rows(), *hidden])
+
+    assert told["errors"] == TOLD["errors"]
+    assert told["alarms"] == TOLD["alarms"]
+    errors = {row["family"]: row["error"] for row in told["families"] if row["method"] == SCEPTIC}
+    assert errors == pytest.approx({"covariate": 1.0, "hidden": 31.0})
 
 
 def test_difference_to_a_peer_is_paired_and_reduction_is_a_share_of_the_peers_error() -> None:

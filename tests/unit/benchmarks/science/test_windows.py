@@ -16,7 +16,7 @@ def prepared_of(source: int, target: int) -> Prepared:
     model: Any = None
     reference = rows_of(100, 1)
     pools = rows_of(source, 2), rows_of(target, 3)
-    return Prepared("made", "made", 7, (0, 0, 3), ("a", "b", "c"), model, reference, reference, *pools)
+    return Prepared("made", "made", "covariate", 7, (0, 0, 3), ("a", "b", "c"), model, reference, reference, *pools)
 
 
 def test_rows_of_a_window_are_those_of_the_stated_generator() -> None:
