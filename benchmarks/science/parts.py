@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol, cast
 
 from dissonance.drills.records import Limit, Raw
-from science import estimates, labels
+from science import estimates, labels, updates
 from science.prepare import Prepared
 
 
@@ -25,7 +25,7 @@ class Part(Protocol):
         ...
 
 
-PARTS: tuple[Part, ...] = tuple(cast(Part, module) for module in (estimates, labels))
+PARTS: tuple[Part, ...] = tuple(cast(Part, module) for module in (estimates, labels, updates))
 
 
 def name_of(part: Part) -> str:

@@ -180,7 +180,7 @@ def test_learnable_is_admitted_and_labelled_in_order_of_event_time(case: StoreCa
         await store.add_labels(task_id, labels(labelled, [b"l"] * 3, [1] * 3, [True] * 3))
         learnable = await store.learnable(task_id)
         assert [row.prediction_id for row in learnable] == admitted.prediction_ids[1::-1]
-        assert all(row.label_sealed == b"l" for row in learnable)
+        assert all((row.label_sealed, row.label_source) == (b"l", "api") for row in learnable)
         assert await store.counts(task_id) == Counts(admitted=3, blocked=1, labelled=3)
 
     case.tell(story)

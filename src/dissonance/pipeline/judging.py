@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -131,7 +132,19 @@ async def gather(
         kl_error=float(kl.std() / np.sqrt(len(kl))),
         window_rows=len(kl),
         slices=tuple(slices),
+        **_held_out(candidate.version.metrics),
     )
+
+
+def _held_out(said: Mapping[str, float]) -> dict[str, Any]:
+    """What fresh labels say, if enough of them were held out when the candidate was made."""
+    if "held_out_rise" not in said:
+        return {}
+    return {
+        "held_out_rise": said["held_out_rise"],
+        "held_out_error": said["held_out_rise_error"],
+        "held_out_rows": int(said["held_out_rows"]),
+    }
 
 
 class _Answers(NamedTuple):

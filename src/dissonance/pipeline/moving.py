@@ -15,7 +15,7 @@ from dissonance.science.critic import Critic
 from dissonance.science.dissonance import critic_distribution, dissonance
 from dissonance.science.estimators import EstimatorProposer
 from dissonance.science.merge import merge
-from dissonance.science.mixing import Calibration, fit_calibration, mixed
+from dissonance.science.mixing import Calibration, mixed
 from dissonance.science.proposer import LightGBMProposer
 from dissonance.science.step import (
     GRID,
@@ -32,13 +32,12 @@ Matrix = NDArray[np.float64]
 
 
 class Unseen(NamedTuple):
-    """Labelled rows with what a newly fitted proposer that did not see them answers, (n, k)."""
+    """Labelled rows with what a newly fitted proposer that did not see them answers, (n, k); `fresh`: of today's
+    traffic, so that they may speak against the update."""
 
     rows: LabelledRows
     probabilities: Matrix
-
-    def __len__(self) -> int:
-        return len(self.rows.classes)
+    fresh: bool = False
 
 
 class Move(NamedTuple):
@@ -54,26 +53,22 @@ def move(
     incumbent: Proposer,
     critic: Critic,
     fitted: LightGBMProposer | EstimatorProposer,
-    reference: Unseen,
-    fresh: Unseen,
+    calibration: Calibration,
+    unseen: Unseen,
     window: Matrix,
     policy: Policy,
 ) -> Move:
-    """`reference`: rows that neither model was fitted on; `fresh`: labelled experience, out of fold; `window`:
-    features of the last mature window, (n, d). The step goes as far as `KL_eps` allows on it; with a penalty in force,
-    as far as held-out loss and penalty together want."""
-    calibration = fit_calibration(
-        np.vstack((reference.probabilities, fresh.probabilities)),
-        np.concatenate((reference.rows.classes, fresh.rows.classes)),
-    )
+    """`unseen`: rows that neither model was fitted on, at least one; `window`: features of the last mature window,
+    (n, d). The step goes as far as `KL_eps` allows on it; with a penalty in force, as far as held-out loss and penalty
+    together want."""
     p_old, p_new = incumbent.probabilities(window), fitted.probabilities(window)
     most = largest_step(p_old, p_new, calibration, policy.KL_eps)
-    held_rows = fresh if len(fresh) else reference
-    held = HeldOut(incumbent.probabilities(held_rows.rows.features), held_rows.probabilities, held_rows.rows.classes)
+    held = HeldOut(incumbent.probabilities(unseen.rows.features), unseen.probabilities, unseen.rows.classes)
     steps = np.linspace(0.0, most, GRID)
     doubted = Doubted(steps, np.array([_mean_dissonance(critic, window, p_old, p_new, t, calibration) for t in steps]))
     step = penalised_step(held, doubted, calibration, weight=policy.lambda_in_force, d_target=policy.D_target)
     gain = penalty_gain(held, doubted, calibration, weight=policy.lambda_max, d_target=policy.D_target)
+    before, after = row_losses(held, 0.0, calibration), row_losses(held, step, calibration)
     numbers = {
         "step": step,
         "largest_step": most,
@@ -81,10 +76,13 @@ def move(
         "lambda": policy.lambda_in_force,
         "calibration_scale": calibration.scale,
         "held_out_rows": float(len(held.classes)),
-        "held_out_loss_before": float(row_losses(held, 0.0, calibration).mean()),
-        "held_out_loss_after": float(row_losses(held, step, calibration).mean()),
+        "held_out_loss_before": float(before.mean()),
+        "held_out_loss_after": float(after.mean()),
         "window_rows": float(len(window)),
     }
+    if unseen.fresh:
+        numbers["held_out_rise"] = float((after - before).mean())
+        numbers["held_out_rise_error"] = float((after - before).std() / np.sqrt(len(before)))
     if gain is not None:
         numbers |= {"penalty_gain": gain.gain, "penalty_gain_error": gain.error}
     return Move(_made(incumbent, fitted, step, calibration), calibration, step, numbers)

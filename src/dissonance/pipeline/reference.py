@@ -14,7 +14,7 @@ from dissonance.contracts.sealed import SealedRow
 from dissonance.errors import SealBroken
 from dissonance.pipeline.training import LabelledRows
 from dissonance.pipeline.workshop import Workshop
-from dissonance.ports.store import ReferenceRows, Split
+from dissonance.ports.store import Experience, ReferenceRows, Split
 from dissonance.security.rows import features_matrix, label_row_id, open_rows, reference_row_id, seal_rows
 
 CHUNK_ROWS = 20_000
@@ -23,12 +23,24 @@ CHUNK_ROWS = 20_000
 
 class OpenedRows(NamedTuple):
     """Rows that could be opened. `row_numbers` of the data file (-1 for experience), `data_subjects` by their hash;
-    `erased`: rows left out because their data subject's key is gone."""
+    `erased`: rows left out because their data subject's key is gone. `experience`: as it is stored; of reference rows
+    nothing."""
 
     rows: LabelledRows
     row_numbers: list[int]
     data_subjects: list[bytes]
     erased: int
+    experience: tuple[Experience, ...] = ()
+
+    def only(self, kept: Sequence[int]) -> OpenedRows:
+        """The rows at these positions."""
+        return OpenedRows(
+            rows=self.rows.at(np.array(kept, dtype=np.int64)),
+            row_numbers=[self.row_numbers[i] for i in kept],
+            data_subjects=[self.data_subjects[i] for i in kept],
+            erased=self.erased,
+            experience=tuple(self.experience[i] for i in kept) if self.experience else (),
+        )
 
 
 async def store_reference(
@@ -92,18 +104,13 @@ async def open_experience(workshop: Workshop, task: Task) -> OpenedRows:
         row_numbers=[-1] * len(both),
         data_subjects=[data_subjects[i] for i, _, _ in both],
         erased=len(stored) - len(both),
+        experience=tuple(stored[i] for i, _, _ in both),
     )
 
 
 def without(opened: OpenedRows, data_subjects: frozenset[bytes]) -> OpenedRows:
     """The rows that are about none of these data subjects."""
-    kept = [i for i, data_subject in enumerate(opened.data_subjects) if data_subject not in data_subjects]
-    return OpenedRows(
-        rows=opened.rows.at(np.array(kept, dtype=np.int64)),
-        row_numbers=[opened.row_numbers[i] for i in kept],
-        data_subjects=[opened.data_subjects[i] for i in kept],
-        erased=opened.erased,
-    )
+    return opened.only([i for i, each in enumerate(opened.data_subjects) if each not in data_subjects])
 
 
 def digest_of(rows: LabelledRows) -> str:

@@ -16,26 +16,23 @@ from dissonance.decisions.rows import category_sizes
 from dissonance.errors import GateRefused
 from dissonance.pipeline.mature_window import mature_window
 from dissonance.pipeline.moving import Unseen, move
+from dissonance.pipeline.quarantining import Asked, Sorted, answered, batches_of, random_check, sort_out
 from dissonance.pipeline.reference import OpenedRows, digest_of, open_experience, open_reference, without
 from dissonance.pipeline.registration import FittedPair, RegisteredPair, register_pair
 from dissonance.pipeline.splitting import refuse_leak
-from dissonance.pipeline.training import (
-    Recipe,
-    Score,
-    critic_metrics,
-    out_of_fold_probabilities,
-    score,
-)
+from dissonance.pipeline.training import LabelledRows, Proposer, Recipe, Score, critic_metrics, score
 from dissonance.pipeline.workshop import Progress, Workshop, no_progress
 from dissonance.ports.registry import ModelRole
 from dissonance.ports.store import Split
 from dissonance.science.blend import BlendProposer
+from dissonance.science.density import density_ratio
 from dissonance.science.estimators import EstimatorProposer
 from dissonance.science.mixing import mixed
+from dissonance.science.renewal import Believed, Renewed, crosswise, renew
 
 FOLDS = 2
-MIN_FOLD_ROWS = 50
-"""Less labelled experience than twice this cannot be cross-fitted and is left out of the critic."""
+LEAST_UNSEEN = 100
+"""Fewer fresh labels are not what an update is judged by."""
 
 
 class Retrained(NamedTuple):
@@ -60,6 +57,7 @@ class _Material(NamedTuple):
     experience: OpenedRows
     golden_excluded: int
     window: NDArray[np.float64]
+    asked: Asked
 
 
 async def retrain(
@@ -70,8 +68,8 @@ async def retrain(
     threads: int = 1,
     progress: Progress = no_progress,
 ) -> Retrained:
-    """Fit on the training rows and all admitted, labelled experience (weight 1 each), calibrate, move from the
-    incumbent as far as the policy allows, and register the candidate.
+    """Fit on the reference rows and all admitted, labelled experience that is not held back as suspected poison,
+    calibrate out of fold, move from the incumbent as far as the policy allows, and register the candidate.
 
     Raises `UnknownTask`, `HoldoutLeak`, `ModelNotFound`, `ModelRefused`, `GateRefused` (no golden row is left) or
     `EngineUnavailable`.
@@ -95,7 +93,7 @@ async def retrain(
         incumbent_version=production.version,
         incumbent=score(incumbent.proposer, material.golden.rows),
         candidate=candidate_score,
-        experience_rows=len(material.experience.data_subjects),
+        experience_rows=int(pair.proposer_metrics["experience_rows"]),
         golden_excluded=material.golden_excluded,
         erased=material.train.erased + material.critic.erased + material.experience.erased,
         numbers=numbers,
@@ -123,26 +121,47 @@ async def _gather(workshop: Workshop, task: Task) -> _Material:
         [*train.data_subjects, *critic.data_subjects, *experience.data_subjects],
     )
     excluded = len(everything.data_subjects) - len(experience.data_subjects)
-    return _Material(train, critic, golden, experience, excluded, await mature_window(workshop, task))
+    asked = await answered(workshop, task, experience)
+    return _Material(train, critic, golden, experience, excluded, await mature_window(workshop, task), asked)
 
 
 def _fit(
     recipe: Recipe, material: _Material, incumbent: LoadedPair, policy: Policy, progress: Progress
 ) -> tuple[FittedPair, Score, dict[str, float]]:
-    learnt, golden = material.train.rows + material.experience.rows, material.golden.rows
-    fitted = recipe.fit_proposer(learnt, lambda share: progress("fit the proposer", share))
+    golden = material.golden.rows
+    train, reference = (_believed(incumbent, each.rows) for each in (material.train, material.critic))
+    progress("sort out the labels", 0.0)
+    sorted_out = _sorted_out(recipe, material, train.and_then(reference), incumbent)
+    experience = material.experience.only(sorted_out.kept)
+    fresh = _believed(incumbent, experience.rows)
+    progress("fit the proposer", 0.0)
+    ratio = density_ratio(reference.features, material.window, category_sizes=recipe.category_sizes, seed=recipe.seed)
+    folds = [
+        _folds(opened.data_subjects, recipe.seed + number)
+        for number, opened in enumerate((material.critic, experience))
+    ]
+    # Below one half the window is made of the reference rows themselves, and the ratio says nothing.
+    weights = ratio.weights if ratio.auc > 0.5 else np.ones(len(ratio.weights))
+    new = renew(recipe.update, train, reference, fresh, weights=weights, folds=(folds[0], folds[1]))
     progress("move from the incumbent", 0.0)
-    reference = Unseen(material.critic.rows, fitted.probabilities(material.critic.rows.features))
-    fresh = _out_of_fold(recipe, material)
-    moved = move(incumbent.proposer, incumbent.critic, fitted, reference, fresh, material.window, policy)
+    unseen = _unseen(experience, fresh, reference, new, incumbent)
+    moved = move(incumbent.proposer, incumbent.critic, new.model, new.calibration, unseen, material.window, policy)
     progress("fit the critic", 0.0)
-    doubted = reference.rows + fresh.rows
-    before = incumbent.proposer.probabilities(doubted.features)
-    answered = np.vstack((reference.probabilities, fresh.probabilities))
-    critic = recipe.fit_critic(doubted, mixed(before, answered, moved.step, moved.calibration))
+    doubted = reference.and_then(fresh)
+    answered = np.concatenate((new.p_reference, new.p_fresh))
+    critic = recipe.fit_critic(
+        LabelledRows(doubted.features, doubted.classes), mixed(doubted.p, answered, moved.step, moved.calibration)
+    )
     candidate = score(moved.proposer, golden)
-    experience_rows = float(len(material.experience.data_subjects))
-    numbers = {**moved.numbers, "labels": experience_rows}
+    learnt = material.train.rows + material.critic.rows + experience.rows
+    numbers = {
+        **moved.numbers,
+        **sorted_out.numbers,
+        # Those held back too: they are no reason to train again.
+        "labels": float(len(material.experience.data_subjects)),
+        "density_power": ratio.power,
+        "domain_auc": ratio.auc,
+    }
     pair = FittedPair(
         proposer=moved.proposer,
         critic=critic,
@@ -150,7 +169,7 @@ def _fit(
             **candidate.metrics,
             **numbers,
             "train_rows": float(len(learnt.classes)),
-            "experience_rows": experience_rows,
+            "experience_rows": float(len(experience.data_subjects)),
         },
         critic_metrics={**critic_metrics(critic, moved.proposer, golden), "fitted_rows": float(len(doubted.classes))},
         parameters=recipe.parameters,
@@ -161,18 +180,39 @@ def _fit(
     return pair, candidate, numbers
 
 
-def _out_of_fold(recipe: Recipe, material: _Material) -> Unseen:
-    """Labelled experience with answers of proposers that did not see it; nothing while there is too little."""
-    experience = material.experience
-    if len(experience.data_subjects) < FOLDS * MIN_FOLD_ROWS:
-        nothing = experience.rows.at(np.array([], dtype=np.int64))
-        return Unseen(nothing, np.empty((0, recipe.classes_count)))
-    folds = _folds(experience.data_subjects, recipe.seed)
-    return Unseen(experience.rows, out_of_fold_probabilities(recipe, material.train.rows, experience.rows, folds))
+def _believed(incumbent: LoadedPair, rows: LabelledRows) -> Believed:
+    return Believed(rows.features, rows.classes, incumbent.proposer.probabilities(rows.features))
+
+
+def _sorted_out(recipe: Recipe, material: _Material, old: Believed, incumbent: LoadedPair) -> Sorted:
+    """By a model of all labels that nobody could choose; nothing is fitted while no batch is large enough to judge."""
+    experience, asked = material.experience, material.asked
+    if not batches_of(experience, asked):
+        return Sorted(list(range(len(experience.experience))), 0, 0)
+    checked = random_check(experience, asked)
+    trusted = experience.only(checked)
+    folds = _folds(trusted.data_subjects, recipe.seed)
+    own, p = crosswise(recipe.update, old, _believed(incumbent, trusted.rows), folds, experience.rows.features)
+    p[checked] = own
+    return sort_out(experience, asked, p, category_sizes=recipe.category_sizes, seed=recipe.seed)
+
+
+def _unseen(
+    experience: OpenedRows, fresh: Believed, reference: Believed, new: Renewed[Proposer], incumbent: LoadedPair
+) -> Unseen:
+    """What neither model has learnt: rows that the incumbent itself answered (it was made before); the critic's
+    reference rows while those are few."""
+    answered = np.array([row.model_digest == incumbent.version.digest for row in experience.experience], dtype=np.bool_)
+    if answered.sum() >= LEAST_UNSEEN:
+        rows = fresh.at(answered)
+        return Unseen(LabelledRows(rows.features, rows.classes), new.p_fresh[answered], fresh=True)
+    return Unseen(LabelledRows(reference.features, reference.classes), new.p_reference)
 
 
 def _folds(data_subjects: list[bytes], seed: int) -> NDArray[np.int64]:
     """Two folds; rows of one data subject are in one fold, unless nearly all rows are about one (or nobody)."""
+    if not data_subjects:
+        return np.array([], dtype=np.int64)
     _, group = np.unique(np.array(data_subjects, dtype="S16"), return_inverse=True)
     generator = np.random.default_rng(seed)
     largest = int(np.bincount(group).max())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +14,8 @@ from dissonance.science.estimators import EstimatorProposer, fit_estimator
 from dissonance.science.metrics import accuracy, brier_score, expected_calibration_error, log_loss
 from dissonance.science.proportions import Interval, wilson_interval
 from dissonance.science.proposer import LightGBMProposer, fit_lightgbm
+from dissonance.science.renewal import Believed, Fit
+from dissonance.science.signed import SignedFit
 
 Proposer = LightGBMProposer | EstimatorProposer
 
@@ -60,6 +62,13 @@ class Recipe(NamedTuple):
             progress=progress,
         )
 
+    @property
+    def update(self) -> Fit[Proposer]:
+        """How an update is fitted on old and fresh rows."""
+        if self.estimator is not None:
+            return AlikeFit(self)
+        return CorrectedFit(SignedFit(self.category_sizes, self.classes_count, self.seed, self.threads))
+
     def fit_critic(self, rows: LabelledRows, probabilities: NDArray[np.float64]) -> Critic:
         """`probabilities` (n, k) come from a proposer that did not see the rows."""
         return fit_critic(rows.features, probabilities, rows.classes, category_sizes=self.category_sizes)
@@ -69,6 +78,32 @@ class Recipe(NamedTuple):
         """For the record of the run."""
         kind = "LightGBM" if self.estimator is None else type(self.estimator).__name__
         return {"model": kind, "seed": str(self.seed), "threads": str(self.threads)}
+
+
+class CorrectedFit(NamedTuple):
+    """LightGBM, with the signed correction."""
+
+    fit: SignedFit
+
+    def __call__(self, old: Believed, fresh: Believed) -> Proposer:
+        return self.fit(old, fresh)
+
+    def like(self, whole: Proposer) -> CorrectedFit:
+        return CorrectedFit(self.fit.like(whole)) if isinstance(whole, LightGBMProposer) else self
+
+
+class AlikeFit(NamedTuple):
+    """Old and fresh rows alike: a classifier of scikit-learn need not take shares of classes, nor can a feature be
+    fixed in it, so that it has no signed correction."""
+
+    recipe: Recipe
+
+    def __call__(self, old: Believed, fresh: Believed) -> Proposer:
+        both = old.and_then(fresh)
+        return self.recipe.fit_proposer(LabelledRows(both.features, both.classes))
+
+    def like(self, whole: Proposer) -> AlikeFit:
+        return self
 
 
 class Score(NamedTuple):
@@ -116,16 +151,3 @@ def critic_metrics(critic: Critic, proposer: Any, rows: LabelledRows) -> dict[st
         "golden_calibration_error": expected_calibration_error(c, right),
         "golden_mean_dissonance": float(dissonance(p, critic_distribution(p, c)).mean()),
     }
-
-
-def out_of_fold_probabilities(
-    recipe: Recipe, base: LabelledRows, rows: LabelledRows, folds: Sequence[int] | NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """p (n, k) of `rows`, each from a proposer fitted on `base` and on the other folds of `rows`."""
-    fold = np.asarray(folds)
-    probabilities = np.empty((len(rows.classes), recipe.classes_count))
-    for number in np.unique(fold):
-        held = np.flatnonzero(fold == number)
-        proposer = recipe.fit_proposer(base + rows.at(np.flatnonzero(fold != number)))
-        probabilities[held] = proposer.probabilities(rows.features[held])
-    return probabilities

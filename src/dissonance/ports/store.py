@@ -59,6 +59,7 @@ class Experience(msgspec.Struct, frozen=True):
     right: bool | None = None  # whether the answer was the label
     canary_arm: str = PRODUCTION_ARM
     shadow_digest: str = ""
+    label_source: str = ""  # who gave the label; said by `learnable` only
 
 
 class Sureness(NamedTuple):

@@ -1,16 +1,13 @@
-"""Two LightGBM models in one file: the trees of both, their leaf values scaled (exact, since scores add up).
-
-The text is LightGBM's own (version 4): a header, one block `Tree=i` a tree, then what does not matter for answers.
-"""
+"""Two LightGBM models in one file: the trees of both, their leaf values scaled (exact, since scores add up)."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from dissonance.errors import ModelRefused
 from dissonance.science.mixing import Calibration
 from dissonance.science.proposer import Component, LightGBMProposer
+from dissonance.science.tree_text import joined, parts
 
 LEAST_SHARE = 0.02
 MOST_COMPONENTS = 5
@@ -31,8 +28,8 @@ def merge(old: LightGBMProposer, new: LightGBMProposer, step: float, calibration
             "two models of different classes cannot be merged", where="model artefact", fix="train both on this task"
         )
     outputs = 1 if classes == 2 else classes
-    header, old_trees = _parts(old.text)
-    _, new_trees = _parts(new.text)
+    header, old_trees = parts(old.text)
+    _, new_trees = parts(new.text)
     kept, scale = _kept(old.components, step)
     blocks: list[str] = []
     components: list[Component] = []
@@ -51,8 +48,7 @@ def merge(old: LightGBMProposer, new: LightGBMProposer, step: float, calibration
             shift = ratio * step * offsets[number] if number < outputs else 0.0
             blocks.append(_scaled(tree, ratio * step * calibration.scale, shift))
         components.append(Component(len(new_trees), new_share))
-    text = "\n\n\n".join([header, *(f"Tree={number}\n{block}" for number, block in enumerate(blocks))])
-    return LightGBMProposer.from_text(f"{text}\n\n\nend of trees\n", classes, tuple(components))
+    return LightGBMProposer.from_text(joined(header, blocks), classes, tuple(components))
 
 
 def _kept(components: Sequence[Component], step: float) -> tuple[list[bool], float]:
@@ -73,13 +69,6 @@ def _offsets(calibration: Calibration, classes: int) -> list[float]:
     """Per output of the model: with two classes there is one, the log-odds of the second."""
     offsets = calibration.offsets
     return [offsets[1] - offsets[0]] if classes == 2 else list(offsets)
-
-
-def _parts(text: str) -> tuple[str, list[str]]:
-    """Header without the sizes of the trees, and each tree's block without its number."""
-    head, *blocks = re.split(r"^Tree=\d+\n", text.split("end of trees")[0], flags=re.MULTILINE)
-    header = "\n".join(line for line in head.splitlines() if line and not line.startswith("tree_sizes="))
-    return header, [block.strip() for block in blocks]
 
 
 def _scaled(tree: str, factor: float, shift: float = 0.0) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
 
-from dissonance.science.arrays import Classes, Matrix
+from dissonance.science.arrays import Classes, Matrix, Vector
 from dissonance.science.metrics import SMALLEST
 
 RIDGE = 1e-2
@@ -52,12 +52,16 @@ def mixed(p_old: Matrix, p_new: Matrix, step: float, calibration: Calibration) -
     return np.asarray(softmax((1.0 - step) * log_probabilities(p_old) + step * new, axis=1))
 
 
-def fit_calibration(p: Matrix, classes: Classes) -> Calibration:
-    """The scale and offsets with the least log loss on rows that the model was not fitted on, (n, k) and (n,), n ≥
-    1."""
+def fit_calibration(p: Matrix, classes: Classes, weights: Vector | None = None) -> Calibration:
+    """The scale and offsets with the least log loss on rows that the model was not fitted on, (n, k) and (n,), n ≥ 1.
+
+    `weights` (n,), above 0: rows that are more like today's traffic say more (Shimodaira 2000). All 1 when left out.
+    """
     n, k = p.shape
     scores, rows = log_probabilities(p), np.arange(n)
-    pull = RIDGE * 100.0 / n
+    share = np.full(n, 1.0 / n) if weights is None else weights / weights.sum()
+    # As many rows as they are worth (Kish 1965): a few heavy ones must not say much either.
+    pull = RIDGE * 100.0 * float(share @ share)
 
     def loss(values: Matrix) -> tuple[float, Matrix]:
         scale, offsets = values[0], values[1:]
@@ -65,9 +69,9 @@ def fit_calibration(p: Matrix, classes: Classes) -> Calibration:
         logs = raw - logsumexp(raw, axis=1, keepdims=True)
         change = np.exp(logs)
         change[rows, classes] -= 1.0
-        slope = np.concatenate(([(change * scores).sum(axis=1).mean()], change.mean(axis=0)))
+        slope = np.concatenate(([share @ (change * scores).sum(axis=1)], share @ change))
         away = np.concatenate(([scale - 1.0], offsets))
-        return float(-logs[rows, classes].mean() + 0.5 * pull * away @ away), slope + pull * away
+        return float(-share @ logs[rows, classes] + 0.5 * pull * away @ away), slope + pull * away
 
     start = np.concatenate(([1.0], np.zeros(k)))
     bounds = [(LEAST_SCALE, MOST_SCALE), *[(-5.0, 5.0)] * k]

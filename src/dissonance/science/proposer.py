@@ -6,19 +6,22 @@ Same data, same seed, same number of threads: same model, to the byte.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import lightgbm
 import msgspec
 import numpy as np
 
 from dissonance.errors import ModelRefused
-from dissonance.science.arrays import Classes, Matrix
+from dissonance.science.arrays import Classes, Mask, Matrix, Vector
 
 MAX_ROUNDS = 600
 PATIENCE_ROUNDS = 30
 STOPPING_SHARE = 0.15
 """Share of the training rows that decides the number of trees; the model is then fitted on all of them."""
+
+LEAST_TARGET = 0.01
+"""A class that a row teaches by less is left out: with many classes most shares are next to nothing."""
 
 PARAMETERS: dict[str, Any] = {
     "learning_rate": 0.06,
@@ -85,6 +88,11 @@ class LightGBMProposer:
         return self._classes_count
 
     @property
+    def rounds(self) -> int:
+        """Boosting rounds: trees of one class."""
+        return self._booster.num_trees() // self._booster.num_model_per_iteration()
+
+    @property
     def text(self) -> str:
         """LightGBM's own text format."""
         return str(self._booster.model_to_string())
@@ -111,11 +119,14 @@ def fit_lightgbm(
     classes_count: int,
     seed: int,
     threads: int,
+    targets: Matrix | None = None,
+    rounds: int | None = None,
     progress: Progress | None = None,
 ) -> LightGBMProposer:
     """Fit on (n, d) features and (n,) class indices; `category_sizes[j]` is 0 where column j is a number.
 
-    The number of trees is found by early stopping on a random part of the rows, then all rows are used.
+    With `targets`, (n, k), rows sum to 1, a row teaches every class by its share instead of `classes`. The number of
+    boosting rounds is found by early stopping on a random part of the rows unless it is given, then all rows are used.
     """
     parameters = PARAMETERS | {"seed": seed, "num_threads": threads}
     if classes_count == 2:
@@ -126,27 +137,79 @@ def fit_lightgbm(
     parameters["min_data_in_leaf"] = max(1, min(parameters["min_data_in_leaf"], len(features) // 50))
     categories = [column for column, size in enumerate(category_sizes) if size > 0]
 
-    def data(rows: np.ndarray[Any, Any], reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
-        return lightgbm.Dataset(
-            features[rows], classes[rows], categorical_feature=categories, reference=reference, params=parameters
-        )
+    copies = _copies(classes, targets)
+    parameters["min_data_in_leaf"] = round(parameters["min_data_in_leaf"] * len(copies.rows) / len(features))
+    if rounds is None:
+        rounds = _rounds(parameters, features, copies, categories, seed, progress)
+    booster = lightgbm.train(
+        parameters,
+        _dataset(parameters, features, copies, categories),
+        rounds,
+        callbacks=_reporting(progress, 0.5, rounds),
+    )
+    # Through the text and back: what serves is exactly what is stored.
+    return LightGBMProposer.from_text(booster.model_to_string(), classes_count)
 
+
+class _Copies(NamedTuple):
+    """What is taught: `rows` of the features, each with a class and a weight (m,). A row of several classes is there
+    once for each, so that the objective, and with it the form of the model, stays what it is."""
+
+    rows: Classes
+    classes: Classes
+    weights: Vector | None
+
+    def only(self, keep: Mask) -> _Copies:
+        inside = keep[self.rows]
+        return _Copies(self.rows[inside], self.classes[inside], None if self.weights is None else self.weights[inside])
+
+
+def _copies(classes: Classes, targets: Matrix | None) -> _Copies:
+    if targets is None:
+        return _Copies(np.arange(len(classes)), classes, None)
+    shares = np.where(targets >= LEAST_TARGET, targets, 0.0)
+    rows, taught = np.nonzero(shares)
+    return _Copies(rows, taught.astype(np.int64), (shares / shares.sum(axis=1, keepdims=True))[rows, taught])
+
+
+def _dataset(
+    parameters: dict[str, Any],
+    features: Matrix,
+    copies: _Copies,
+    categories: list[int],
+    reference: lightgbm.Dataset | None = None,
+) -> lightgbm.Dataset:
+    return lightgbm.Dataset(
+        features[copies.rows],
+        copies.classes,
+        weight=copies.weights,
+        categorical_feature=categories,
+        reference=reference,
+        params=parameters,
+    )
+
+
+def _rounds(
+    parameters: dict[str, Any],
+    features: Matrix,
+    copies: _Copies,
+    categories: list[int],
+    seed: int,
+    progress: Progress | None,
+) -> int:
+    """By early stopping on rows that were held out, with all copies of each."""
     order = np.random.default_rng(seed).permutation(len(features))
-    held = max(1, int(STOPPING_SHARE * len(order)))
-    fitting = data(order[held:])
+    held = np.zeros(len(features), dtype=np.bool_)
+    held[order[: max(1, int(STOPPING_SHARE * len(order)))]] = True
+    fitting = _dataset(parameters, features, copies.only(~held), categories)
     trial = lightgbm.train(
         parameters,
         fitting,
         MAX_ROUNDS,
-        valid_sets=[data(order[:held], fitting)],
+        valid_sets=[_dataset(parameters, features, copies.only(held), categories, fitting)],
         callbacks=[lightgbm.early_stopping(PATIENCE_ROUNDS, verbose=False), *_reporting(progress, 0.0, MAX_ROUNDS)],
     )
-    rounds = max(1, trial.best_iteration)
-    booster = lightgbm.train(
-        parameters, data(np.arange(len(features))), rounds, callbacks=_reporting(progress, 0.5, rounds)
-    )
-    # Through the text and back: what serves is exactly what is stored.
-    return LightGBMProposer.from_text(booster.model_to_string(), classes_count)
+    return max(1, trial.best_iteration)
 
 
 def _reporting(progress: Progress | None, start: float, rounds: int) -> list[Callable[[Any], None]]:

@@ -83,6 +83,7 @@ def test_both_scores_are_of_the_golden_rows(served: Served) -> None:
 def test_experience_teaches_what_the_reference_rows_could_not(served: Served) -> None:
     features, _ = labelled_rows(600, 5)
     features[:, 0] += 20.0  # a region without reference rows, where the answer is the other one
+    with_policy(served, KL_eps=1.0)
     asyncio.run(add_experience(served.work, served.task, features, [0] * 600, [f"new-{row}" for row in range(600)]))
     retrained(served)
     old, new = (opened(served, version).proposer for version in (1, 2))
@@ -123,8 +124,23 @@ def test_the_critic_of_the_candidate_judges_fresh_rows_out_of_fold(served: Serve
 def test_little_experience_is_learnt_from_but_not_judged_by(served: Served) -> None:
     learn(served, 20)
     done = retrained(served)
+    assert "held_out_rise" not in done.numbers
     assert done.experience_rows == 20
-    assert done.models.critic.metrics["fitted_rows"] == 150
+    assert done.models.critic.metrics["fitted_rows"] == 170
+    assert done.numbers["held_out_rows"] == 150
+
+
+def test_an_update_is_judged_by_fresh_rows_that_the_incumbent_answered_and_so_never_learnt(served: Served) -> None:
+    incumbent = served.work.registry.production(served.task.task_id, ModelRole.PROPOSER)
+    features, classes = labelled_rows(250, 77)
+    for start, end, model in ((0, 120, "a" * 64), (120, 250, incumbent.digest)):
+        names = [f"new-{row}" for row in range(start, end)]
+        rows = (features[start:end], classes[start:end].tolist(), names)
+        asyncio.run(add_experience(served.work, served.task, *rows, models=(model, "")))
+    done = retrained(served)
+    assert (done.experience_rows, done.numbers["held_out_rows"]) == (250, 130)
+    rise = done.numbers["held_out_loss_after"] - done.numbers["held_out_loss_before"]
+    assert done.numbers["held_out_rise"] == pytest.approx(rise)
 
 
 def test_a_classifier_of_scikit_learn_is_retrained_as_what_it_was(tmp_path: Path) -> None:

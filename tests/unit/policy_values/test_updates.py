@@ -23,6 +23,7 @@ from dissonance.pipeline.retrain import retrain
 from dissonance.pipeline.training import LabelledRows
 from dissonance.ports.rollouts import PairedCounts
 from dissonance.roles.meta.decide import weight
+from dissonance.science.mixing import Calibration
 from support.distributions import labelled_rows
 from support.judged_numbers import change, numbers
 from support.updates import rollout_of
@@ -88,11 +89,12 @@ def test_lambda_in_force_pulls_the_step_back_where_dissonance_is_above_the_targe
     features, classes = np.zeros((400, 1)), np.array([1, 1, 1, 0] * 100)
     new: Any = Constant(0.9)
     held = Unseen(LabelledRows(features, classes), new.probabilities(features))
-    nothing = Unseen(held.rows.at(np.array([], dtype=np.int64)), np.empty((0, 2)))
 
     def step(**values: Any) -> float:
         old, critic = cast(Any, Constant(0.6)), cast(Any, BelievesNothing())
-        return move(old, critic, new, held, nothing, features, Policy(KL_eps=1.0, D_target=0.0, **values)).step
+        return move(
+            old, critic, new, Calibration.none(2), held, features, Policy(KL_eps=1.0, D_target=0.0, **values)
+        ).step
 
     assert step(lambda_in_force=0.0, lambda_max=1.0) == 1.0
     assert step(lambda_in_force=1.0, lambda_max=1.0) < 0.5

@@ -43,6 +43,7 @@ class MemoryLabels(Held):
                 rows.critic_right[i],
                 rows.shadow_right[i],
                 rows.learnable[i],
+                rows.source,
             )
             changed.add(prediction_id)
         return len(changed)

@@ -259,7 +259,13 @@ class MemoryStore(MemoryLabels, MemoryRollouts, MemoryFindings):
     async def learnable(self, task_id: str) -> list[Experience]:
         rows = [row for row in self._experience(task_id).values() if row.verdict is Verdict.ADMITTED]
         labelled = [row for row in rows if self._counted(task_id, row) is not None]
-        return [self._labelled(task_id, row.prediction_id) for row in sorted(labelled, key=_by_event_time)]
+        return [
+            msgspec.structs.replace(
+                self._labelled(task_id, row.prediction_id),
+                label_source=self._of(task_id).labels[row.prediction_id].source,
+            )
+            for row in sorted(labelled, key=_by_event_time)
+        ]
 
     async def counts(self, task_id: str) -> Counts:
         rows = self._experience(task_id).values()

@@ -37,6 +37,7 @@ class LabelLine(NamedTuple):
     critic_right: bool | None
     shadow_right: bool | None
     learnable: bool
+    source: str
 
 
 class TaskRows:

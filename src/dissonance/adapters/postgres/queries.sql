@@ -204,7 +204,7 @@ ORDER BY e.event_time_us DESC, e.prediction_id DESC LIMIT %(newest)s::bigint;
 SELECT
     uuid_send(e.prediction_id), e.data_subject, e.event_time_us, e.processing_time_us, e.sealed, e.model_digest,
     e.critic_digest, e.policy_version, e.verdict, e.reason, e.confidence, e.dissonance,
-    l.sealed, l.labelled_at_us, l.is_right, e.canary_arm, e.shadow_digest
+    l.sealed, l.labelled_at_us, l.is_right, e.canary_arm, e.shadow_digest, l.source
 FROM experience e JOIN labels l USING (prediction_id)
 WHERE e.task_id = %(task)s AND e.verdict = 'admitted' AND l.learnable AND l.is_right IS NOT NULL
 ORDER BY e.event_time_us, e.prediction_id;

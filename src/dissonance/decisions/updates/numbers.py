@@ -35,7 +35,8 @@ class SliceChange(msgspec.Struct, frozen=True):
 class UpdateNumbers(msgspec.Struct, frozen=True, kw_only=True):
     """`holdout_uses`: earlier judgements that looked at the golden holdout. Calibration errors in [0, 1], of the
     answers' own confidence. `kl`: mean KL(incumbent ‖ candidate) in nats over `window_rows` inputs, `kl_error` its
-    standard error."""
+    standard error. `held_out_rise`: of the mean log loss, in nats, from incumbent to candidate on `held_out_rows`
+    labelled rows that taught neither, `held_out_error` its standard error; verdicts from before had none."""
 
     golden: Change
     holdout_uses: int
@@ -45,6 +46,9 @@ class UpdateNumbers(msgspec.Struct, frozen=True, kw_only=True):
     kl_error: float
     window_rows: int
     slices: tuple[SliceChange, ...]
+    held_out_rise: float = 0.0
+    held_out_error: float = 0.0
+    held_out_rows: int = 0
 
 
 class UpdateRule(Protocol):

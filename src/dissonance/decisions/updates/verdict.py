@@ -8,11 +8,18 @@ from dissonance.contracts.policy import Policy
 from dissonance.contracts.verdicts import RuleFinding, UpdateVerdict
 from dissonance.decisions.updates.calibration import CalibrationNotWorse
 from dissonance.decisions.updates.golden import GoldenNonInferiority
+from dissonance.decisions.updates.held_out import HeldOutLossNotWorse
 from dissonance.decisions.updates.kl import KLBound
 from dissonance.decisions.updates.numbers import UpdateNumbers, UpdateRule
 from dissonance.decisions.updates.slices import NoSliceWorse
 
-RULES: tuple[UpdateRule, ...] = (GoldenNonInferiority(), KLBound(), NoSliceWorse(), CalibrationNotWorse())
+RULES: tuple[UpdateRule, ...] = (
+    GoldenNonInferiority(),
+    KLBound(),
+    NoSliceWorse(),
+    CalibrationNotWorse(),
+    HeldOutLossNotWorse(),
+)
 
 
 def judge_update(

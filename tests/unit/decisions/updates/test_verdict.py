@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.verdicts import RuleFinding, UpdateVerdict
 from dissonance.decisions.updates.golden import GoldenNonInferiority
+from dissonance.decisions.updates.held_out import HeldOutLossNotWorse
 from dissonance.decisions.updates.kl import KLBound
 from dissonance.decisions.updates.numbers import SliceChange, UpdateNumbers
 from dissonance.decisions.updates.slices import NoSliceWorse
@@ -23,7 +24,7 @@ def failed(given_numbers: UpdateNumbers) -> list[str]:
     return [finding.rule for finding in judge_update(given_numbers, POLICY)[1] if not finding.holds]
 
 
-def test_an_update_that_changes_nothing_is_accepted_by_four_rules() -> None:
+def test_an_update_that_changes_nothing_is_accepted_by_every_rule() -> None:
     verdict, findings = judge_update(numbers(), POLICY)
     assert verdict is UpdateVerdict.ACCEPTED
     assert [finding.rule for finding in findings] == [
@@ -31,6 +32,7 @@ def test_an_update_that_changes_nothing_is_accepted_by_four_rules() -> None:
         "KLBound",
         "NoSliceWorse",
         "CalibrationNotWorse",
+        "HeldOutLossNotWorse",
     ]
     assert all(finding.what for finding in findings)
 
@@ -52,6 +54,7 @@ def test_without_golden_rows_nothing_goes_live() -> None:
         (numbers(kl=0.03), "KLBound"),
         (numbers(slices=(SliceChange("sex", "1", change(100, 1_000)),)), "NoSliceWorse"),
         (numbers(candidate_calibration_error=0.05), "CalibrationNotWorse"),
+        (numbers(held_out_rise=0.02, held_out_error=0.01, held_out_rows=200), "HeldOutLossNotWorse"),
     ],
 )
 def test_each_rule_refuses_by_itself(worse: UpdateNumbers, rule: str) -> None:
@@ -111,5 +114,18 @@ def test_a_slice_that_lost_by_chance_refuses_nothing_and_the_worst_three_are_nam
     assert "and 2 more" in finding.what
 
 
+@given(st.floats(-1.0, 1.0), st.floats(0.0, 1.0))
+def test_fresh_labels_veto_when_the_loss_rises_by_a_standard_error(rise: float, error: float) -> None:
+    found = HeldOutLossNotWorse().check(numbers(held_out_rise=rise, held_out_error=error, held_out_rows=100), POLICY)
+    assert found.holds == (rise <= 0.0 or rise < error)
+    assert f"{rise:+.4f}" in found.what
+
+
+def test_a_verdict_from_before_there_were_held_out_rows_is_replayed_to_itself() -> None:
+    finding = HeldOutLossNotWorse().check(numbers(), POLICY)
+    assert finding.holds
+    assert finding.what == "no labelled rows were held out"
+
+
 def test_list_of_rules_is_what_the_gate_goes_by() -> None:
-    assert len({type(rule) for rule in RULES}) == len(RULES) == 4
+    assert len({type(rule) for rule in RULES}) == len(RULES) == 5
