@@ -8,7 +8,7 @@ SHELL := bash
 PYTHON ?=
 BIN := .venv/bin
 PYTHONS := $(if $(PYTHON),"$(PYTHON)",python3 python3.11 python3.12 python3.13 python3.14)
-CODE := src tests benchmarks
+CODE := src tests benchmarks examples
 
 # Written with brackets, so that this line does not name a registry itself.
 REGISTRIES := p[y]pi\.org|p[y]thonhosted|npmj[s]\.org|d[e]b\.debian\.org

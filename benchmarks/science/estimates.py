@@ -226,11 +226,14 @@ def figures(told: dict[str, Any]) -> dict[str, Raw]:
 
 
 def limits(told: dict[str, Any]) -> list[Limit]:
-    """The sceptic's, against each peer that was measured: below it under shift, and below CBPE or even without."""
-    judged = {row["peer"] for row in told["differences"] if row["method"] == SCEPTIC}
-    under_shift = [AtMost(f"against_{_slug(peer)}_target_high_points", 0.0) for peer in (CBPE, PAPE) if peer in judged]
-    undisturbed = [AtMost(f"against_{_slug(CBPE)}_source_low_points", 0.0)] if CBPE in judged else []
-    return [*under_shift, *undisturbed]
+    """The sceptic's, where both were measured: below each peer under shift, and below CBPE or even without."""
+    judged = {(row["peer"], row["kind"]) for row in told["differences"] if row["method"] == SCEPTIC}
+    wanted = ((CBPE, "target", "high"), (PAPE, "target", "high"), (CBPE, "source", "low"))
+    return [
+        AtMost(f"against_{_slug(peer)}_{kind}_{end}_points", 0.0)
+        for peer, kind, end in wanted
+        if (peer, kind) in judged
+    ]
 
 
 def _slug(method: str) -> str:

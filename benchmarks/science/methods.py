@@ -25,13 +25,13 @@ PAPE = "PAPE"
 SCEPTIC = "sceptic"
 
 METHODS: dict[str, Method] = {
-    SCEPTIC: sceptic,
+    SCEPTIC: one_by_one(sceptic),
     "sceptic, also without overlap": one_by_one(extrapolated),
     "sceptic without weights": one_by_one(without_weights),
     "sceptic, unsigned": one_by_one(unsigned),
     "sceptic with TreeSHAP": one_by_one(with_attributions),
     "no critic": one_by_one(without_critic),
-    "harm test at margin 0": null_of_the_alarm,
+    "harm test at margin 0": one_by_one(null_of_the_alarm),
     CBPE: cbpe,
     PAPE: one_by_one(pape),
     "importance weighting": one_by_one(importance_weighting),

@@ -13,6 +13,7 @@ import pandas as pd
 
 from dissonance.errors import InvalidDataFile
 from dissonance.science.arrays import Classes, Matrix, Vector
+from dissonance.science.frames import Encoding
 from dissonance.science.proposer import LightGBMProposer, fit_lightgbm
 from science.case import Case
 from science.check import check_sides, checked_frame, checked_share
@@ -69,7 +70,8 @@ def prepare(case: Case, seed: int) -> Prepared:
     check_sides(case, len(source), len(target))
     labels = pd.Series(pd.Categorical(frame[case.label])).cat.codes.to_numpy(dtype=np.int64)
     inputs = frame.drop(columns=[case.label, *case.without])
-    features, sizes = encoded(inputs, source)
+    encoding = Encoding.of(inputs.iloc[source])
+    features, sizes = encoding.encoded(inputs), encoding.category_sizes
     known = np.unique(labels[source])
     if len(known) < 2:
         raise InvalidDataFile(
@@ -107,23 +109,6 @@ def prepare(case: Case, seed: int) -> Prepared:
         rows(pool),
         rows(target[:MOST_POOL]),
     )
-
-
-def encoded(inputs: pd.DataFrame, known: np.ndarray) -> tuple[Matrix, tuple[int, ...]]:
-    """Codes of categories by their order among the rows `known`; any other is missing (NaN)."""
-    columns, sizes = [], []
-    for name in inputs.columns:
-        column = inputs[name]
-        if pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype):
-            numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
-            columns.append(np.where(np.isinf(numbers), np.nan, numbers))
-            sizes.append(0)
-            continue
-        values = sorted(column.iloc[known].dropna().unique(), key=str)
-        codes = pd.Categorical(column, categories=values).codes.astype(np.float64)
-        columns.append(np.where(codes < 0, np.nan, codes))
-        sizes.append(max(1, len(values)))
-    return np.column_stack(columns), tuple(sizes)
 
 
 def _sides(case: Case, frame: pd.DataFrame, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -26,7 +26,7 @@ from science.work import Failure, Measured, begin, measure
 ROOT = Path(__file__).parents[2]
 NANNYML = ROOT / ".venv-nannyml/bin/python"
 SEEDS = (1, 2, 3)
-WINDOWS = 2
+WINDOWS = 1
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 """One thread a process: there are as many processes as cores."""
 

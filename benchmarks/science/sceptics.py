@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 
 from dissonance.science.arrays import Matrix
-from dissonance.science.density import DensityRatio
-from dissonance.science.density import density_ratio as density_of
 from dissonance.science.harm import harm_null, harm_test
 from dissonance.science.sceptic import Labelled, fit_sceptic
 from dissonance.science.shift_table import Calibration, shipped_table
-from dissonance.science.window_accuracy import CannotTell, Reference, believed, fit_reference, window_accuracy
+from dissonance.science.window_accuracy import (
+    CannotTell,
+    Reference,
+    WindowAccuracy,
+    believed,
+    fit_reference,
+    window_accuracy,
+)
 from science.estimate import Estimate, Known, Traffic
 
 SEED = 1
@@ -24,36 +28,30 @@ SHAP_ROWS = 300
 seed."""
 
 
-def sceptic(known: Known, windows: Sequence[Traffic]) -> list[Estimate]:
+def sceptic(known: Known, window: Traffic) -> Estimate:
     """As the package tells it."""
-    reference, calibration = fitted(known), calibration_for(known.group)
-    told = []
-    for window in windows:
-        found = window_accuracy(reference, window.features, window.p, margin=MARGIN, calibration=calibration)
-        if isinstance(found, CannotTell):
-            told.append(Estimate(note="no overlap"))
-        else:
-            alarm = found.harm.p_value <= LEVEL
-            told.append(Estimate(found.accuracy, found.low, found.high, found.bound, alarm))
-    return told
+    found = told(known, window)
+    if isinstance(found, CannotTell):
+        return Estimate(note="no overlap")
+    return Estimate(found.accuracy, found.low, found.high, found.bound, found.harm.p_value <= LEVEL)
 
 
-def null_of_the_alarm(known: Known, windows: Sequence[Traffic]) -> list[Estimate]:
+def null_of_the_alarm(known: Known, window: Traffic) -> Estimate:
     """The same test at margin 0, without the allowance for little overlap: at its level where nothing moved, if its
     null is right."""
-    reference = fitted(known)
-    told = []
-    for window in windows:
-        q, _ = believed(reference, window.features, window.p, ratio_of(known, window))
-        beliefs = q[np.arange(len(q)), window.p.argmax(axis=1)]
-        null = harm_null(reference.beliefs, len(q), seed=SEED)
-        told.append(Estimate(alarm=harm_test(null, beliefs, margin=0.0).p_value <= LEVEL))
-    return told
+    found = told(known, window)
+    if isinstance(found, CannotTell):
+        return Estimate(note="no overlap")
+    null = harm_null(fitted(known).beliefs, len(window.p), seed=SEED)
+    return Estimate(alarm=harm_test(null, found.beliefs, margin=0.0).p_value <= LEVEL)
 
 
 def extrapolated(known: Known, window: Traffic) -> Estimate:
     """A number even without overlap, which the package does not give."""
-    q, _ = believed(fitted(known), window.features, window.p, ratio_of(known, window))
+    found = told(known, window)
+    if isinstance(found, WindowAccuracy):
+        return Estimate(found.accuracy)
+    q, _ = believed(fitted(known), window.features, window.p, found.overlap)
     return _mean(q, window)
 
 
@@ -70,7 +68,7 @@ def unsigned(known: Known, window: Traffic) -> Estimate:
     """Right or wrong is learnt instead of the labels: what speaks for one answer does not speak against another."""
     reference, right = known.reference, known.reference.right
     rows = Labelled(reference.features, _right_or_not(reference.p), right.astype(np.int64))
-    weights = ratio_of(known, window).weights
+    weights = told(known, window).overlap.weights
     critics = [
         fit_sceptic(rows, category_sizes=known.category_sizes, seed=SEED, weights=each) for each in (None, weights)
     ]
@@ -80,13 +78,13 @@ def unsigned(known: Known, window: Traffic) -> Estimate:
 
 def with_attributions(known: Known, window: Traffic) -> Estimate:
     """The sceptic with the proposer's TreeSHAP values beside the inputs."""
-    if known.model is None or known.seed != SEED or len(window.p) > SHAP_ROWS:
-        return Estimate(note="attributions were measured on small windows and one seed")
+    if known.model is None or known.seed != SEED or len(window.p) > SHAP_ROWS or window.p.shape[1] > 2:
+        return Estimate(note="attributions were measured on small windows of two classes, with one seed")
     reference = known.reference
     rows = Labelled(np.hstack((reference.features, reference_attributions(known))), reference.p, reference.classes)
     more = np.hstack((window.features, attributions(known, window.features)))
     sizes = (*known.category_sizes, *[0] * (more.shape[1] - len(known.category_sizes)))
-    weights = ratio_of(known, window).weights
+    weights = told(known, window).overlap.weights
     critics = [fit_sceptic(rows, category_sizes=sizes, seed=SEED, weights=each) for each in (None, weights)]
     return Estimate(float(np.mean([critic.confidence(more, window.p).mean() for critic in critics])))
 
@@ -99,8 +97,11 @@ def fitted(known: Known) -> Reference:
 
 
 @lru_cache(maxsize=64)
-def ratio_of(known: Known, window: Traffic) -> DensityRatio:
-    return density_of(known.reference.features, window.features, category_sizes=known.category_sizes, seed=SEED)
+def told(known: Known, window: Traffic) -> WindowAccuracy | CannotTell:
+    """Once for all that ask."""
+    return window_accuracy(
+        fitted(known), window.features, window.p, margin=MARGIN, calibration=calibration_for(known.group)
+    )
 
 
 @lru_cache(maxsize=1)

@@ -64,7 +64,8 @@ class Believed(NamedTuple):
 
 
 class HarmExplanation(NamedTuple):
-    """`drop`: mean c of the reference minus that of the window. Both lists begin with what carries most."""
+    """`drop`: mean c of the reference minus that of the window. `features` begin with what carries most; `slices` with
+    those of that feature, since a slice that everybody is in carries the whole drop, whatever its feature."""
 
     drop: float
     features: tuple[FeatureHarm, ...]
@@ -75,10 +76,11 @@ def explain_harm(reference: Believed, window: Believed, *, category_sizes: Seque
     """n, m ≥ 1 rows of the same d columns; `category_sizes[j]` is 0 for a number."""
     features = _by_feature(reference, window, category_sizes, seed)
     slices = [each for column, size in enumerate(category_sizes) for each in _by_slice(reference, window, column, size)]
+    by_column = {each.column: each.carried for each in features}
     return HarmExplanation(
         float(reference.beliefs.mean() - window.beliefs.mean()),
         tuple(sorted(features, key=lambda each: -each.carried)),
-        tuple(sorted(slices, key=lambda each: -each.carried)),
+        tuple(sorted(slices, key=lambda each: (-by_column[each.column], -each.carried))),
     )
 
 

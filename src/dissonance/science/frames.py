@@ -36,10 +36,10 @@ ROUNDING = 1e-3
 
 @dataclass(frozen=True)
 class Encoding:
-    """Columns in order; of a category its values by code, of a number nothing."""
+    """Columns in order; of a category its values by code, of a number None."""
 
     names: tuple[str, ...]
-    values: tuple[tuple[Any, ...], ...]
+    values: tuple[tuple[Any, ...] | None, ...]
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> Encoding:
@@ -50,12 +50,13 @@ class Encoding:
                 raise InputError(
                     "a column of times is no input", where=str(name), fix="leave it out, or make a number of it"
                 )
-            values.append(() if _is_number(column) else tuple(sorted(column.dropna().unique(), key=str)))
+            values.append(None if _is_number(column) else tuple(sorted(column.dropna().unique(), key=str)))
         return cls(tuple(map(str, frame.columns)), tuple(values))
 
     @property
     def category_sizes(self) -> tuple[int, ...]:
-        return tuple(map(len, self.values))
+        """By column, 0 for a number; a category that has no value yet has one place."""
+        return tuple(0 if values is None else max(1, len(values)) for values in self.values)
 
     def encoded(self, frame: pd.DataFrame) -> Matrix:
         """(n, d); raises `InputError` when a column is not there, or a number's column holds something else."""
@@ -66,9 +67,9 @@ class Encoding:
             [self._column(frame[name], values) for name, values in zip(self.names, self.values, strict=True)]
         )
 
-    def _column(self, column: pd.Series[Any], values: tuple[Any, ...]) -> Matrix:
-        if values:
-            codes = pd.Categorical(column, categories=list(values)).codes.astype(np.float64)
+    def _column(self, column: pd.Series[Any], values: tuple[Any, ...] | None) -> Matrix:
+        if values is not None:
+            codes = _places(column, values).astype(np.float64)
             return np.asarray(np.where(codes < 0, np.nan, codes))
         if not (_is_number(column) or column.isna().all()):
             raise InputError("a column of numbers holds something else now", where=str(column.name), fix="give numbers")
@@ -117,8 +118,8 @@ class Watch:
         return window_accuracy(self.reference, self.encoding.encoded(window), p, margin=self.margin, ignore=columns)
 
     def explain(self, window: pd.DataFrame, found: WindowAccuracy) -> pd.DataFrame:
-        """Slices of single columns, what carries most of the estimated drop first: `column`, `rows`, the shares and the
-        mean beliefs on either side, `carried` (in accuracy) and `column_carried` (by Shapley values)."""
+        """Slices of single columns, those of the column that carries most of the estimated drop first: `column`,
+        `rows`, shares and mean beliefs on either side, `carried` (in accuracy), `column_carried` (Shapley values)."""
         told = explain_harm(
             Believed(self.reference.rows.features, self.reference.beliefs),
             Believed(self.encoding.encoded(window), found.beliefs),
@@ -146,7 +147,8 @@ class Watch:
 
     def _described(self, part: SliceHarm) -> str:
         if part.code is not None:
-            return str(self.encoding.values[part.column][part.code])
+            values = self.encoding.values[part.column]
+            return str(values[part.code]) if values else "missing"
         return "missing" if part.low is None or part.high is None else f"{part.low:g} to {part.high:g}"
 
 
@@ -154,8 +156,13 @@ def _is_number(column: pd.Series[Any]) -> bool:
     return pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
 
 
+def _places(column: pd.Series[Any], values: Sequence[Any]) -> Classes:
+    """Of each row's value among `values`; -1 where it is missing or another."""
+    return np.asarray(pd.Index(list(values), dtype=object).get_indexer(column.astype(object)), dtype=np.int64)
+
+
 def _class_indices(labels: pd.Series[Any], classes: Sequence[Any]) -> Classes:
-    codes = pd.Categorical(labels, categories=list(classes)).codes.astype(np.int64)
+    codes = _places(labels, classes)
     if (codes < 0).any():
         raise InputError(
             f"{int((codes < 0).sum())} labels are none of the classes", where=str(labels.name), fix="drop those rows"

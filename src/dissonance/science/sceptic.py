@@ -22,7 +22,7 @@ from scipy.special import logsumexp, softmax
 from dissonance.errors import ModelRefused
 from dissonance.science.arrays import Classes, Matrix, Vector
 
-ROUNDS = 30
+ROUNDS = 60
 FOLDS = 5
 OFFSET_ROWS = 30.0
 """The pull of the offsets towards 0 is as strong as this many rows."""

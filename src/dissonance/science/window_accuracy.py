@@ -30,18 +30,10 @@ SEPARATES = 0.98
 """AUC of one column above which it is named as what separates the two."""
 
 
-class Overlap(NamedTuple):
-    """`auc`: of telling window from reference, 0.5 alike, 1 apart. `effective_share`: of the reference that counts."""
-
-    auc: float
-    effective_share: float
-    power: float
-
-
 class CannotTell(NamedTuple):
     """The window is too unlike the reference for any number. `columns`: those that alone tell the two apart."""
 
-    overlap: Overlap
+    overlap: DensityRatio
     columns: tuple[int, ...]
 
 
@@ -55,7 +47,7 @@ class WindowAccuracy(NamedTuple):
     high: float
     bound: float
     reference_accuracy: float
-    overlap: Overlap
+    overlap: DensityRatio
     metrics: ExpectedMetrics
     harm: HarmTest
     q: Matrix
@@ -106,9 +98,8 @@ def window_accuracy(
         category_sizes=[sizes[column] for column in kept],
         seed=reference.seed,
     )
-    overlap = Overlap(ratio.auc, ratio.effective_share, ratio.power)
     if not ratio.overlaps:
-        return CannotTell(overlap, _separating(rows.features, features, kept))
+        return CannotTell(ratio, _separating(rows.features, features, kept))
     q, reference_variance = believed(reference, features, p, ratio)
     beliefs = np.asarray(q[np.arange(len(p)), p.argmax(axis=1)])
     metrics = expected_metrics(p, q)
@@ -125,7 +116,7 @@ def window_accuracy(
         high=min(1.0, accuracy + table.both * scale),
         bound=max(0.0, accuracy - table.over * scale),
         reference_accuracy=seen,
-        overlap=overlap,
+        overlap=ratio,
         metrics=metrics,
         harm=harm_test(null, beliefs, margin=margin + DOUBTED_DROP * max(0.0, ratio.auc - 0.5)),
         q=q,

@@ -37,23 +37,23 @@ def watch(model: LogisticRegression) -> Watch:
 
 
 def test_two_frames_in_a_few_lines_tell_how_good_the_model_is_today(watch: Watch, model: LogisticRegression) -> None:
-    today = frame(1000, 3, odd=0.8)
+    today = frame(1000, 3, odd=0.5)
     found = watch.judge(today.drop(columns="y"), model.predict_proba(today[["x"]]))
     truth = (model.predict(today[["x"]]) == today["y"]).mean()
     assert isinstance(found, WindowAccuracy)
-    assert found.accuracy == pytest.approx(truth, abs=0.05)
-    assert found.bound <= truth
+    assert found.low <= truth <= found.high
+    assert found.accuracy < found.reference_accuracy - 0.05
     assert found.harm.p_value < 0.01
 
 
 def test_an_explanation_names_the_slice_that_carries_the_loss(watch: Watch, model: LogisticRegression) -> None:
-    today = frame(1000, 3, odd=0.8)
+    today = frame(1000, 3, odd=0.5)
     found = watch.judge(today, model.predict_proba(today[["x"]]))
     assert isinstance(found, WindowAccuracy)
     first = watch.explain(today, found).iloc[0]
     assert (first["column"], first["rows"]) == ("kind", "odd")
-    assert first["window_share"] == pytest.approx(0.8, abs=0.05)
-    assert first["carried"] > 0.1
+    assert first["window_share"] == pytest.approx(0.5, abs=0.05)
+    assert first["carried"] > 0.05
 
 
 def test_rows_that_are_like_nothing_before_cannot_be_told(watch: Watch, model: LogisticRegression) -> None:

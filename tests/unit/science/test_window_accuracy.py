@@ -27,7 +27,7 @@ def rows(count: int, seed: int, hard: float = 0.2) -> Labelled:
     generator = np.random.default_rng(seed)
     codes = np.where(generator.uniform(size=count) < hard, 3.0, generator.integers(0, 3, size=count))
     features = np.column_stack((generator.normal(size=count), codes, generator.normal(size=count)))
-    p_one = expit(3.0 * features[:, 0])
+    p_one = expit(1.5 * features[:, 0])
     truth = np.where(codes == 3.0, 0.5, p_one)
     return Labelled(
         features, np.column_stack((1.0 - p_one, p_one)), (generator.uniform(size=count) < truth).astype(int)
@@ -56,11 +56,11 @@ def test_an_undisturbed_window_is_as_good_as_the_reference_and_does_no_harm(refe
 def test_more_of_the_hard_rows_are_seen_before_any_label_and_alarm(reference: Reference) -> None:
     window = rows(1500, 3, hard=0.7)
     found = judged(reference, window)
-    assert window.right.mean() < found.reference_accuracy - 0.1
-    assert found.accuracy == pytest.approx(window.right.mean(), abs=0.04)
+    assert window.right.mean() < found.reference_accuracy - 0.05
+    assert found.low <= window.right.mean() <= found.high
     assert found.bound <= window.right.mean()
     assert found.harm.p_value < 0.01
-    assert found.harm.drop > 0.1
+    assert found.harm.drop > 0.05
 
 
 def test_a_shift_that_harms_nothing_does_not_alarm(reference: Reference) -> None:
