@@ -150,8 +150,8 @@ def rows(prepared: Prepared) -> list[dict[str, Any]]:
 
 
 def is_measured(prepared: Prepared) -> bool:
-    """Of the cases that ship those of two classes, since a fit of ten classes takes ten times as long and more, and of a
-    slice one case."""
+    """Of the cases that ship those of two classes, since a fit of ten classes takes ten times as long and more, and
+    of a slice one case."""
     if prepared.case not in SHIPPED:
         return True
     return prepared.classes_count == 2 and not prepared.case.endswith(VARIANTS)
