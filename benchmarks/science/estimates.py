@@ -83,7 +83,7 @@ def summary(found: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "differences": _differences(telling),
         "families": _families(everywhere[everywhere["error"].notna()]),
         "by_case": _by_case(everywhere[everywhere["error"].notna()]),
-        "intervals": _intervals(telling),
+        "intervals": _intervals(frame),
         "alarms": _alarms(frame[frame["alarm"].notna()]),
         "untold": _untold(everywhere),
         "windows": _windows(everywhere),

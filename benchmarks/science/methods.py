@@ -11,6 +11,7 @@ from science.peers.naive import naive
 from science.peers.pape import pape
 from science.peers.shift import classifier_two_sample, each_feature
 from science.sceptics import (
+    devils_advocate,
     extrapolated,
     null_of_the_alarm,
     sceptic,
@@ -30,6 +31,7 @@ METHODS: dict[str, Method] = {
     "sceptic without weights": one_by_one(without_weights),
     "sceptic, unsigned": one_by_one(unsigned),
     "sceptic with TreeSHAP": one_by_one(with_attributions),
+    "Dis², linear": one_by_one(devils_advocate),
     "no critic": one_by_one(without_critic),
     "harm test at margin 0": one_by_one(null_of_the_alarm),
     CBPE: cbpe,

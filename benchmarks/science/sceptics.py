@@ -7,6 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from dissonance.science.arrays import Matrix
+from dissonance.science.disagreement import worst_case
 from dissonance.science.harm import harm_null, harm_test
 from dissonance.science.sceptic import Labelled, fit_sceptic
 from dissonance.science.shift_table import Calibration, shipped_table
@@ -53,6 +54,16 @@ def extrapolated(known: Known, window: Traffic) -> Estimate:
         return Estimate(found.accuracy)
     q, _ = believed(fitted(known), window.features, window.p, found.overlap)
     return _mean(q, window)
+
+
+def devils_advocate(known: Known, window: Traffic) -> Estimate:
+    """The worst case by constrained disagreement: a bound and no estimate."""
+    if known.seed != SEED or len(window.p) != SHAP_ROWS:
+        return Estimate(note="the worst case was measured on windows of one size, with one seed")
+    reference = known.reference
+    rows = Labelled(reference.features, reference.p, reference.classes)
+    worst = worst_case(rows, window.features, window.p, category_sizes=known.category_sizes, seed=SEED)
+    return Estimate(bound=worst.accuracy)
 
 
 def without_weights(known: Known, window: Traffic) -> Estimate:
