@@ -22,6 +22,7 @@ from dissonance.adapters.postgres.migrate import Schema, migrate
 from dissonance.adapters.postgres.store import PostgresStore
 from dissonance.contracts.topics import DEAD_STREAM, EventKind, stream
 from dissonance.errors import ConfigurationError, EngineUnavailable
+from dissonance.pipeline.estimates import PipelineEstimates
 from dissonance.pipeline.updates import PipelineUpdates
 from dissonance.ports.bus import Bus
 from dissonance.ports.clock import Clock, Randomness
@@ -167,6 +168,7 @@ async def run_roles(
             models=models,
             catalogue=catalogue,
             updates=PipelineUpdates(system),
+            estimates=PipelineEstimates(system),
             host=system.host,
             clock=system.clock,
             randomness=system.randomness,

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import msgspec
+import pytest
 
+from dissonance.errors import UnknownTask
 from dissonance.ports.store import Counts, IdempotentAnswer, Store
+from support.estimates import cannot_tell, told
 from support.store import WEEK_S, StoreCase, labels, with_task
 
 
@@ -74,6 +77,29 @@ def test_window_is_restated_under_the_next_revision_when_its_figures_change(case
         assert await store.save_window(first) == 3
         assert await store.save_window(restated) == 4
         assert await store.windows(task_id) == [msgspec.structs.replace(restated, revision=4)]
+
+    case.tell(story)
+
+
+def test_the_first_estimate_of_a_window_stays_beside_every_revision_of_it(case: StoreCase) -> None:
+    async def story(store: Store) -> None:
+        task_id, other = await with_task(store, case.make), await with_task(store, case.make)
+        window = case.make.window(task_id, 1_000)
+        assert await store.save_window(window) == 1
+        assert [each.estimate for each in await store.windows(task_id)] == [None]
+        assert await store.save_estimate(task_id, window.window_id, told(1 / 3))
+        assert not await store.save_estimate(task_id, window.window_id, cannot_tell())
+        assert await store.save_window(window) == 1, "an estimate is of no revision"
+        (stated,) = await store.windows(task_id)
+        assert await store.save_window(stated) == 1
+        assert await store.save_window(msgspec.structs.replace(window, labelled=4)) == 2
+        assert [each.estimate for each in await store.windows(task_id)] == [told(1 / 3)]
+        assert await store.save_estimate(other, window.window_id, cannot_tell())
+        await store.save_window(msgspec.structs.replace(window, task_id=other))
+        assert [each.estimate for each in await store.windows(other)] == [cannot_tell()]
+        await store.delete(task_id)
+        with pytest.raises(UnknownTask):
+            await store.save_estimate(task_id, window.window_id, told())
 
     case.tell(story)
 

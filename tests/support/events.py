@@ -92,7 +92,20 @@ CURRENT: dict[EventKind, Event] = {
         _make(WindowEvaluated, {"window_id": "w-1", "revision": 2}),
         _make(
             HarmEstimated,
-            {"window_id": "w-1", "reference_accuracy": 0.75, "estimated_accuracy": 0.5, "harm_margin": 0.0625},
+            {
+                "window_id": "w-1",
+                "reference_accuracy": 0.75,
+                "estimated_accuracy": 0.5,
+                "harm_margin": 0.0625,
+                "low": 0.375,
+                "high": 0.625,
+                "bound": 0.4375,
+                "p_value": 0.0078125,
+                "evidence": 18.5,
+                "threshold": 15.0,
+                "features": {"RELP": 0.125, "AGEP": 0.0625},
+                "slices": {"RELP = 17": 0.125},
+            },
         ),
         _make(
             RetrainRequested,
@@ -166,6 +179,12 @@ OLDER |= {
         CURRENT[EventKind.RETRAIN_REQUESTED], cause=RetrainCause.HAND
     ),
     (EventKind.LABELLED, 1): msgspec.structs.replace(CURRENT[EventKind.LABELLED], second_look=False),
+    (EventKind.HARM_ESTIMATED, 1): msgspec.structs.replace(
+        CURRENT[EventKind.HARM_ESTIMATED],
+        **dict.fromkeys(("low", "high", "bound", "p_value", "evidence", "threshold")),
+        features={},
+        slices={},
+    ),
 }
 """What the golden bytes of older versions decode to: of rows 1 knew no canary, 2 no shadow."""
 
@@ -202,6 +221,7 @@ _VALUES: dict[object, st.SearchStrategy[object]] = {
     bytes: st.binary(max_size=20),
     float: st.floats(allow_nan=False),
     int | None: st.none() | _INTEGERS,
+    float | None: st.none() | st.floats(allow_nan=False),
     Verdict: st.sampled_from(Verdict),
     Reason: st.sampled_from(Reason),
     RetrainCause: st.sampled_from(RetrainCause),

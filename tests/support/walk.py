@@ -29,6 +29,7 @@ from dissonance.telemetry.metrics import Metrics
 from dissonance.web.app import create_app
 from support.access import LocalAccess
 from support.asgi import Reply, request
+from support.estimates import RecordedEstimates
 from support.updates import RecordedUpdates
 
 TASK = Task(
@@ -110,6 +111,7 @@ class Walk:
         self.access = LocalAccess(self.clock)
         self.metrics = Metrics()
         self.updates = RecordedUpdates()
+        self.estimates = RecordedEstimates()
         self.host = MemoryHost()
         self.catalogue = Catalogue(self.store, self.loader, self.bus)
         self.place = Workplace(
@@ -120,6 +122,7 @@ class Walk:
             models=self.loader,
             catalogue=self.catalogue,
             updates=self.updates,
+            estimates=self.estimates,
             host=self.host,
             clock=self.clock,
             randomness=self.randomness,

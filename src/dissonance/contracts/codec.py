@@ -37,6 +37,7 @@ UPCASTS: dict[tuple[EventKind, int], Callable[[Body], Body]] = {
     (EventKind.CONTRADICTED, 2): _by_defaults,
     (EventKind.JUDGED, 2): _by_defaults,
     (EventKind.LABELLED, 1): _by_defaults,
+    (EventKind.HARM_ESTIMATED, 1): _by_defaults,
     (EventKind.RETRAIN_REQUESTED, 1): _by_defaults,
 }
 

@@ -15,5 +15,6 @@ CONSUMERS: Mapping[str, tuple[EventKind, ...]] = {
     "learner-labels": (EventKind.LABELLED,),
     "learner-updates": (EventKind.RETRAIN_REQUESTED,),
     "evaluator": (EventKind.EXPERIENCED, EventKind.LABELS_JOINED),
+    "evaluator-estimates": (EventKind.WINDOW_EVALUATED,),
     "meta": (EventKind.CANDIDATE_REGISTERED,),
 }

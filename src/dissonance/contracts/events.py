@@ -147,14 +147,28 @@ class WindowEvaluated(Event, frozen=True, kw_only=True):
 
 
 class HarmEstimated(Event, frozen=True, kw_only=True):
-    """Before its labels came, a window is estimated to be less accurate than the model was. Accuracies in [0, 1]."""
+    """An alarm: before its labels came, a window is estimated to be less accurate than the model was, and the evidence
+    of the windows before adds up. Accuracies in [0, 1]; for the others see `contracts.estimates.WindowEstimate`.
+
+    With version 2 came the interval, the `bound`, the `p_value` of the window, the `evidence` and the `threshold` that
+    it passed, and what carries most of the drop, in accuracy: features, and slices as `feature = value`, most first.
+    """
 
     KIND: ClassVar[EventKind] = EventKind.HARM_ESTIMATED
+    SCHEMA_VERSION: ClassVar[int] = 2
 
     window_id: str
     reference_accuracy: float
     estimated_accuracy: float
     harm_margin: float
+    low: float | None = None
+    high: float | None = None
+    bound: float | None = None
+    p_value: float | None = None
+    evidence: float | None = None
+    threshold: float | None = None
+    features: dict[str, float] = {}
+    slices: dict[str, float] = {}
 
 
 class RetrainRequested(Event, frozen=True, kw_only=True):

@@ -56,6 +56,8 @@ SHARES = (
 
 NOT_NEGATIVE = {"KL_eps": "nats", "outlier_ranges": "widths of the reference range"}
 
+POSITIVE = {"alarms_per_month": "alarms a month of event time"}
+
 
 class WindowBy(StrEnum):
     """What bounds an evaluation window: `window_s` of event time, or `window_rows` rows."""
@@ -86,6 +88,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     slice_rows_min: int = 50  # rows; smaller slices are not stated and not judged
     calibration_rise_max: float = 0.02  # expected calibration error, 0..1: no update may raise it by more
     harm_margin: float = 0.01  # accuracy, 0..1
+    alarms_per_month: float = 2.0  # false alarms of harm in 30 days of event time, at most
     retrain_labels_min: int = 200  # fresh labels without which harm and schedule wait
     retrain_labels_enough: int = 2000  # fresh labels that are a reason by themselves
     retrain_every_s: int = 0  # seconds of event time between updates by schedule; 0 = no schedule
@@ -119,6 +122,10 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             value = getattr(self, name)
             if not 0.0 <= value < float("inf"):
                 raise PolicyInvalid(f"{name} is {value}", where=f"policy.{name}", fix=f"give {unit}, 0 or more")
+        for name, unit in POSITIVE.items():
+            value = getattr(self, name)
+            if not 0.0 < value < float("inf"):
+                raise PolicyInvalid(f"{name} is {value}", where=f"policy.{name}", fix=f"give {unit}, more than 0")
         if self.lambda_in_force > self.lambda_max:
             raise PolicyInvalid(
                 f"lambda_in_force is {self.lambda_in_force}, lambda_max {self.lambda_max}",

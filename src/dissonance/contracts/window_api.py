@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from dissonance.contracts.estimates import WindowEstimate
+
 
 class SliceReply(msgspec.Struct, frozen=True):
     """The rows of a window in which `feature` is `value`. Shares in [0, 1]."""
@@ -19,7 +21,11 @@ class SliceReply(msgspec.Struct, frozen=True):
 
 class WindowReply(msgspec.Struct, frozen=True, kw_only=True):
     """Intervals are `[low, high]` at 95 % (Wilson 1927); None while there is nothing to count. `coverage`: share of
-    rows that have a label. `both_wrong_rate`: of the random check, where neither proposer nor critic was right."""
+    rows that have a label. `both_wrong_rate`: of the random check, where neither proposer nor critic was right.
+
+    `estimate` is of windows that are over. Where it was told, `estimated_accuracy` is its accuracy; elsewhere it is the
+    critic's mean belief in the answers, whose standard error is `estimated_error`, and which nothing vouches for where
+    the estimate's verdict is `cannot_tell`."""
 
     window_id: str
     start: str
@@ -42,6 +48,7 @@ class WindowReply(msgspec.Struct, frozen=True, kw_only=True):
     random_interval: list[float] | None = None
     both_wrong_rate: float | None = None
     both_wrong_interval: list[float] | None = None
+    estimate: WindowEstimate | None = None
 
 
 class WindowsReply(msgspec.Struct, frozen=True):

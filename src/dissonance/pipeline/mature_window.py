@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from dissonance.contracts.schema import Task
 from dissonance.pipeline.reference import open_reference
 from dissonance.pipeline.workshop import Workshop
-from dissonance.ports.store import Split
+from dissonance.ports.store import Split, Window
 from dissonance.security.rows import features_matrix, open_rows
 
 MOST_ROWS = 4_000
@@ -20,14 +20,15 @@ async def mature_window(workshop: Workshop, task: Task) -> NDArray[np.float64]:
     critic's reference rows while no closed window has `LEAST_ROWS`. Raises `EngineUnavailable`."""
     for window in await workshop.store.windows(task.task_id):
         if window.closed and window.rows >= LEAST_ROWS:
-            features = await _features(workshop, task, window.start_us, window.end_us)
+            features = await open_window(workshop, task, window, MOST_ROWS)
             if len(features) >= LEAST_ROWS:
                 return features
     return (await open_reference(workshop, task, Split.CRITIC)).rows.features[:MOST_ROWS]
 
 
-async def _features(workshop: Workshop, task: Task, start_us: int, end_us: int) -> NDArray[np.float64]:
-    rows = await workshop.store.between(task.task_id, start_us, end_us, MOST_ROWS)
+async def open_window(workshop: Workshop, task: Task, window: Window, most_rows: int) -> NDArray[np.float64]:
+    """Features, (n, d), of the newest rows of a window; those of erased data subjects are left out."""
+    rows = await workshop.store.between(task.task_id, window.start_us, window.end_us, most_rows)
     data_subjects = [row.data_subject for row in rows]
     keys = await workshop.keys.find(task.task_id, list(set(data_subjects)))
     ids = [row.prediction_id for row in rows]

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from dissonance.contracts.estimates import WindowEstimate
 from dissonance.contracts.events import PRODUCTION_ARM, Judged
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
@@ -129,8 +130,10 @@ class Window(msgspec.Struct, frozen=True):
 
     `mean_doubt`, `mean_dissonance`, `share_over_target`, `estimated_accuracy`, `realised_accuracy`
     are in [0, 1]; `realised_accuracy` is None while no label came. `estimated_error`: standard error of
-    `estimated_accuracy`. Of `random_checked` labelled rows of the random check `random_right` were answered right, and
-    on `both_wrong` neither proposer nor critic was right. `mean_label_delay_s`: from event time to label.
+    `estimated_accuracy`, which is the critic's mean belief c. Of `random_checked` labelled rows of the random check
+    `random_right` were answered right, and on `both_wrong` neither proposer nor critic was right.
+    `mean_label_delay_s`: from event time to label.
+    `estimate`: what was estimated of it when it was over; saved apart, by `save_estimate`, and of no revision.
     """
 
     window_id: str
@@ -152,6 +155,7 @@ class Window(msgspec.Struct, frozen=True):
     both_wrong: int = 0
     mean_label_delay_s: float | None = None
     slices: tuple[SliceFigures, ...] = ()
+    estimate: WindowEstimate | None = None
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -305,6 +309,10 @@ class WindowStore(Protocol):
 
         Figures that did not change keep their revision. Raises `UnknownTask`.
         """
+        ...
+
+    async def save_estimate(self, task_id: str, window_id: str, estimate: WindowEstimate) -> bool:
+        """Whether it was kept: the first one stays. Raises `UnknownTask`."""
         ...
 
     async def windows(self, task_id: str, limit: int = 100) -> list[Window]:

@@ -14,6 +14,7 @@ from dissonance.ports.keys import DataSubjectKeys
 from dissonance.ports.registry import Registry
 from dissonance.ports.store import Store
 from dissonance.roles.catalogue import Catalogue
+from dissonance.roles.estimates import Estimates
 from dissonance.roles.serving import ModelLoader
 from dissonance.roles.updates import Updates
 from dissonance.telemetry.metrics import Metrics
@@ -30,6 +31,7 @@ class Workplace(NamedTuple):
     models: ModelLoader
     catalogue: Catalogue
     updates: Updates
+    estimates: Estimates
     host: Host
     clock: Clock
     randomness: Randomness

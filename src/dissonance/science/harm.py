@@ -14,6 +14,8 @@ import numpy as np
 
 from dissonance.science.arrays import Vector
 
+LEVEL = 0.05
+"""A window whose p-value is at most this is worse."""
 DRAWS = 2000
 AT_ONCE = 2_000_000
 """Random numbers held at a time."""

@@ -106,6 +106,11 @@ class LightGBMProposer:
             return np.stack((1.0 - raw, raw), axis=1)
         return np.asarray(raw / raw.sum(axis=1, keepdims=True))
 
+    def unused_columns(self) -> tuple[int, ...]:
+        """Columns that no tree splits on: no answer depends on them."""
+        splits = np.asarray(self._booster.feature_importance("split"))
+        return tuple(int(column) for column in np.flatnonzero(splits == 0))
+
     def attributions(self, features: Matrix) -> Matrix:
         """TreeSHAP (Lundberg et al. 2020): (n, outputs × (d + 1)) in log-odds, the last of each output its base."""
         return np.asarray(self._booster.predict(features, pred_contrib=True, num_threads=1), dtype=np.float64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,8 +12,9 @@ import pytest
 from dissonance.contracts.policy import Policy, WindowBy
 from dissonance.contracts.updates import RetrainCause, RolloutPhase
 from dissonance.ports.store import Window
-from dissonance.roles.evaluator.due import Known, harmed, update_due
+from dissonance.roles.evaluator.due import Known, judged, update_due
 from dissonance.roles.learner.housekeeping import Housekeeping
+from support.estimates import estimated, told
 from support.store import RowMaker
 from support.updates import rollout_of
 from support.walk import TASK, Walk, row
@@ -76,14 +78,17 @@ def test_slice_rows_min_is_how_many_rows_a_slice_must_have_to_be_stated() -> Non
     assert slices(1) == ["blue", "red"]
 
 
-def window(number: int, estimated: float, *, labelled: int = 100) -> Window:
+MODEL = "a" * 64
+
+
+def window(number: int, p_value: float, *, labelled: int = 100) -> Window:
     made = RowMaker("due").window(TASK.task_id, number * 1_000)
-    figures = {"rows": 400, "labelled": labelled, "estimated_accuracy": estimated, "estimated_error": 0.005}
+    figures = {"rows": 400, "labelled": labelled, "estimate": told(0.73, p_value, MODEL)}
     return msgspec.structs.replace(made, closed=True, **figures)
 
 
 def known(fresh: int = 500, *, passed_s: int = 0, **changes: Any) -> Known:
-    return Known(0.80, fresh, None, 0, passed_s * SECOND_US)._replace(**changes)
+    return Known(MODEL, fresh, None, 0, passed_s * SECOND_US)._replace(**changes)
 
 
 def cause(policy: Policy, state: Known, *listed: Window) -> RetrainCause | None:
@@ -91,14 +96,29 @@ def cause(policy: Policy, state: Known, *listed: Window) -> RetrainCause | None:
     return None if due is None else due.cause
 
 
-def test_harm_margin_is_how_far_the_estimate_may_fall_before_it_is_harm() -> None:
-    fallen = window(1, 0.77)
-    assert harmed(fallen, 0.80, Policy(harm_margin=0.015))
-    assert not harmed(fallen, 0.80, Policy(harm_margin=0.025))
+def test_harm_margin_is_how_far_accuracy_may_fall_before_it_is_harm(tmp_path: Path) -> None:
+    def p_value(margin: float) -> float:
+        estimate = estimated(tmp_path, Policy(harm_margin=margin), fallen=True)
+        assert estimate.p_value is not None
+        return estimate.p_value
+
+    assert p_value(0.0) < 0.01
+    assert p_value(0.5) > 0.5
+
+
+def test_alarms_per_month_is_how_many_false_alarms_may_come() -> None:
+    p_values = [0.6, 0.01, 0.01]
+
+    def alarms(per_month: float) -> list[bool]:
+        listed = [window(number, p_value) for number, p_value in enumerate(p_values)]
+        return [each.alarms for each in judged(listed, MODEL, Policy(alarms_per_month=per_month))]
+
+    assert alarms(1.0) == [False, False, False]
+    assert alarms(10.0) == [False, True, True]
 
 
 def test_retrain_labels_min_is_how_many_labels_of_the_harm_must_have_come() -> None:
-    run = [window(number, 0.70) for number in (1, 2)]
+    run = [window(number, 0.0005) for number in (1, 2)]
     assert cause(Policy(retrain_labels_min=200), known(), *run) is RetrainCause.HARM
     assert cause(Policy(retrain_labels_min=201), known(), *run) is None
 

@@ -6,6 +6,9 @@ import hashlib
 from collections import Counter
 from typing import NamedTuple
 
+import msgspec
+
+from dissonance.contracts.estimates import WindowEstimate
 from dissonance.contracts.events import UpdateJudged
 from dissonance.contracts.schema import Task
 from dissonance.contracts.verdicts import Reason, Verdict
@@ -53,11 +56,17 @@ class TaskRows:
         self.head = Head(0, bytes(32))
         self.spent: Counter[int] = Counter()
         self.windows: dict[str, Window] = {}
+        self.estimates: dict[str, WindowEstimate] = {}
         self.labels: dict[bytes, LabelLine] = {}
         self.requests: dict[bytes, LabelRequest] = {}
         self.rollouts: dict[str, Rollout] = {}
         self.updates: dict[str, tuple[UpdateJudged, int]] = {}
         self.dropped = 0
+
+    def stated_windows(self) -> list[Window]:
+        """Each with its estimate."""
+        estimates = self.estimates
+        return [msgspec.structs.replace(each, estimate=estimates.get(name)) for name, each in self.windows.items()]
 
     def add_link(self, evidence: bytes) -> int:
         """Append to the chain; returns the link."""

@@ -543,7 +543,9 @@ SELECT revision FROM inserted;
 SELECT
     window_id, start_us, end_us, revision, rows, labelled, mean_doubt, mean_dissonance, share_over_target,
     estimated_accuracy, realised_accuracy, closed, estimated_error, random_checked, random_right, both_wrong,
-    mean_label_delay_s, slices::text
+    mean_label_delay_s, slices::text, (
+        SELECT body::text FROM window_estimates e WHERE e.task_id = w.task_id AND e.window_id = w.window_id
+    )
 FROM windows w
 WHERE task_id = %(task)s AND NOT EXISTS (
     SELECT FROM windows later
@@ -556,8 +558,17 @@ ORDER BY start_us DESC, window_id LIMIT %(limit)s;
 SELECT
     window_id, start_us, end_us, revision, rows, labelled, mean_doubt, mean_dissonance, share_over_target,
     estimated_accuracy, realised_accuracy, closed, estimated_error, random_checked, random_right, both_wrong,
-    mean_label_delay_s, slices::text
-FROM windows WHERE task_id = %(task)s AND window_id = %(window_id)s ORDER BY revision DESC LIMIT 1;
+    mean_label_delay_s, slices::text, (
+        SELECT body::text FROM window_estimates e WHERE e.task_id = w.task_id AND e.window_id = w.window_id
+    )
+FROM windows w WHERE task_id = %(task)s AND window_id = %(window_id)s ORDER BY revision DESC LIMIT 1;
+
+-- name: save_estimate
+-- purpose: what is estimated of a window that is over; the first estimate stays
+INSERT INTO window_estimates (task_id, window_id, body, saved_at_us)
+VALUES (%(task)s, %(window_id)s, %(body)s::jsonb, %(at_us)s)
+ON CONFLICT DO NOTHING
+RETURNING window_id;
 
 -- name: reserve
 -- purpose: keep answers whose key is new; returns those keys

@@ -9,6 +9,7 @@ import psycopg
 
 from dissonance.adapters.postgres.failures import caused_by
 from dissonance.adapters.postgres.part import StorePart, task_key, unknown_task
+from dissonance.contracts.estimates import WindowEstimate
 from dissonance.errors import EngineError, EngineUnavailable
 from dissonance.ports.store import SliceFigures, Window
 
@@ -25,6 +26,7 @@ class PostgresWindows(StorePart):
         """Figures that did not change keep their revision, so that a repeated message restates nothing."""
         parameters = msgspec.structs.asdict(window) | {
             "task": task_key(window.task_id),
+            "estimate": None,
             "slices": msgspec.json.encode(window.slices).decode(),
             "at_us": self._clock.now_us(),
             "kept": OPEN_REVISIONS_KEPT,
@@ -41,7 +43,7 @@ class PostgresWindows(StorePart):
             latest = await self._database.rows("window", parameters)
             if latest:
                 there = _window(window.task_id, latest[0])
-                if msgspec.structs.replace(window, revision=there.revision) == there:
+                if msgspec.structs.replace(window, revision=there.revision, estimate=there.estimate) == there:
                     return there.revision
         raise EngineUnavailable(
             f"others restated the window {TRIES} times meanwhile",
@@ -49,12 +51,32 @@ class PostgresWindows(StorePart):
             fix="nothing: the message is tried again",
         )
 
+    async def save_estimate(self, task_id: str, window_id: str, estimate: WindowEstimate) -> bool:
+        parameters = {
+            "task": task_key(task_id),
+            "window_id": window_id,
+            "body": msgspec.json.encode(estimate).decode(),
+            "at_us": self._clock.now_us(),
+        }
+        try:
+            return bool(await self._database.rows("save_estimate", parameters))
+        except EngineError as error:
+            if caused_by(error, psycopg.errors.ForeignKeyViolation):
+                raise unknown_task(task_id) from error
+            raise
+
     async def windows(self, task_id: str, limit: int = 100) -> list[Window]:
         rows = await self._database.rows("windows", {"task": task_key(task_id), "limit": limit})
         return [_window(task_id, row) for row in rows]
 
 
 def _window(task_id: str, row: tuple[Any, ...]) -> Window:
-    slices = msgspec.json.decode(row[-1], type=tuple[SliceFigures, ...])
-    fields = [row[0], task_id, *row[1:-1], slices]
+    *figures, slices, estimate = row
+    fields = [
+        figures[0],
+        task_id,
+        *figures[1:],
+        msgspec.json.decode(slices, type=tuple[SliceFigures, ...]),
+        None if estimate is None else msgspec.json.decode(estimate, type=WindowEstimate),
+    ]
     return Window(*fields)

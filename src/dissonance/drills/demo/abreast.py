@@ -16,7 +16,7 @@ LOOK_EVERY_S = 0.25
 MOST_ROWS = 200  # answered and not stored
 MOST_LABELS = 30  # due and not given yet, or given and not joined
 MOST_MESSAGES = 12  # that wait for one of those who look at windows and rollouts
-LOOKING = ("evaluator", "gate-rollouts")
+LOOKING = ("evaluator", "evaluator-estimates", "gate-rollouts")
 
 
 class Owes(Protocol):

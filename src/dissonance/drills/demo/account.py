@@ -22,6 +22,7 @@ from dissonance.ports.store import Store
 BEHIND = {
     "learner-labels": (EventKind.LABELLED,),
     "evaluator": (EventKind.EXPERIENCED, EventKind.LABELS_JOINED),
+    "evaluator-estimates": (EventKind.WINDOW_EVALUATED,),
 }
 """Consumers whose work comes after a row or a label is stored."""
 

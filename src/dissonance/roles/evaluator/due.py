@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from dissonance.contracts.policy import Policy
+from dissonance.contracts.estimates import WindowEstimate
+from dissonance.contracts.policy import Policy, WindowBy
 from dissonance.contracts.updates import LIVE_PHASES, RetrainCause, RolloutPhase
 from dissonance.ports.rollouts import Rollout
 from dissonance.ports.store import Window
+from dissonance.science.alarm import accumulated, alarm_threshold
+from dissonance.science.harm import LEVEL
 
 SECOND_US = 1_000_000
-LEAST_Z = 2.0
-"""Standard errors by which an estimated drop must exceed the margin."""
+MONTH_S = 30 * 86_400
 
 LEAST_ROWS = 30
 """A window of fewer rows says nothing about harm."""
 
 
 class Known(NamedTuple):
-    """`reference`: accuracy that the model in production was let through with, in [0, 1], as its critic estimated it
-    on the golden holdout; None when nobody knows. `fresh_labels`: that no candidate has learnt from. `began_us`: when
-    the last rollout began, or the first input came."""
+    """`model_digest`: of the model in production; None when there is none. `fresh_labels`: that no candidate has learnt
+    from. `began_us`: when the last rollout began, or the first input came."""
 
-    reference: float | None
+    model_digest: str | None
     fresh_labels: int
     rollout: Rollout | None
     began_us: int
@@ -35,22 +36,60 @@ class Due(NamedTuple):
     reason: str
 
 
-def harmed(window: Window, reference: float | None, policy: Policy) -> bool:
-    """Whether the estimated drop exceeds `harm_margin` by more than chance explains (one-sided z-test)."""
-    if reference is None or not window.closed or window.rows < LEAST_ROWS:
-        return False
-    excess = reference - window.estimated_accuracy - policy.harm_margin
-    return excess > LEAST_Z * window.estimated_error
+class Judged(NamedTuple):
+    """A window that was estimated, with the evidence of harm after it, and the threshold that this is held against."""
+
+    window: Window
+    estimate: WindowEstimate
+    p_value: float
+    evidence: float
+    threshold: float
+
+    @property
+    def harmed(self) -> bool:
+        """By the test at its level: whether the accuracy fell by more than `harm_margin`."""
+        return self.p_value <= LEVEL
+
+    @property
+    def alarms(self) -> bool:
+        return self.evidence >= self.threshold
 
 
-def harmed_run(windows: Sequence[Window], reference: float | None, policy: Policy) -> list[Window]:
-    """The latest closed windows that are harmed without a break; `windows` in order of event time."""
-    run: list[Window] = []
-    for window in reversed([each for each in windows if each.closed]):
-        if not harmed(window, reference, policy):
+def judged(windows: Sequence[Window], model_digest: str | None, policy: Policy) -> list[Judged]:
+    """Those that the model in production was estimated on; `windows` in order of event time.
+
+    Evidence begins anew with another model, and after each alarm (ADR 34).
+    """
+    threshold = alarm_threshold(windows_per_month(windows, policy), policy.alarms_per_month)
+    evidence, found = 0.0, list[Judged]()
+    for window in windows:
+        estimate = window.estimate
+        if estimate is None or estimate.p_value is None or estimate.model_digest != model_digest:
+            continue
+        evidence = accumulated(evidence, estimate.p_value)
+        found.append(Judged(window, estimate, estimate.p_value, evidence, threshold))
+        if found[-1].alarms:
+            evidence = 0.0
+    return found
+
+
+def windows_per_month(windows: Sequence[Window], policy: Policy) -> float:
+    """As the policy has it; of windows by rows, as the closed ones came."""
+    closed = [window for window in windows if window.closed]
+    if policy.window_by is WindowBy.TIME or not closed:
+        return MONTH_S / policy.window_s
+    span_s = max(1.0, (closed[-1].end_us - closed[0].start_us) / SECOND_US)
+    return len(closed) * MONTH_S / span_s
+
+
+def harmed_run(windows: Sequence[Judged]) -> list[Judged]:
+    """The latest windows that are harmed without a break; none of them counts before one has alarmed."""
+    run: list[Judged] = []
+    for each in reversed(windows):
+        if not each.harmed:
             break
-        run.append(window)
-    return run[::-1]
+        run.append(each)
+    return run[::-1] if any(each.alarms for each in run) else []
 
 
 def update_due(windows: Sequence[Window], known: Known, policy: Policy) -> Due | None:
@@ -66,16 +105,17 @@ def update_due(windows: Sequence[Window], known: Known, policy: Policy) -> Due |
 
 
 def _by_harm(windows: Sequence[Window], known: Known, policy: Policy) -> Due | None:
-    run = harmed_run(windows, known.reference, policy)
-    labels = sum(window.labelled for window in run)
-    if known.reference is None or min(labels, known.fresh_labels) < policy.retrain_labels_min:
+    run = harmed_run(judged(windows, known.model_digest, policy))
+    labels = sum(each.window.labelled for each in run)
+    if not run or min(labels, known.fresh_labels) < policy.retrain_labels_min:
         return None
-    rows = sum(window.rows for window in run)
-    estimate = sum(window.estimated_accuracy * window.rows for window in run) / rows
+    rows = sum(each.window.rows for each in run)
+    estimate = sum((each.estimate.accuracy or 0.0) * each.window.rows for each in run) / rows
+    reference = run[-1].estimate.reference_accuracy
     return Due(
         RetrainCause.HARM,
-        f"accuracy is estimated at {estimate:.3f} over {len(run)} windows, {known.reference - estimate:.3f} below the "
-        f"{known.reference:.3f} it was let through with (margin {policy.harm_margin:g}); {labels} of their labels came",
+        f"accuracy is estimated at {estimate:.3f} over {len(run)} windows, {reference - estimate:.3f} below the "
+        f"{reference:.3f} of the reference rows (margin {policy.harm_margin:g}); {labels} of their labels came",
     )
 
 

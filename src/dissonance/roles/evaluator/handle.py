@@ -20,7 +20,7 @@ from dissonance.contracts.events import Event, Experienced, LabelsJoined, Window
 from dissonance.contracts.policy import Policy, WindowBy
 from dissonance.contracts.times import EARLIEST_US
 from dissonance.ports.clock import Clock
-from dissonance.ports.store import Store, Window
+from dissonance.ports.store import ExperienceStore, Store, Window
 from dissonance.roles.catalogue import Catalogue, TaskContext
 from dissonance.roles.evaluator.decide import (
     SECOND_US,
@@ -73,31 +73,31 @@ class Evaluator:
     async def _evaluate(self, task_id: str, event_times_us: set[int], causes: list[str]) -> list[Event]:
         context = await self._catalogue.by_id(task_id)
         known = {window.window_id: window for window in await self._store.windows(task_id, CLOSING)}
-        latest_us = await self._latest_us(task_id)
+        newest_us = await latest_us(self._store, self._clock, task_id)
         if context.policy.window_by is WindowBy.ROWS:
-            stated = await self._by_rows(task_id, context.policy, event_times_us, known.values(), latest_us)
+            stated = await self._by_rows(task_id, context.policy, event_times_us, known.values(), newest_us)
         else:
-            stated = self._by_time(task_id, context.policy, event_times_us, known.values(), latest_us)
+            stated = self._by_time(task_id, context.policy, event_times_us, known.values(), newest_us)
         said: list[Event] = []
         for window in stated:
             revision = await self._state(context, window, known.get(window.name))
             if revision is not None:
                 said.append(self._evaluated(task_id, window.name, revision, causes))
-        return said + await self._noticing.look(task_id, context.policy, latest_us)
+        return said + await self._noticing.look(task_id, context.policy, newest_us)
 
     def _by_time(
-        self, task_id: str, policy: Policy, times_us: set[int], known: Iterable[Window], latest_us: int
+        self, task_id: str, policy: Policy, times_us: set[int], known: Iterable[Window], newest_us: int
     ) -> list[_Stated]:
         ranges = touched(times_us, policy)
         for window in known:
             passed = Range(window.start_us, window.end_us)
             of_time = window.window_id == window_id(task_id, passed)
-            if of_time and not window.closed and is_closed(passed, latest_us, policy) and passed not in ranges:
+            if of_time and not window.closed and is_closed(passed, newest_us, policy) and passed not in ranges:
                 ranges.append(passed)
-        return [_Stated(window_id(task_id, each), each, is_closed(each, latest_us, policy)) for each in ranges]
+        return [_Stated(window_id(task_id, each), each, is_closed(each, newest_us, policy)) for each in ranges]
 
     async def _by_rows(
-        self, task_id: str, policy: Policy, times_us: set[int], known: Iterable[Window], latest_us: int
+        self, task_id: str, policy: Policy, times_us: set[int], known: Iterable[Window], newest_us: int
     ) -> list[_Stated]:
         """Windows that are over keep their bounds: the rows between two bounds are the window's, late ones too."""
         over = sorted(
@@ -113,8 +113,8 @@ class Evaluator:
         start_us = over[-1][1] if over else EARLIEST_US
         while True:
             last_us = await self._store.nth_event_time_us(task_id, start_us, policy.window_rows)
-            end_us = latest_us + 1 if last_us is None else last_us + 1
-            closed = last_us is not None and latest_us - policy.window_watermark_s * SECOND_US >= end_us
+            end_us = newest_us + 1 if last_us is None else last_us + 1
+            closed = last_us is not None and newest_us - policy.window_watermark_s * SECOND_US >= end_us
             if end_us > start_us:
                 stated.append(_Stated(row_window_id(task_id, start_us), Range(start_us, end_us), closed))
             if not closed:
@@ -153,7 +153,9 @@ class Evaluator:
             revision=revision,
         )
 
-    async def _latest_us(self, task_id: str) -> int:
-        now_us = self._clock.now_us()
-        latest_us = await self._store.latest_event_time_us(task_id)
-        return now_us if latest_us is None else min(latest_us, now_us)
+
+async def latest_us(store: ExperienceStore, clock: Clock, task_id: str) -> int:
+    """The newest event time that is stored, never later than now; now while nothing is stored."""
+    now_us = clock.now_us()
+    stored_us = await store.latest_event_time_us(task_id)
+    return now_us if stored_us is None else min(stored_us, now_us)

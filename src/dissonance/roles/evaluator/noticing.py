@@ -13,8 +13,8 @@ from dissonance.contracts.updates import LIVE_PHASES
 from dissonance.errors import ModelNotFound
 from dissonance.ports.clock import Clock
 from dissonance.ports.registry import ModelRole, Registry
-from dissonance.ports.store import Store, Window
-from dissonance.roles.evaluator.due import Known, harmed, update_due
+from dissonance.ports.store import Store
+from dissonance.roles.evaluator.due import Judged, Known, judged, update_due
 from dissonance.telemetry.logs import log
 from dissonance.telemetry.names import LogAction
 
@@ -34,7 +34,7 @@ class _Models(NamedTuple):
 
     read_at_us: int
     newest_version: int
-    reference: float | None
+    model_digest: str | None
     learnt_labels: int
 
 
@@ -52,9 +52,9 @@ class Noticing:
         windows = (await self._store.windows(task_id, LOOKED_AT))[::-1]
         models = await self._read(task_id)
         said: list[Event] = [
-            self._harm(task_id, window, models.reference, policy)
-            for window in windows
-            if harmed(window, models.reference, policy) and self._is_new(f"harm {window.window_id}")
+            self._harm(task_id, each)
+            for each in judged(windows, models.model_digest, policy)
+            if each.alarms and self._is_new(f"harm {each.window.window_id}")
         ]
         rollout = await self._store.rollout(task_id)
         if rollout is not None and rollout.phase in LIVE_PHASES:
@@ -62,7 +62,7 @@ class Noticing:
         labels = await self._store.label_figures(task_id)
         began_us = rollout.started_at_us if rollout is not None else await self._first_us(task_id, now_us)
         fresh = max(0, labels.learnable - models.learnt_labels)
-        due = update_due(windows, Known(models.reference, fresh, rollout, began_us, now_us), policy)
+        due = update_due(windows, Known(models.model_digest, fresh, rollout, began_us, now_us), policy)
         if due is None:
             return said
         # As many labels again must come before the same candidate is asked for once more.
@@ -84,7 +84,8 @@ class Noticing:
         )
         return said
 
-    def _harm(self, task_id: str, window: Window, reference: float | None, policy: Policy) -> HarmEstimated:
+    def _harm(self, task_id: str, alarm: Judged) -> HarmEstimated:
+        window, estimate = alarm.window, alarm.estimate
         log(_logger, LogAction.HARM_ESTIMATED, logging.WARNING, task_id=task_id, window=window.window_id)
         return HarmEstimated(
             event_id=derived_id("harm_estimated", [window.window_id]),
@@ -92,9 +93,17 @@ class Noticing:
             produced_at_us=self._clock.now_us(),
             producer=PRODUCER,
             window_id=window.window_id,
-            reference_accuracy=reference or 0.0,
-            estimated_accuracy=window.estimated_accuracy,
-            harm_margin=policy.harm_margin,
+            reference_accuracy=estimate.reference_accuracy,
+            estimated_accuracy=estimate.accuracy or 0.0,
+            harm_margin=estimate.harm_margin,
+            low=estimate.low,
+            high=estimate.high,
+            bound=estimate.bound,
+            p_value=alarm.p_value,
+            evidence=alarm.evidence,
+            threshold=alarm.threshold,
+            features={each.feature: each.carried for each in estimate.features},
+            slices={f"{each.feature} = {each.value}": each.carried for each in estimate.slices},
         )
 
     def _is_new(self, what: str) -> bool:
@@ -119,12 +128,12 @@ class Noticing:
     def _ask_registry(self, task_id: str, now_us: int) -> _Models:
         versions = self._registry.versions(task_id, ModelRole.PROPOSER)
         try:
-            reference = self._registry.production(task_id, ModelRole.CRITIC).metrics.get("golden_estimated_accuracy")
+            model_digest = self._registry.production(task_id, ModelRole.PROPOSER).digest
         except ModelNotFound:
-            reference = None
+            model_digest = None
         return _Models(
             read_at_us=now_us,
             newest_version=max((version.version for version in versions), default=0),
-            reference=reference,
+            model_digest=model_digest,
             learnt_labels=int(max((version.metrics.get("experience_rows", 0.0) for version in versions), default=0.0)),
         )

@@ -99,7 +99,8 @@ def routes(place: Workplace) -> ProtectedRouter:
 
 
 def window_reply(window: Window) -> WindowReply:
-    checked = window.random_checked
+    checked, estimate = window.random_checked, window.estimate
+    told = None if estimate is None else estimate.accuracy
     return WindowReply(
         window_id=window.window_id,
         start=to_text(window.start_us),
@@ -110,7 +111,7 @@ def window_reply(window: Window) -> WindowReply:
         mean_doubt=window.mean_doubt,
         mean_dissonance=window.mean_dissonance,
         share_over_target=window.share_over_target,
-        estimated_accuracy=window.estimated_accuracy,
+        estimated_accuracy=window.estimated_accuracy if told is None else told,
         realised_accuracy=window.realised_accuracy,
         closed=window.closed,
         estimated_error=window.estimated_error,
@@ -122,6 +123,7 @@ def window_reply(window: Window) -> WindowReply:
         random_interval=list(wilson_interval(window.random_right, checked)[1:]) if checked else None,
         both_wrong_rate=window.both_wrong / checked if checked else None,
         both_wrong_interval=list(wilson_interval(window.both_wrong, checked)[1:]) if checked else None,
+        estimate=estimate,
     )
 
 

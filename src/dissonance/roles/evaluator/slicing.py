@@ -51,7 +51,8 @@ class Slicing:
 
 
 def _same(before: Window, window: Window) -> bool:
-    return msgspec.structs.replace(window, revision=before.revision, slices=before.slices) == before
+    kept = {"revision": before.revision, "slices": before.slices, "estimate": before.estimate}
+    return msgspec.structs.replace(window, **kept) == before
 
 
 def _number(right: bool | None) -> float:

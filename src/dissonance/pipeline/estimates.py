@@ -1,0 +1,194 @@
+"""The model in production on a window, estimated from the labelled reference (`roles.estimates.Estimates`).
+
+The reference is the critic's split: rows that no proposer learns from. Of what is fitted on it only models and beliefs
+are kept between windows; the rows are opened anew each time, so that an erased row is out of the next estimate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NamedTuple
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from dissonance.contracts.estimates import CarriedByFeature, CarriedBySlice, EstimateVerdict, WindowEstimate
+from dissonance.contracts.policy import Policy
+from dissonance.contracts.schema import Feature, FeatureKind, Task
+from dissonance.decisions.models import Proposer
+from dissonance.decisions.rows import category_sizes
+from dissonance.pipeline.aliases import open_pair, production_version
+from dissonance.pipeline.mature_window import open_window
+from dissonance.pipeline.reference import digest_of, open_reference
+from dissonance.pipeline.training import LabelledRows
+from dissonance.pipeline.workshop import Workshop
+from dissonance.ports.store import Split, Window
+from dissonance.science.explanation import Believed, SliceHarm, explain_harm
+from dissonance.science.harm import LEVEL
+from dissonance.science.proposer import LightGBMProposer
+from dissonance.science.sceptic import Labelled, Sceptic
+from dissonance.science.window_accuracy import (
+    LEAST_ROWS,
+    CannotTell,
+    Reference,
+    WindowAccuracy,
+    fit_reference,
+    window_accuracy,
+)
+
+MOST_WINDOW_ROWS = 2_000
+MOST_REFERENCE_ROWS = 5_000
+MOST_NAMED = 5
+"""Features, and slices, that are named as carrying a drop."""
+SEED = 0
+
+
+class _Fitted(NamedTuple):
+    """What was fitted on the reference; `rows_digest` says on which rows. No row of it."""
+
+    model_digest: str
+    proposer: Proposer
+    rows_digest: str
+    plain: Sceptic
+    beliefs: NDArray[np.float64]
+
+
+class PipelineEstimates:
+    """Keeps one fitted reference a task. Safe for one event loop."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self._workshop = workshop
+        self._fitted: dict[str, _Fitted] = {}
+
+    async def of(self, task: Task, policy: Policy, window: Window) -> WindowEstimate | None:
+        version = await production_version(self._workshop, task)
+        known = self._fitted.get(task.task_id)
+        if known is not None and known.model_digest == version.digest:
+            proposer = known.proposer
+        else:
+            known, proposer = None, (await open_pair(self._workshop, task, version)).proposer
+        rows = _evenly((await open_reference(self._workshop, task, Split.CRITIC)).rows)
+        features = await open_window(self._workshop, task, window, MOST_WINDOW_ROWS)
+        if min(len(rows.classes), len(features)) < LEAST_ROWS:
+            return None
+        fitted, estimate = await asyncio.to_thread(
+            _estimate, task, policy, version.digest, proposer, rows, features, known
+        )
+        self._fitted[task.task_id] = fitted
+        return estimate
+
+
+def _estimate(
+    task: Task,
+    policy: Policy,
+    model_digest: str,
+    proposer: Proposer,
+    rows: LabelledRows,
+    features: NDArray[np.float64],
+    known: _Fitted | None,
+) -> tuple[_Fitted, WindowEstimate]:
+    labelled = Labelled(rows.features, proposer.probabilities(rows.features), rows.classes)
+    sizes, digest = category_sizes(task.schema), digest_of(rows)
+    if known is not None and known.rows_digest == digest:
+        reference = Reference(labelled, sizes, SEED, known.plain, known.beliefs)
+    else:
+        reference = fit_reference(labelled, category_sizes=sizes, seed=SEED)
+    ignored = _ignored(proposer, len(sizes))
+    found = window_accuracy(
+        reference, features, proposer.probabilities(features), margin=policy.harm_margin, ignore=ignored
+    )
+    estimate = WindowEstimate(
+        verdict=EstimateVerdict.CANNOT_TELL if isinstance(found, CannotTell) else EstimateVerdict.TOLD,
+        model_digest=model_digest,
+        rows=len(features),
+        reference_rows=len(rows.classes),
+        reference_accuracy=float(labelled.right.mean()),
+        auc=found.overlap.auc,
+        effective_share=found.overlap.effective_share,
+        harm_margin=policy.harm_margin,
+    )
+    if isinstance(found, CannotTell):
+        names = tuple(task.schema.names[column] for column in found.columns)
+        estimate = replace(estimate, separating=names)
+    else:
+        estimate = _told(estimate, found)
+        if found.harm.p_value <= LEVEL:
+            estimate = _explained(estimate, task, policy, reference, features, found, ignored)
+    return _Fitted(model_digest, proposer, digest, reference.plain, reference.beliefs), estimate
+
+
+def _told(estimate: WindowEstimate, found: WindowAccuracy) -> WindowEstimate:
+    return replace(
+        estimate,
+        accuracy=found.accuracy,
+        low=found.low,
+        high=found.high,
+        bound=found.bound,
+        log_loss=found.metrics.log_loss,
+        brier_score=found.metrics.brier_score,
+        roc_auc=found.metrics.roc_auc,
+        f1=found.metrics.f1,
+        p_value=found.harm.p_value,
+    )
+
+
+def _explained(
+    estimate: WindowEstimate,
+    task: Task,
+    policy: Policy,
+    reference: Reference,
+    features: NDArray[np.float64],
+    found: WindowAccuracy,
+    ignored: tuple[int, ...],
+) -> WindowEstimate:
+    """Slices of fewer rows of the window than `slice_rows_min` are not named: they would be about few people."""
+    kept = [column for column in range(features.shape[1]) if column not in ignored]
+    declared = [task.schema.features[column] for column in kept]
+    explanation = explain_harm(
+        Believed(reference.rows.features[:, kept], reference.beliefs),
+        Believed(features[:, kept], found.beliefs),
+        category_sizes=[reference.category_sizes[column] for column in kept],
+        seed=SEED,
+    )
+    by_feature = [
+        CarriedByFeature(declared[each.column].name, each.carried)
+        for each in explanation.features[:MOST_NAMED]
+        if each.carried > 0.0
+    ]
+    by_slice = [
+        CarriedBySlice(
+            declared[each.column].name,
+            part_name(declared[each.column], each),
+            each.reference_share,
+            each.window_share,
+            each.carried,
+        )
+        for each in explanation.slices
+        if each.carried > 0.0 and each.window_share * len(features) >= policy.slice_rows_min
+    ]
+    return replace(estimate, features=tuple(by_feature), slices=tuple(by_slice[:MOST_NAMED]))
+
+
+def part_name(feature: Feature, part: SliceHarm) -> str:
+    """A category, a range in three digits, or `missing`."""
+    if part.code is not None and feature.kind is FeatureKind.CATEGORY:
+        return str(feature.categories[part.code])
+    if part.low is None or part.high is None:
+        return "missing"
+    low, high = (f"{edge:.3g}" if np.isfinite(edge) else "" for edge in (part.low, part.high))
+    return f"{low}..{high}"
+
+
+def _ignored(proposer: Proposer, width: int) -> tuple[int, ...]:
+    """Columns that no tree of the proposer splits on: they would tell window and reference apart for nothing."""
+    unused = proposer.unused_columns() if isinstance(proposer, LightGBMProposer) else ()
+    return unused if len(unused) < width else ()
+
+
+def _evenly(rows: LabelledRows) -> LabelledRows:
+    """At most `MOST_REFERENCE_ROWS`, spread over all of them."""
+    n = len(rows.classes)
+    if n <= MOST_REFERENCE_ROWS:
+        return rows
+    return rows.at(np.linspace(0, n - 1, MOST_REFERENCE_ROWS).astype(np.int64))

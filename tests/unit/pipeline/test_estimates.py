@@ -1,0 +1,136 @@
+"""The model in production on a window: from real models and sealed rows, and only from what can be opened."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pandas
+import pytest
+
+from dissonance.contracts.estimates import EstimateVerdict
+from dissonance.contracts.policy import Policy
+from dissonance.contracts.schema import Feature, FeatureKind
+from dissonance.errors import ModelNotFound
+from dissonance.pipeline.estimates import PipelineEstimates, part_name
+from dissonance.ports.store import Split
+from dissonance.science.explanation import SliceHarm
+from support.estimates import estimated, traffic, with_window
+from support.workshop import create, frame, workshop, write
+
+
+def test_traffic_like_the_reference_is_as_accurate_as_that_and_no_harm(tmp_path: Path) -> None:
+    estimate = estimated(tmp_path, Policy())
+    assert estimate.verdict is EstimateVerdict.TOLD
+    assert estimate.accuracy == pytest.approx(estimate.reference_accuracy, abs=0.04)
+    assert estimate.low is not None and estimate.high is not None and estimate.bound is not None
+    assert estimate.low < estimate.accuracy < estimate.high
+    assert estimate.bound < estimate.accuracy
+    assert estimate.auc < 0.6
+    assert estimate.p_value is not None and estimate.p_value > 0.05
+    assert (estimate.features, estimate.slices, estimate.separating) == ((), (), ())
+
+
+def test_a_fall_is_harm_and_says_which_features_and_slices_carry_it(tmp_path: Path) -> None:
+    estimate = estimated(tmp_path, Policy(), fallen=True)
+    assert estimate.accuracy is not None and estimate.accuracy < estimate.reference_accuracy - 0.1
+    assert estimate.p_value is not None and estimate.p_value < 0.01
+    assert {each.feature for each in estimate.features} <= {"first", "second", "kind"}
+    assert estimate.features[0].carried >= estimate.features[-1].carried > 0.0
+    named = {(each.feature, each.value): each for each in estimate.slices}
+    assert named["kind", "c"].window_share == 1.0
+    assert named["kind", "c"].reference_share == pytest.approx(0.25, abs=0.06)
+
+
+def test_slices_of_few_people_are_not_named(tmp_path: Path) -> None:
+    estimate = estimated(tmp_path, Policy(slice_rows_min=401), fallen=True)
+    assert estimate.features
+    assert estimate.slices == ()
+
+
+def test_a_window_that_one_feature_sets_apart_gets_no_number_and_the_feature_is_named(tmp_path: Path) -> None:
+    async def story() -> None:
+        window = await with_window(work, task, traffic(200, 7) + np.array([40.0, 0.0, 0.0]))
+        estimate = await PipelineEstimates(work).of(task, Policy(), window)
+        assert estimate is not None
+        assert estimate.verdict is EstimateVerdict.CANNOT_TELL
+        assert estimate.separating == ("first",)
+        assert (estimate.accuracy, estimate.low, estimate.bound, estimate.p_value) == (None, None, None, None)
+
+    work = workshop()
+    task = create(work, write(tmp_path, frame(2_000))).task
+    asyncio.run(story())
+
+
+def test_a_column_that_no_answer_depends_on_does_not_set_a_window_apart(tmp_path: Path) -> None:
+    async def story() -> None:
+        features = np.column_stack((traffic(200, 7), np.full(200, 2016.0)))
+        estimate = await PipelineEstimates(work).of(task, Policy(), await with_window(work, task, features))
+        assert estimate is not None and estimate.verdict is EstimateVerdict.TOLD
+
+    work = workshop()
+    data: pandas.DataFrame = frame(2_000).assign(year=2015.0)
+    task = create(work, write(tmp_path, data)).task
+    assert task.schema.names == ("first", "second", "kind", "year")
+    asyncio.run(story())
+
+
+def test_the_same_window_gets_the_same_estimate_from_a_process_that_fitted_before(tmp_path: Path) -> None:
+    async def story() -> None:
+        window = await with_window(work, task, traffic(100, 7))
+        estimates = PipelineEstimates(work)
+        first = await estimates.of(task, Policy(), window)
+        assert first is not None
+        assert await estimates.of(task, Policy(), window) == first
+        assert await PipelineEstimates(work).of(task, Policy(), window) == first
+
+    work = workshop()
+    task = create(work, write(tmp_path, frame(1_000))).task
+    asyncio.run(story())
+
+
+def test_rows_of_the_erased_are_in_no_estimate_and_too_few_rows_give_none(tmp_path: Path) -> None:
+    async def story() -> None:
+        window = await with_window(work, task, traffic(40, 7))
+        estimates = PipelineEstimates(work)
+        before = await estimates.of(task, Policy(), window)
+        stored = await work.store.reference(task.task_id, Split.CRITIC)
+        await work.keys.destroy(task.task_id, stored.data_subjects[:5])
+        after = await estimates.of(task, Policy(), window)
+        assert before is not None and after is not None
+        assert after.reference_rows < before.reference_rows
+        people = [work.keys.data_subject_hash(task.task_id, f"someone-{number}") for number in range(11)]
+        await work.keys.destroy(task.task_id, people)
+        assert await estimates.of(task, Policy(), window) is None
+
+    work = workshop()
+    task = create(work, write(tmp_path, frame(1_000))).task
+    asyncio.run(story())
+
+
+def test_of_a_task_without_a_model_nothing_is_estimated(tmp_path: Path) -> None:
+    async def story() -> None:
+        window = await with_window(work, task, traffic(40, 7))
+        elsewhere = msgspec.structs.replace(task, task_id="f" * 32)
+        with pytest.raises(ModelNotFound):
+            await PipelineEstimates(work).of(elsewhere, Policy(), window)
+
+    work = workshop()
+    task = create(work, write(tmp_path, frame(1_000))).task
+    asyncio.run(story())
+
+
+def part(code: int | None = None, low: float | None = None, high: float | None = None) -> SliceHarm:
+    return SliceHarm(0, code, low, high, 0.5, 0.5, 0.8, 0.7, 0.05)
+
+
+def test_parts_have_the_names_that_the_schema_gives_them() -> None:
+    kind = Feature("kind", FeatureKind.CATEGORY, categories=("a", "b"))
+    age = Feature("age", FeatureKind.NUMBER, minimum=0.0, maximum=99.0)
+    assert part_name(kind, part(code=1)) == "b"
+    assert part_name(kind, part()) == "missing"
+    assert part_name(age, part(low=-np.inf, high=25.04)) == "..25"
+    assert part_name(age, part(low=25.04, high=60.0)) == "25..60"
+    assert part_name(age, part(low=60.0, high=np.inf)) == "60.."
