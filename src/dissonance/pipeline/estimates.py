@@ -68,7 +68,7 @@ class PipelineEstimates:
             proposer = known.proposer
         else:
             known, proposer = None, (await open_pair(self._workshop, task, version)).proposer
-        rows = _evenly((await open_reference(self._workshop, task, Split.CRITIC)).rows)
+        rows = (await open_reference(self._workshop, task, Split.CRITIC, MOST_REFERENCE_ROWS)).rows
         features = await open_window(self._workshop, task, window, MOST_WINDOW_ROWS)
         if min(len(rows.classes), len(features)) < LEAST_ROWS:
             return None
@@ -184,11 +184,3 @@ def _ignored(proposer: Proposer, width: int) -> tuple[int, ...]:
     """Columns that no tree of the proposer splits on: they would tell window and reference apart for nothing."""
     unused = proposer.unused_columns() if isinstance(proposer, LightGBMProposer) else ()
     return unused if len(unused) < width else ()
-
-
-def _evenly(rows: LabelledRows) -> LabelledRows:
-    """At most `MOST_REFERENCE_ROWS`, spread over all of them."""
-    n = len(rows.classes)
-    if n <= MOST_REFERENCE_ROWS:
-        return rows
-    return rows.at(np.linspace(0, n - 1, MOST_REFERENCE_ROWS).astype(np.int64))

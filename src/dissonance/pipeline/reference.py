@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -64,9 +65,12 @@ async def store_reference(
         )
 
 
-async def open_reference(workshop: Workshop, task: Task, split: Split) -> OpenedRows:
-    """Raises `SealBroken` when a row was changed or holds no label."""
+async def open_reference(workshop: Workshop, task: Task, split: Split, most_rows: int | None = None) -> OpenedRows:
+    """All rows of the split, or at most so many of them, spread evenly. Raises `SealBroken` when a row was changed or
+    holds no label."""
     stored = await workshop.store.reference(task.task_id, split)
+    if most_rows is not None and len(stored.row_numbers) > most_rows:
+        stored = _evenly(stored, most_rows)
     opened: list[SealedRow | None] = []
     for start in range(0, len(stored.row_numbers), CHUNK_ROWS):
         chunk = slice(start, start + CHUNK_ROWS)
@@ -118,6 +122,12 @@ def digest_of(rows: LabelledRows) -> str:
     digest = hashlib.sha256(np.ascontiguousarray(rows.features).tobytes())
     digest.update(np.ascontiguousarray(rows.classes).tobytes())
     return digest.hexdigest()
+
+
+def _evenly(stored: ReferenceRows, rows: int) -> ReferenceRows:
+    chosen = np.linspace(0, len(stored.row_numbers) - 1, rows).astype(np.int64).tolist()
+    columns = msgspec.structs.astuple(stored)
+    return ReferenceRows(*([column[i] for i in chosen] for column in columns))
 
 
 def _labelled(task: Task, rows: Sequence[SealedRow], labels: Sequence[int]) -> LabelledRows:

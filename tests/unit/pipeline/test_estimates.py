@@ -15,6 +15,7 @@ from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Feature, FeatureKind
 from dissonance.errors import ModelNotFound
 from dissonance.pipeline.estimates import PipelineEstimates, part_name
+from dissonance.pipeline.reference import open_reference
 from dissonance.ports.store import Split
 from dissonance.science.explanation import SliceHarm
 from support.estimates import estimated, traffic, with_window
@@ -108,6 +109,16 @@ def test_rows_of_the_erased_are_in_no_estimate_and_too_few_rows_give_none(tmp_pa
     work = workshop()
     task = create(work, write(tmp_path, frame(1_000))).task
     asyncio.run(story())
+
+
+def test_reference_of_many_rows_is_thinned_evenly_before_it_is_opened(tmp_path: Path) -> None:
+    work = workshop()
+    task = create(work, write(tmp_path, frame(1_000))).task
+    whole = asyncio.run(open_reference(work, task, Split.CRITIC))
+    some = asyncio.run(open_reference(work, task, Split.CRITIC, 5))
+    every = len(whole.row_numbers)
+    assert some.row_numbers == [whole.row_numbers[int(i * (every - 1) / 4)] for i in range(5)]
+    assert len(asyncio.run(open_reference(work, task, Split.CRITIC, every + 1)).row_numbers) == every
 
 
 def test_of_a_task_without_a_model_nothing_is_estimated(tmp_path: Path) -> None:

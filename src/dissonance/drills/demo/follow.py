@@ -138,7 +138,7 @@ def tell(event: Event) -> _Told | None:
             return _Told(
                 None,
                 f"harm, before its labels came: accuracy estimated at {event.estimated_accuracy:.1%}, "
-                f"it was {event.reference_accuracy:.1%}",
+                f"it was {event.reference_accuracy:.1%}{_carried(event)}",
                 {"estimated_accuracy": event.estimated_accuracy, "reference_accuracy": event.reference_accuracy},
             )
         case RetrainRequested():
@@ -159,6 +159,13 @@ def tell(event: Event) -> _Told | None:
             return _Told(None, f"auditor, {event.severity}: {event.what}", {})
         case _:
             return None
+
+
+def _carried(event: HarmEstimated) -> str:
+    """What carries most of the drop, if it is said."""
+    for name, carried in (event.slices or event.features).items():
+        return f"; {name} carries {carried * 100:.1f} points"
+    return ""
 
 
 def _step(event: CandidateRegistered) -> str:

@@ -101,6 +101,7 @@ def test_harm_is_noted_once_in_a_while_and_kept_each_time_with_the_labels_known_
 
     place = asyncio.run(scenario())
     assert len(place.progress.notes) == 2
+    assert "RELP = 17 carries 12.5 points" in place.follower.happenings[0].text
     assert [each.numbers["labels_of_window"] for each in place.follower.happenings] == [0.0] * 3
     assert len(place.follower.heard(EventKind.HARM_ESTIMATED, after=1)) == 2
 
