@@ -37,7 +37,8 @@ class CarriedBySlice(msgspec.Struct, frozen=True):
 class WindowEstimate(msgspec.Struct, frozen=True, kw_only=True):
     """Of the model with `model_digest`, in production when the window was over, on the newest `rows` of its rows.
 
-    `reference_accuracy` was seen on `reference_rows` labelled rows that the model did not learn from. `auc`: how well
+    It rests on `reference_rows` labelled rows that the model did not learn from; `reference_accuracy` was seen on those
+    of them that were set aside when the task was made. `auc`: how well
     window and reference can be told apart, 0.5 alike, 1 apart; `effective_share`: of the reference, how much counts
     for such a window. Where the verdict is `CANNOT_TELL`, the figures that follow are None, and `separating` names
     the features that alone tell the two apart.

@@ -1,7 +1,8 @@
 """The model in production on a window, estimated from the labelled reference (`roles.estimates.Estimates`).
 
-The reference is the critic's split: rows that no proposer learns from. Of what is fitted on it only models and beliefs
-are kept between windows; the rows are opened anew each time, so that an erased row is out of the next estimate.
+The reference is the half of the critic's split that no proposer learns from, and the labelled rows that this very model
+answered: it was made before their labels were known. Of what is fitted on them only models and beliefs are kept between
+windows; the rows are opened anew each time, so that an erased row is out of the next estimate.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from dissonance.decisions.models import Proposer
 from dissonance.decisions.rows import category_sizes
 from dissonance.pipeline.aliases import open_pair, production_version
 from dissonance.pipeline.mature_window import open_window
-from dissonance.pipeline.reference import digest_of, open_reference
+from dissonance.pipeline.reference import digest_of, open_answered, open_kept
 from dissonance.pipeline.training import LabelledRows
 from dissonance.pipeline.workshop import Workshop
-from dissonance.ports.store import Split, Window
+from dissonance.ports.store import Window
 from dissonance.science.explanation import Believed, SliceHarm, explain_harm
 from dissonance.science.harm import LEVEL
 from dissonance.science.proposer import LightGBMProposer
@@ -39,19 +40,32 @@ from dissonance.science.window_accuracy import (
 
 MOST_WINDOW_ROWS = 2_000
 MOST_REFERENCE_ROWS = 5_000
+MOST_ANSWERED_ROWS = 3_000
+GROWTH = 1.1
+"""So many times as many answered rows, and the plain sceptic is fitted anew."""
 MOST_NAMED = 5
 """Features, and slices, that are named as carrying a drop."""
 SEED = 0
 
 
 class _Fitted(NamedTuple):
-    """What was fitted on the reference; `rows_digest` says on which rows. No row of it."""
+    """What was fitted on the reference: `rows_digest` says on which rows of the critic's split, `answered` on how many
+    more. No row of it."""
 
     model_digest: str
     proposer: Proposer
     rows_digest: str
+    answered: int
     plain: Sceptic
     beliefs: NDArray[np.float64]
+
+
+class _Rows(NamedTuple):
+    """Labelled rows of the critic's split; labelled rows that the model answered; `features` (n, d) of the window."""
+
+    usual: LabelledRows
+    answered: LabelledRows
+    features: NDArray[np.float64]
 
 
 class PipelineEstimates:
@@ -68,32 +82,33 @@ class PipelineEstimates:
             proposer = known.proposer
         else:
             known, proposer = None, (await open_pair(self._workshop, task, version)).proposer
-        rows = (await open_reference(self._workshop, task, Split.CRITIC, MOST_REFERENCE_ROWS)).rows
+        rows = (await open_kept(self._workshop, task, MOST_REFERENCE_ROWS)).rows
+        answered = (await open_answered(self._workshop, task, version.digest, window, MOST_ANSWERED_ROWS)).rows
         features = await open_window(self._workshop, task, window, MOST_WINDOW_ROWS)
         if min(len(rows.classes), len(features)) < LEAST_ROWS:
             return None
         fitted, estimate = await asyncio.to_thread(
-            _estimate, task, policy, version.digest, proposer, rows, features, known
+            _estimate, task, policy, version.digest, proposer, _Rows(rows, answered, features), known
         )
         self._fitted[task.task_id] = fitted
         return estimate
 
 
+def _reference(task: Task, proposer: Proposer, rows: _Rows, known: _Fitted | None) -> tuple[Reference, str, int]:
+    """With the digest of its usual rows, and on how many answered ones it was fitted."""
+    together, usual, answered = rows.usual + rows.answered, len(rows.usual.classes), len(rows.answered.classes)
+    labelled = Labelled(together.features, proposer.probabilities(together.features), together.classes)
+    sizes, digest = category_sizes(task.schema), digest_of(rows.usual)
+    if known is not None and known.rows_digest == digest and answered <= GROWTH * known.answered:
+        return Reference(labelled, sizes, SEED, known.plain, known.beliefs, usual), digest, known.answered
+    return fit_reference(labelled, category_sizes=sizes, seed=SEED, usual=usual), digest, answered
+
+
 def _estimate(
-    task: Task,
-    policy: Policy,
-    model_digest: str,
-    proposer: Proposer,
-    rows: LabelledRows,
-    features: NDArray[np.float64],
-    known: _Fitted | None,
+    task: Task, policy: Policy, model_digest: str, proposer: Proposer, rows: _Rows, known: _Fitted | None
 ) -> tuple[_Fitted, WindowEstimate]:
-    labelled = Labelled(rows.features, proposer.probabilities(rows.features), rows.classes)
-    sizes, digest = category_sizes(task.schema), digest_of(rows)
-    if known is not None and known.rows_digest == digest:
-        reference = Reference(labelled, sizes, SEED, known.plain, known.beliefs)
-    else:
-        reference = fit_reference(labelled, category_sizes=sizes, seed=SEED)
+    reference, digest, answered = _reference(task, proposer, rows, known)
+    features, sizes = rows.features, reference.category_sizes
     ignored = _ignored(proposer, len(sizes))
     found = window_accuracy(
         reference, features, proposer.probabilities(features), margin=policy.harm_margin, ignore=ignored
@@ -102,8 +117,8 @@ def _estimate(
         verdict=EstimateVerdict.CANNOT_TELL if isinstance(found, CannotTell) else EstimateVerdict.TOLD,
         model_digest=model_digest,
         rows=len(features),
-        reference_rows=len(rows.classes),
-        reference_accuracy=float(labelled.right.mean()),
+        reference_rows=len(reference.rows.classes),
+        reference_accuracy=float(reference.rows.right[: reference.usual].mean()),
         auc=found.overlap.auc,
         effective_share=found.overlap.effective_share,
         harm_margin=policy.harm_margin,
@@ -115,7 +130,7 @@ def _estimate(
         estimate = _told(estimate, found)
         if found.harm.p_value <= LEVEL:
             estimate = _explained(estimate, task, policy, reference, features, found, ignored)
-    return _Fitted(model_digest, proposer, digest, reference.plain, reference.beliefs), estimate
+    return _Fitted(model_digest, proposer, digest, answered, reference.plain, reference.beliefs), estimate
 
 
 def _told(estimate: WindowEstimate, found: WindowAccuracy) -> WindowEstimate:
@@ -146,7 +161,7 @@ def _explained(
     kept = [column for column in range(features.shape[1]) if column not in ignored]
     declared = [task.schema.features[column] for column in kept]
     explanation = explain_harm(
-        Believed(reference.rows.features[:, kept], reference.beliefs),
+        Believed(reference.rows.features[: reference.usual, kept], reference.beliefs),
         Believed(features[:, kept], found.beliefs),
         category_sizes=[reference.category_sizes[column] for column in kept],
         seed=SEED,

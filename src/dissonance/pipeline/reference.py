@@ -15,7 +15,7 @@ from dissonance.contracts.sealed import SealedRow
 from dissonance.errors import SealBroken
 from dissonance.pipeline.training import LabelledRows
 from dissonance.pipeline.workshop import Workshop
-from dissonance.ports.store import Experience, ReferenceRows, Split
+from dissonance.ports.store import Experience, ReferenceRows, Split, Window
 from dissonance.security.rows import features_matrix, label_row_id, open_rows, reference_row_id, seal_rows
 
 CHUNK_ROWS = 20_000
@@ -65,12 +65,29 @@ async def store_reference(
         )
 
 
-async def open_reference(workshop: Workshop, task: Task, split: Split, most_rows: int | None = None) -> OpenedRows:
-    """All rows of the split, or at most so many of them, spread evenly. Raises `SealBroken` when a row was changed or
-    holds no label."""
-    stored = await workshop.store.reference(task.task_id, split)
-    if most_rows is not None and len(stored.row_numbers) > most_rows:
-        stored = _evenly(stored, most_rows)
+async def open_reference(workshop: Workshop, task: Task, split: Split) -> OpenedRows:
+    """Raises `SealBroken` when a row was changed or holds no label."""
+    return await _open(workshop, task, await workshop.store.reference(task.task_id, split))
+
+
+def kept_from_updates(data_subject: bytes) -> bool:
+    """Half of the critic's split, by data subject: no proposer ever learns from it, so that windows can be estimated
+    from it (ADR 34)."""
+    return data_subject[0] % 2 == 1
+
+
+async def open_kept(workshop: Workshop, task: Task, most_rows: int) -> OpenedRows:
+    """Of that half at most so many rows, spread evenly. Raises as `open_reference` does."""
+    stored = await workshop.store.reference(task.task_id, Split.CRITIC)
+    kept = [i for i, data_subject in enumerate(stored.data_subjects) if kept_from_updates(data_subject)]
+    if len(kept) > most_rows:
+        kept = [kept[i * (len(kept) - 1) // (most_rows - 1)] for i in range(most_rows)]
+    return await _open(
+        workshop, task, ReferenceRows(*([column[i] for i in kept] for column in msgspec.structs.astuple(stored)))
+    )
+
+
+async def _open(workshop: Workshop, task: Task, stored: ReferenceRows) -> OpenedRows:
     opened: list[SealedRow | None] = []
     for start in range(0, len(stored.row_numbers), CHUNK_ROWS):
         chunk = slice(start, start + CHUNK_ROWS)
@@ -90,7 +107,25 @@ async def open_reference(workshop: Workshop, task: Task, split: Split, most_rows
 
 async def open_experience(workshop: Workshop, task: Task) -> OpenedRows:
     """Admitted rows that have a label, in order of event time."""
-    stored = [row for row in await workshop.store.learnable(task.task_id) if row.label_sealed is not None]
+    return await _open_labelled(workshop, task, await workshop.store.learnable(task.task_id))
+
+
+async def open_answered(
+    workshop: Workshop, task: Task, model_digest: str, outside: Window, most_rows: int
+) -> OpenedRows:
+    """Of those the newest that this model answered, itself or in a shadow, and so did not learn from; none of a
+    window."""
+    answered = [
+        row
+        for row in await workshop.store.learnable(task.task_id)
+        if model_digest in (row.model_digest, row.shadow_digest)
+        and not outside.start_us <= row.event_time_us < outside.end_us
+    ]
+    return await _open_labelled(workshop, task, answered[-most_rows:])
+
+
+async def _open_labelled(workshop: Workshop, task: Task, rows: Sequence[Experience]) -> OpenedRows:
+    stored = [row for row in rows if row.label_sealed is not None]
     data_subjects = [row.data_subject for row in stored]
     keys = await workshop.keys.find(task.task_id, list(set(data_subjects)))
     ids = [row.prediction_id for row in stored]
@@ -122,12 +157,6 @@ def digest_of(rows: LabelledRows) -> str:
     digest = hashlib.sha256(np.ascontiguousarray(rows.features).tobytes())
     digest.update(np.ascontiguousarray(rows.classes).tobytes())
     return digest.hexdigest()
-
-
-def _evenly(stored: ReferenceRows, rows: int) -> ReferenceRows:
-    chosen = np.linspace(0, len(stored.row_numbers) - 1, rows).astype(np.int64).tolist()
-    columns = msgspec.structs.astuple(stored)
-    return ReferenceRows(*([column[i] for i in chosen] for column in columns))
 
 
 def _labelled(task: Task, rows: Sequence[SealedRow], labels: Sequence[int]) -> LabelledRows:

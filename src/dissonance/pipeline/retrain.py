@@ -17,7 +17,14 @@ from dissonance.errors import GateRefused
 from dissonance.pipeline.mature_window import mature_window
 from dissonance.pipeline.moving import Unseen, move
 from dissonance.pipeline.quarantining import Asked, Sorted, answered, batches_of, random_check, sort_out
-from dissonance.pipeline.reference import OpenedRows, digest_of, open_experience, open_reference, without
+from dissonance.pipeline.reference import (
+    OpenedRows,
+    digest_of,
+    kept_from_updates,
+    open_experience,
+    open_reference,
+    without,
+)
 from dissonance.pipeline.registration import FittedPair, RegisteredPair, register_pair
 from dissonance.pipeline.splitting import refuse_leak
 from dissonance.pipeline.training import LabelledRows, Proposer, Recipe, Score, critic_metrics, score
@@ -50,7 +57,7 @@ class Retrained(NamedTuple):
     numbers: dict[str, float]
 
 
-class _Material(NamedTuple):
+class Material(NamedTuple):
     train: OpenedRows
     critic: OpenedRows
     golden: OpenedRows
@@ -76,7 +83,7 @@ async def retrain(
     """
     task = await workshop.store.by_name(name)
     progress("open the rows", 0.0)
-    material = await _gather(workshop, task)
+    material = await gather(workshop, task)
     production = await asyncio.to_thread(workshop.registry.production, task.task_id, ModelRole.PROPOSER)
     incumbent = await asyncio.to_thread(load_pair, workshop.registry, workshop.artefact_keys, task, production)
     policy = await workshop.store.policy(task.task_id)
@@ -100,9 +107,11 @@ async def retrain(
     )
 
 
-async def _gather(workshop: Workshop, task: Task) -> _Material:
+async def gather(workshop: Workshop, task: Task) -> Material:
+    """Raises as `retrain` does."""
     train = await open_reference(workshop, task, Split.TRAIN)
     critic = await open_reference(workshop, task, Split.CRITIC)
+    critic = critic.only([i for i, each in enumerate(critic.data_subjects) if not kept_from_updates(each)])
     golden = await open_reference(workshop, task, Split.GOLDEN)
     if not golden.row_numbers:
         raise GateRefused(
@@ -122,11 +131,11 @@ async def _gather(workshop: Workshop, task: Task) -> _Material:
     )
     excluded = len(everything.data_subjects) - len(experience.data_subjects)
     asked = await answered(workshop, task, experience)
-    return _Material(train, critic, golden, experience, excluded, await mature_window(workshop, task), asked)
+    return Material(train, critic, golden, experience, excluded, await mature_window(workshop, task), asked)
 
 
 def _fit(
-    recipe: Recipe, material: _Material, incumbent: LoadedPair, policy: Policy, progress: Progress
+    recipe: Recipe, material: Material, incumbent: LoadedPair, policy: Policy, progress: Progress
 ) -> tuple[FittedPair, Score, dict[str, float]]:
     golden = material.golden.rows
     train, reference = (_believed(incumbent, each.rows) for each in (material.train, material.critic))
@@ -184,7 +193,7 @@ def _believed(incumbent: LoadedPair, rows: LabelledRows) -> Believed:
     return Believed(rows.features, rows.classes, incumbent.proposer.probabilities(rows.features))
 
 
-def _sorted_out(recipe: Recipe, material: _Material, old: Believed, incumbent: LoadedPair) -> Sorted:
+def _sorted_out(recipe: Recipe, material: Material, old: Believed, incumbent: LoadedPair) -> Sorted:
     """By a model of all labels that nobody could choose; nothing is fitted while no batch is large enough to judge."""
     experience, asked = material.experience, material.asked
     if not batches_of(experience, asked):

@@ -56,22 +56,25 @@ class WindowAccuracy(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """What is fitted once. `beliefs`: (n,) of the plain sceptic, out of fold."""
+    """What is fitted once. `beliefs`: of the plain sceptic, out of fold. `usual`: so many of the first rows came as
+    traffic did when all was well: beliefs, and what accuracy fell from, are of these; None: all of them. Rows after
+    them, such as labels that were asked for later, teach what answers are worth on inputs like theirs."""
 
     rows: Labelled
     category_sizes: tuple[int, ...]
     seed: int
     plain: Sceptic
     beliefs: Vector
+    usual: int | None = None
 
 
-def fit_reference(rows: Labelled, *, category_sizes: Sequence[int], seed: int) -> Reference:
-    """Raises `InputError` with fewer than `LEAST_ROWS` rows."""
+def fit_reference(rows: Labelled, *, category_sizes: Sequence[int], seed: int, usual: int | None = None) -> Reference:
+    """`usual`: see `Reference`. Raises `InputError` with fewer than `LEAST_ROWS` rows."""
     _enough(len(rows.classes), "the reference")
     q = out_of_fold_distribution(rows, category_sizes=category_sizes, seed=seed)
-    beliefs = np.asarray(q[np.arange(len(q)), rows.p.argmax(axis=1)])
+    beliefs = np.asarray(q[np.arange(len(q)), rows.p.argmax(axis=1)])[:usual]
     plain = fit_sceptic(rows, category_sizes=category_sizes, seed=seed)
-    return Reference(rows, tuple(category_sizes), seed, plain, beliefs)
+    return Reference(rows, tuple(category_sizes), seed, plain, beliefs, usual)
 
 
 def window_accuracy(
@@ -103,7 +106,7 @@ def window_accuracy(
     q, reference_variance = believed(reference, features, p, ratio)
     beliefs = np.asarray(q[np.arange(len(p)), p.argmax(axis=1)])
     metrics = expected_metrics(p, q)
-    accuracy, seen = metrics.accuracy, float(rows.right.mean())
+    accuracy, seen = metrics.accuracy, float(rows.right[: reference.usual].mean())
     uncertainty = Uncertainty(
         float((beliefs * (1.0 - beliefs)).sum() / len(p) ** 2), reference_variance, seen - accuracy, ratio.auc
     )

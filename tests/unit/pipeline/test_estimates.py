@@ -10,16 +10,19 @@ import numpy as np
 import pandas
 import pytest
 
-from dissonance.contracts.estimates import EstimateVerdict
+from dissonance.contracts.estimates import EstimateVerdict, WindowEstimate
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Feature, FeatureKind
 from dissonance.errors import ModelNotFound
+from dissonance.pipeline.aliases import open_pair
 from dissonance.pipeline.estimates import PipelineEstimates, part_name
-from dissonance.pipeline.reference import open_reference
+from dissonance.pipeline.reference import open_kept, open_reference
+from dissonance.pipeline.retrain import gather
+from dissonance.ports.registry import ModelRole
 from dissonance.ports.store import Split
 from dissonance.science.explanation import SliceHarm
 from support.estimates import estimated, traffic, with_window
-from support.workshop import create, frame, workshop, write
+from support.workshop import add_experience, create, frame, workshop, write
 
 
 def test_traffic_like_the_reference_is_as_accurate_as_that_and_no_harm(tmp_path: Path) -> None:
@@ -53,7 +56,7 @@ def test_slices_of_few_people_are_not_named(tmp_path: Path) -> None:
 
 def test_a_window_that_one_feature_sets_apart_gets_no_number_and_the_feature_is_named(tmp_path: Path) -> None:
     async def story() -> None:
-        window = await with_window(work, task, traffic(200, 7) + np.array([40.0, 0.0, 0.0]))
+        window = await with_window(work, task, traffic(400, 7) + np.array([40.0, 0.0, 0.0]))
         estimate = await PipelineEstimates(work).of(task, Policy(), window)
         assert estimate is not None
         assert estimate.verdict is EstimateVerdict.CANNOT_TELL
@@ -61,7 +64,7 @@ def test_a_window_that_one_feature_sets_apart_gets_no_number_and_the_feature_is_
         assert (estimate.accuracy, estimate.low, estimate.bound, estimate.p_value) == (None, None, None, None)
 
     work = workshop()
-    task = create(work, write(tmp_path, frame(2_000))).task
+    task = create(work, write(tmp_path, frame(6_000))).task
     asyncio.run(story())
 
 
@@ -114,11 +117,51 @@ def test_rows_of_the_erased_are_in_no_estimate_and_too_few_rows_give_none(tmp_pa
 def test_reference_of_many_rows_is_thinned_evenly_before_it_is_opened(tmp_path: Path) -> None:
     work = workshop()
     task = create(work, write(tmp_path, frame(1_000))).task
-    whole = asyncio.run(open_reference(work, task, Split.CRITIC))
-    some = asyncio.run(open_reference(work, task, Split.CRITIC, 5))
+    whole = asyncio.run(open_kept(work, task, 10_000))
+    some = asyncio.run(open_kept(work, task, 5))
     every = len(whole.row_numbers)
-    assert some.row_numbers == [whole.row_numbers[int(i * (every - 1) / 4)] for i in range(5)]
-    assert len(asyncio.run(open_reference(work, task, Split.CRITIC, every + 1)).row_numbers) == every
+    assert some.row_numbers == [whole.row_numbers[i * (every - 1) // 4] for i in range(5)]
+    assert len(asyncio.run(open_kept(work, task, every)).row_numbers) == every
+
+
+def test_half_of_the_critics_people_are_kept_from_updates(tmp_path: Path) -> None:
+    work = workshop()
+    task = create(work, write(tmp_path, frame(2_000))).task
+    people = set(asyncio.run(open_reference(work, task, Split.CRITIC)).data_subjects)
+    kept = set(asyncio.run(open_kept(work, task, 10_000)).data_subjects)
+    assert kept < people
+    assert 0.3 < len(kept) / len(people) < 0.7
+    material = asyncio.run(gather(work, task))
+    assert set(material.critic.data_subjects) == people - kept
+
+
+def test_labels_of_inputs_that_the_model_answered_teach_what_its_answers_are_worth(tmp_path: Path) -> None:
+    """Where answers are a toss-up by what the model says, all labels say that they are wrong."""
+
+    async def story() -> tuple[WindowEstimate, WindowEstimate, WindowEstimate]:
+        proposer = await asyncio.to_thread(work.registry.production, task.task_id, ModelRole.PROPOSER)
+        pair = await open_pair(work, task, proposer)
+        rows = traffic(300, 11, fallen=True)
+        wrong = (1 - pair.proposer.probabilities(rows).argmax(axis=1)).tolist()
+        window = await with_window(work, task, traffic(200, 12, fallen=True))
+        estimates = [await PipelineEstimates(work).of(task, Policy(), window)]
+        for digest in ("e" * 64, proposer.digest):
+            work.clock.advance(60)
+            people = [f"{digest[:4]}-{number}" for number in range(len(rows))]
+            await add_experience(work, task, rows, wrong, people, models=(digest, ""), right=(False, None))
+            estimates.append(await PipelineEstimates(work).of(task, Policy(), window))
+        alone, of_others, of_its_own = estimates
+        assert alone is not None and of_others is not None and of_its_own is not None
+        return alone, of_others, of_its_own
+
+    work = workshop()
+    task = create(work, write(tmp_path, frame(2_000))).task
+    alone, of_others, of_its_own = asyncio.run(story())
+    assert of_others == alone, "another model's answers say nothing of this one's"
+    assert of_its_own.reference_rows == alone.reference_rows + 300
+    assert of_its_own.reference_accuracy == alone.reference_accuracy
+    assert alone.accuracy is not None and of_its_own.accuracy is not None
+    assert of_its_own.accuracy < alone.accuracy - 0.2
 
 
 def test_of_a_task_without_a_model_nothing_is_estimated(tmp_path: Path) -> None:

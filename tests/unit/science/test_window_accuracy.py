@@ -142,6 +142,20 @@ def test_too_few_rows_are_refused(reference: Reference, count: int) -> None:
         fit_reference(few, category_sizes=SIZES, seed=1)
 
 
+def test_labels_that_were_asked_for_teach_but_accuracy_falls_from_the_usual_rows() -> None:
+    """Hardly a hard row in the usual reference; then labels of hard rows come."""
+    usual, asked, window = rows(1500, 5, hard=0.01), rows(300, 6, hard=1.0), rows(1000, 7, hard=0.7)
+    both = Labelled(*(np.concatenate(parts) for parts in zip(usual, asked, strict=True)))
+    plain = fit_reference(usual, category_sizes=SIZES, seed=1)
+    fitted = fit_reference(both, category_sizes=SIZES, seed=1, usual=1500)
+    assert len(fitted.beliefs) == 1500
+    before, after = judged(plain, window), judged(fitted, window)
+    assert after.reference_accuracy == before.reference_accuracy == usual.right.mean()
+    truth = window.right.mean()
+    assert abs(after.accuracy - truth) < 0.5 * abs(before.accuracy - truth)
+    assert after.harm.p_value < 0.01
+
+
 def test_the_shipped_table_says_where_it_comes_from_and_leaves_each_data_set_out() -> None:
     table = shipped_table()
     assert table.provenance["command"] == "make bench-calibrate"

@@ -15,7 +15,7 @@ from dissonance.adapters.memory.findings import MemoryFindings
 from dissonance.adapters.memory.labels import MemoryLabels
 from dissonance.adapters.memory.rollouts import MemoryRollouts
 from dissonance.adapters.memory.task_rows import LabelLine, TaskRows
-from dissonance.contracts.estimates import WindowEstimate
+from dissonance.adapters.memory.windows import MemoryWindows
 from dissonance.contracts.events import Judged
 from dissonance.contracts.ids import uuid7_time_us
 from dissonance.contracts.policy import Policy
@@ -34,7 +34,6 @@ from dissonance.ports.store import (
     Split,
     Sureness,
     VerdictRows,
-    Window,
     WindowFigures,
 )
 
@@ -43,7 +42,7 @@ logger = logging.getLogger(__name__)
 CREATED, CREATED_BY = "task created", "task create"
 
 
-class MemoryStore(MemoryLabels, MemoryRollouts, MemoryFindings):
+class MemoryStore(MemoryLabels, MemoryRollouts, MemoryWindows, MemoryFindings):
     """`ports.store.Store`. `available = False` plays a database that is away."""
 
     is_double = True
@@ -314,21 +313,6 @@ class MemoryStore(MemoryLabels, MemoryRollouts, MemoryFindings):
     async def dropped_by_retention(self, task_id: str) -> int:
         self._require()
         return self._tasks[task_id].dropped if task_id in self._tasks else 0
-
-    async def save_window(self, window: Window) -> int:
-        windows, window = self._of(window.task_id).windows, msgspec.structs.replace(window, estimate=None)
-        before = windows.get(window.window_id)
-        if before is None or before != msgspec.structs.replace(window, revision=before.revision):
-            windows[window.window_id] = msgspec.structs.replace(window, revision=before.revision + 1 if before else 1)
-        return windows[window.window_id].revision
-
-    async def save_estimate(self, task_id: str, window_id: str, estimate: WindowEstimate) -> bool:
-        return self._of(task_id).estimates.setdefault(window_id, estimate) is estimate
-
-    async def windows(self, task_id: str, limit: int = 100) -> list[Window]:
-        self._require()
-        windows = self._tasks[task_id].stated_windows() if task_id in self._tasks else []
-        return sorted(windows, key=lambda window: (-window.start_us, window.window_id))[:limit]
 
     async def reserve(
         self, task_id: str, answers: Sequence[IdempotentAnswer], now_us: int

@@ -6,8 +6,6 @@ import hashlib
 from collections import Counter
 from typing import NamedTuple
 
-import msgspec
-
 from dissonance.contracts.estimates import WindowEstimate
 from dissonance.contracts.events import UpdateJudged
 from dissonance.contracts.schema import Task
@@ -62,11 +60,6 @@ class TaskRows:
         self.rollouts: dict[str, Rollout] = {}
         self.updates: dict[str, tuple[UpdateJudged, int]] = {}
         self.dropped = 0
-
-    def stated_windows(self) -> list[Window]:
-        """Each with its estimate."""
-        estimates = self.estimates
-        return [msgspec.structs.replace(each, estimate=estimates.get(name)) for name, each in self.windows.items()]
 
     def add_link(self, evidence: bytes) -> int:
         """Append to the chain; returns the link."""
