@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
+from pathlib import Path
 
 from dissonance.__main__ import SYSTEM
 from support.source import PACKAGE, ROOT, imports
@@ -15,6 +16,9 @@ from support.source import PACKAGE, ROOT, imports
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 HOMES = packages_distributions()
 """Top-level module to the distributions that it comes from."""
+
+PICTURES = PACKAGE / "science" / "pictures.py"
+"""The one module that needs an extra of its own."""
 
 HIDING = """
 import json, sys
@@ -36,6 +40,7 @@ sys.meta_path[:] = [Hiding(finder) for finder in sys.meta_path]
 IMPORT_ALL = """
 import importlib, pkgutil, dissonance.science
 names = [each.name for each in pkgutil.iter_modules(dissonance.science.__path__, "dissonance.science.")]
+names.remove("dissonance.science.pictures")
 for name in names:
     importlib.import_module(name)
 from dissonance.science import Watch
@@ -82,6 +87,11 @@ HIDDEN = sorted(
 )
 
 
+def needed_by(path: Path) -> set[str]:
+    modules = {full.partition(".")[0] for _, full, _ in imports(path)}
+    return {name_of(HOMES[module][0]) for module in modules - sys.stdlib_module_names - {"dissonance"}}
+
+
 def in_a_light_process(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", HIDING + program, json.dumps(HIDDEN), *arguments],
@@ -93,9 +103,10 @@ def in_a_light_process(program: str, *arguments: str) -> subprocess.CompletedPro
 
 def test_plain_dependencies_are_what_the_science_imports() -> None:
     files = [PACKAGE / "errors.py", *sorted((PACKAGE / "science").rglob("*.py"))]
-    modules = {full.partition(".")[0] for path in files for _, full, _ in imports(path)}
-    others = modules - sys.stdlib_module_names - {"dissonance"}
-    assert {name_of(HOMES[module][0]) for module in others} == LIGHT
+    needed = {path: needed_by(path) for path in files}
+    pictures = needed.pop(PICTURES)
+    assert set().union(*needed.values()) == LIGHT
+    assert pictures - LIGHT == {name_of(each) for each in PROJECT["optional-dependencies"]["pictures"]}
 
 
 def test_science_is_imported_whole_where_nothing_else_is_installed() -> None:
@@ -103,7 +114,7 @@ def test_science_is_imported_whole_where_nothing_else_is_installed() -> None:
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
     assert seen["others"] == []
-    files = {path.stem for path in (PACKAGE / "science").glob("*.py")} - {"__init__"}
+    files = {path.stem for path in (PACKAGE / "science").glob("*.py")} - {"__init__", PICTURES.stem}
     assert {name.rpartition(".")[2] for name in seen["modules"]} == files
     assert {"mlflow", "psycopg", "typer", "fastapi"} <= set(HIDDEN)
 

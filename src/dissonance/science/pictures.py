@@ -1,4 +1,5 @@
-"""The explanation of a drop as a picture. It needs matplotlib, which the rest of the science does not."""
+"""The explanation of a drop as a picture. It needs matplotlib, which the rest of the science does not: the extra
+`pictures`."""
 
 from __future__ import annotations
 
