@@ -14,6 +14,7 @@ from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.errors import DissonanceError
 from dissonance.pipeline.estimates import PipelineEstimates
+from dissonance.ports.registry import ModelRole
 from dissonance.ports.store import Window
 from support.distributions import labelled_rows
 from support.store import RowMaker
@@ -84,12 +85,12 @@ def traffic(rows: int, seed: int, *, fallen: bool = False) -> NDArray[np.float64
     return features
 
 
-async def with_window(work: Workshop, task: Task, features: NDArray[np.float64]) -> Window:
-    """Stored, unlabelled, as one window that is over."""
+async def with_window(work: Workshop, task: Task, features: NDArray[np.float64], model_digest: str = "") -> Window:
+    """Stored, unlabelled, as one window that is over; answered by the model in production unless one is given."""
     start_us = work.clock.now_us()
-    await add_experience(
-        work, task, features, [], [f"someone-{number}" for number in range(len(features))], labelled=False
-    )
+    people = [f"someone-{number}" for number in range(len(features))]
+    digest = model_digest or work.registry.production(task.task_id, ModelRole.PROPOSER).digest
+    await add_experience(work, task, features, [], people, labelled=False, models=(digest, ""))
     window = RowMaker("estimates").window(task.task_id, start_us, closed=True, rows=len(features))
     window = msgspec.structs.replace(window, end_us=start_us + len(features))
     await work.store.save_window(window)

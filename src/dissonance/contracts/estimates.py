@@ -35,7 +35,7 @@ class CarriedBySlice(msgspec.Struct, frozen=True):
 
 
 class WindowEstimate(msgspec.Struct, frozen=True, kw_only=True):
-    """Of the model with `model_digest`, in production when the window was over, on the newest `rows` of its rows.
+    """Of the model with `model_digest`, which answered most of the window, on the newest `rows` of its rows.
 
     It rests on `reference_rows` labelled rows that the model did not learn from; `reference_accuracy` was seen on those
     of them that were set aside when the task was made. `auc`: how well

@@ -6,6 +6,7 @@ import asyncio
 
 from dissonance.contracts.schema import Task
 from dissonance.decisions.pairs import LoadedPair, find_version, load_pair
+from dissonance.errors import ModelNotFound
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import ModelRole, ModelVersion
 
@@ -22,6 +23,18 @@ async def open_version(workshop: Workshop, task: Task, number: int | None) -> Lo
 
 async def production_version(workshop: Workshop, task: Task) -> ModelVersion:
     return await asyncio.to_thread(workshop.registry.production, task.task_id, ModelRole.PROPOSER)
+
+
+async def version_of(workshop: Workshop, task: Task, digest: str) -> ModelVersion:
+    """The proposer with this digest. Raises `ModelNotFound`."""
+    for version in await asyncio.to_thread(workshop.registry.versions, task.task_id, ModelRole.PROPOSER):
+        if version.digest == digest:
+            return version
+    raise ModelNotFound(
+        f"no proposer of '{task.name}' has the digest {digest[:12]}…",
+        where="registry",
+        fix="restore the registry from its backup",
+    )
 
 
 async def move_aliases(workshop: Workshop, task: Task, pair: LoadedPair) -> int | None:

@@ -1,4 +1,4 @@
-"""The model in production on a window, estimated from the labelled reference (`roles.estimates.Estimates`).
+"""The model that answered a window, estimated from the labelled reference (`roles.estimates.Estimates`).
 
 The reference is the half of the critic's split that no proposer learns from, and the labelled rows that this very model
 answered: it was made before their labels were known. Of what is fitted on them only models and beliefs are kept between
@@ -19,7 +19,7 @@ from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Feature, FeatureKind, Task
 from dissonance.decisions.models import Proposer
 from dissonance.decisions.rows import category_sizes
-from dissonance.pipeline.aliases import open_pair, production_version
+from dissonance.pipeline.aliases import open_pair, version_of
 from dissonance.pipeline.mature_window import open_window
 from dissonance.pipeline.reference import digest_of, open_answered, open_kept
 from dissonance.pipeline.training import LabelledRows
@@ -76,19 +76,21 @@ class PipelineEstimates:
         self._fitted: dict[str, _Fitted] = {}
 
     async def of(self, task: Task, policy: Policy, window: Window) -> WindowEstimate | None:
-        version = await production_version(self._workshop, task)
-        known = self._fitted.get(task.task_id)
-        if known is not None and known.model_digest == version.digest:
+        opened = await open_window(self._workshop, task, window, MOST_WINDOW_ROWS)
+        if len(opened.features) < LEAST_ROWS:
+            return None
+        digest, known = opened.model_digest, self._fitted.get(task.task_id)
+        if known is not None and known.model_digest == digest:
             proposer = known.proposer
         else:
+            version = await version_of(self._workshop, task, digest)
             known, proposer = None, (await open_pair(self._workshop, task, version)).proposer
-        rows = (await open_kept(self._workshop, task, MOST_REFERENCE_ROWS)).rows
-        answered = (await open_answered(self._workshop, task, version.digest, window, MOST_ANSWERED_ROWS)).rows
-        features = await open_window(self._workshop, task, window, MOST_WINDOW_ROWS)
-        if min(len(rows.classes), len(features)) < LEAST_ROWS:
+        usual = (await open_kept(self._workshop, task, MOST_REFERENCE_ROWS)).rows
+        answered = (await open_answered(self._workshop, task, digest, window, MOST_ANSWERED_ROWS)).rows
+        if len(usual.classes) < LEAST_ROWS:
             return None
         fitted, estimate = await asyncio.to_thread(
-            _estimate, task, policy, version.digest, proposer, _Rows(rows, answered, features), known
+            _estimate, task, policy, digest, proposer, _Rows(usual, answered, opened.features), known
         )
         self._fitted[task.task_id] = fitted
         return estimate

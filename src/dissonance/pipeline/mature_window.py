@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,17 +23,25 @@ async def mature_window(workshop: Workshop, task: Task) -> NDArray[np.float64]:
     critic's reference rows while no closed window has `LEAST_ROWS`. Raises `EngineUnavailable`."""
     for window in await workshop.store.windows(task.task_id):
         if window.closed and window.rows >= LEAST_ROWS:
-            features = await open_window(workshop, task, window, MOST_ROWS)
+            features = (await open_window(workshop, task, window, MOST_ROWS)).features
             if len(features) >= LEAST_ROWS:
                 return features
     return (await open_reference(workshop, task, Split.CRITIC)).rows.features[:MOST_ROWS]
 
 
-async def open_window(workshop: Workshop, task: Task, window: Window, most_rows: int) -> NDArray[np.float64]:
-    """Features, (n, d), of the newest rows of a window; those of erased data subjects are left out."""
+class OpenedWindow(NamedTuple):
+    """`features` (n, d); `model_digest`: of the model that answered most of the rows, empty when there is none."""
+
+    features: NDArray[np.float64]
+    model_digest: str
+
+
+async def open_window(workshop: Workshop, task: Task, window: Window, most_rows: int) -> OpenedWindow:
+    """The newest rows of a window; those of erased data subjects are left out."""
     rows = await workshop.store.between(task.task_id, window.start_us, window.end_us, most_rows)
     data_subjects = [row.data_subject for row in rows]
     keys = await workshop.keys.find(task.task_id, list(set(data_subjects)))
     ids = [row.prediction_id for row in rows]
     opened = open_rows(keys, task.task_id, ids, data_subjects, [row.sealed for row in rows])
-    return features_matrix([row for row in opened if row is not None], len(task.schema.features))
+    features = features_matrix([row for row in opened if row is not None], len(task.schema.features))
+    return OpenedWindow(features, Counter(row.model_digest for row in rows).most_common(1)[0][0] if rows else "")

@@ -1,4 +1,4 @@
-"""What the evaluator asks of the pipeline: how accurate the model in production is on a window, before its labels come.
+"""What the evaluator asks of the pipeline: how accurate the model is that answered a window, before labels come.
 
 Roles and pipeline do not know each other (design section 3): `bootstrap` gives the real one.
 """

@@ -1,11 +1,10 @@
-"""The model in production on a window: from real models and sealed rows, and only from what can be opened."""
+"""The model that answered a window: from real models and sealed rows, and only from what can be opened."""
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pandas
 import pytest
@@ -17,7 +16,7 @@ from dissonance.errors import ModelNotFound
 from dissonance.pipeline.aliases import open_pair
 from dissonance.pipeline.estimates import PipelineEstimates, part_name
 from dissonance.pipeline.reference import open_kept, open_reference
-from dissonance.pipeline.retrain import gather
+from dissonance.pipeline.retrain import gather, retrain
 from dissonance.ports.registry import ModelRole
 from dissonance.ports.store import Split
 from dissonance.science.explanation import SliceHarm
@@ -164,12 +163,21 @@ def test_labels_of_inputs_that_the_model_answered_teach_what_its_answers_are_wor
     assert of_its_own.accuracy < alone.accuracy - 0.2
 
 
-def test_of_a_task_without_a_model_nothing_is_estimated(tmp_path: Path) -> None:
+def test_a_window_is_estimated_with_the_model_that_answered_it_or_not_at_all(tmp_path: Path) -> None:
     async def story() -> None:
-        window = await with_window(work, task, traffic(40, 7))
-        elsewhere = msgspec.structs.replace(task, task_id="f" * 32)
+        estimates = PipelineEstimates(work)
+        first = await asyncio.to_thread(work.registry.production, task.task_id, ModelRole.PROPOSER)
+        window = await with_window(work, task, traffic(60, 7))
+        work.clock.advance(60)
+        second = (await retrain(work, task.name)).models.proposer
+        work.registry.promote(task.task_id, ModelRole.PROPOSER, second.version)
+        later = await with_window(work, task, traffic(60, 7))
+        before, after = [await estimates.of(task, Policy(), each) for each in (window, later)]
+        assert before is not None and after is not None
+        assert (before.model_digest, after.model_digest) == (first.digest, second.digest)
+        work.clock.advance(60)
         with pytest.raises(ModelNotFound):
-            await PipelineEstimates(work).of(elsewhere, Policy(), window)
+            await estimates.of(task, Policy(), await with_window(work, task, traffic(60, 7), "d" * 64))
 
     work = workshop()
     task = create(work, write(tmp_path, frame(1_000))).task
