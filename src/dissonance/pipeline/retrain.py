@@ -60,6 +60,7 @@ class Retrained(NamedTuple):
 class Material(NamedTuple):
     train: OpenedRows
     critic: OpenedRows
+    checks: OpenedRows
     golden: OpenedRows
     experience: OpenedRows
     golden_excluded: int
@@ -110,8 +111,8 @@ async def retrain(
 async def gather(workshop: Workshop, task: Task) -> Material:
     """Raises as `retrain` does."""
     train = await open_reference(workshop, task, Split.TRAIN)
-    critic = await open_reference(workshop, task, Split.CRITIC)
-    critic = critic.only([i for i, each in enumerate(critic.data_subjects) if not kept_from_updates(each)])
+    whole = await open_reference(workshop, task, Split.CRITIC)
+    critic = whole.only([i for i, each in enumerate(whole.data_subjects) if not kept_from_updates(each)])
     golden = await open_reference(workshop, task, Split.GOLDEN)
     if not golden.row_numbers:
         raise GateRefused(
@@ -126,21 +127,24 @@ async def gather(workshop: Workshop, task: Task) -> Material:
     refuse_leak(
         golden.row_numbers,
         golden_data_subjects,
-        [*train.row_numbers, *critic.row_numbers],
-        [*train.data_subjects, *critic.data_subjects, *experience.data_subjects],
+        [*train.row_numbers, *whole.row_numbers],
+        [*train.data_subjects, *whole.data_subjects, *experience.data_subjects],
     )
     excluded = len(everything.data_subjects) - len(experience.data_subjects)
     asked = await answered(workshop, task, experience)
-    return Material(train, critic, golden, experience, excluded, await mature_window(workshop, task), asked)
+    return Material(train, critic, whole, golden, experience, excluded, await mature_window(workshop, task), asked)
 
 
 def _fit(
     recipe: Recipe, material: Material, incumbent: LoadedPair, policy: Policy, progress: Progress
 ) -> tuple[FittedPair, Score, dict[str, float]]:
     golden = material.golden.rows
-    train, reference = (_believed(incumbent, each.rows) for each in (material.train, material.critic))
+    train, reference, checks = (
+        _believed(incumbent, each.rows) for each in (material.train, material.critic, material.checks)
+    )
     progress("sort out the labels", 0.0)
-    sorted_out = _sorted_out(recipe, material, train.and_then(reference), incumbent)
+    # Whom a label is held against may know all: that model is never served.
+    sorted_out = _sorted_out(recipe, material, train.and_then(checks), incumbent)
     experience = material.experience.only(sorted_out.kept)
     fresh = _believed(incumbent, experience.rows)
     progress("fit the proposer", 0.0)

@@ -77,8 +77,14 @@ def judge_batch(
         asked, check = (_checked(rows, question) for rows in (batch, trusted))
         asked, check = _as_trusted(asked, check, category_sizes)
         for _ in range(MOST_SLICES):
+            # Wide slices: only labels in them that contradict are held.
             found = find_changed_slice(
-                asked.at(left), category_sizes=category_sizes, level=level / (k + 1), seed=seed, draws=DRAWS
+                asked.at(left),
+                category_sizes=category_sizes,
+                level=level / (k + 1),
+                seed=seed,
+                draws=DRAWS,
+                sharpen=False,
             )
             if found is None:
                 break
