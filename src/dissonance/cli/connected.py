@@ -20,7 +20,8 @@ T = TypeVar("T")
 STAGES: dict[str, tuple[int, int]] = {
     "read": (0, 5),
     "open the rows": (0, 15),
-    "fit the proposer": (15, 60),
+    "sort out the labels": (15, 20),
+    "fit the proposer": (20, 60),
     "move from the incumbent": (60, 65),
     "fit the critic": (65, 70),
     "seal the rows": (70, 90),

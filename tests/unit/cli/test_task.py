@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from io import StringIO
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
+import dissonance.pipeline
 from dissonance.cli import run
 from dissonance.cli.connected import STAGES, stages
 from dissonance.cli.models import model_line, models_table, promoted_answer, retrained_answer, retrained_table
@@ -132,3 +134,9 @@ def test_stages_follow_each_other_to_the_end(capsys: pytest.CaptureFixture[str])
         for stage in STAGES:
             follow(stage, 1.0)
     assert capsys.readouterr().out == ""
+
+
+def test_every_stage_of_the_pipeline_has_its_place_on_the_bar() -> None:
+    pipeline = Path(dissonance.pipeline.__file__).parent
+    said = {stage for file in pipeline.glob("*.py") for stage in re.findall(r'progress\("([^"]+)"', file.read_text())}
+    assert said == set(STAGES)
