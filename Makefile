@@ -40,7 +40,7 @@ setup: .venv/.stamp ## Make .venv and install the locked packages (once; the oth
 	@touch $@
 
 .PHONY: demo
-demo: setup ## Watch a real classifier being served, doubted, judged, recorded and updated (under six minutes)
+demo: setup ## Watch a real classifier being served, doubted, judged, recorded and updated (five to seven minutes)
 	@$(BIN)/dissonance demo
 
 .PHONY: test
