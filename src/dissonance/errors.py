@@ -167,6 +167,22 @@ class Forbidden(AccessError):
     slug, title, status = "forbidden", "The token does not carry the permission", 403
 
 
+class TooMany(DissonanceError):
+    """More was asked than is taken at once; the same call may succeed later."""
+
+    slug, title, status, exit_code = "too-many", "More was asked than is taken at once", 429, 5
+
+
+class Overloaded(TooMany):
+    """What waits already is as much as may wait; nothing of the request was kept."""
+
+    slug, title = "overloaded", "The queue is full"
+
+
+class RateLimited(TooMany):
+    slug, title = "rate-limited", "The caller asks faster than it may"
+
+
 class EngineError(DissonanceError):
     """PostgreSQL, NATS or MLflow could not do its part."""
 

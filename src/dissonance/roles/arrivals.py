@@ -52,43 +52,55 @@ class Arrivals(NamedTuple):
 
 def features_of(context: TaskContext, rows: Sequence[Row]) -> Matrix:
     """(n, d), n at least 1. Raises an `InputError` that names row and field."""
+    require_row_count(context, len(rows))
+    return context.encoder.encode(rows)
+
+
+def require_row_count(context: TaskContext, rows: int) -> None:
+    """Raises `TooManyRows` or `MalformedBody`."""
     limit = context.policy.max_rows_per_request
-    if len(rows) > limit:
+    if rows > limit:
         raise TooManyRows(
-            f"{len(rows)} rows; one request may hold {limit}", where="rows", fix=f"send at most {limit} rows a request"
+            f"{rows} rows; one request may hold {limit}", where="rows", fix=f"send at most {limit} rows a request"
         )
     if not rows:
         raise MalformedBody("there is no row", where="rows", fix="send at least one row")
-    return context.encoder.encode(rows)
 
 
 def arrivals_of(context: TaskContext, rows: Sequence[Row], keys: DataSubjectKeys, now_us: int) -> Arrivals:
     """Raises an `InputError` that names row and field."""
     features = features_of(context, rows)
     task = context.task
-    return Arrivals(features, _event_times(task, rows, now_us), _data_subjects(task, rows, keys, now_us))
+    times = None if task.time_column is None else [row.get(task.time_column) for row in rows]
+    people = None if task.data_subject_column is None else [row.get(task.data_subject_column) for row in rows]
+    return Arrivals(
+        features,
+        event_times(task, times, len(rows), now_us),
+        data_subjects(task, people, len(rows), keys, now_us),
+    )
 
 
-def _event_times(task: Task, rows: Sequence[Row], now_us: int) -> list[int]:
-    """The task's time column where a row has it; the time of arrival where not."""
-    column = task.time_column
-    if column is None:
-        return [now_us] * len(rows)
+def event_times(task: Task, given: Sequence[object] | None, n: int, now_us: int) -> list[int]:
+    """Of n rows: what the time column says where it says something; the time of arrival where not. `given` is None
+    where the task has no such column."""
+    if given is None:
+        return [now_us] * n
     return [
-        now_us if (value := row.get(column)) is None else to_us(value, f"rows[{number}].{column}")
-        for number, row in enumerate(rows)
+        now_us if value is None else to_us(value, f"rows[{number}].{task.time_column}")
+        for number, value in enumerate(given)
     ]
 
 
-def _data_subjects(task: Task, rows: Sequence[Row], keys: DataSubjectKeys, now_us: int) -> list[bytes]:
-    """Rows about nobody in particular share one key of their task and day (ADR on sealing by row)."""
-    column = task.data_subject_column
-    if column is None:
-        nobody = keys.data_subject_hash(task.task_id, f"day:{to_text(now_us)[:10]}")
-        return [nobody] * len(rows)
+def data_subjects(
+    task: Task, given: Sequence[object] | None, n: int, keys: DataSubjectKeys, now_us: int
+) -> list[bytes]:
+    """Their keyed hashes. Rows about nobody in particular (`given` is None) share one key of their task and day (ADR on
+    sealing by row)."""
+    if given is None:
+        return [keys.data_subject_hash(task.task_id, f"day:{to_text(now_us)[:10]}")] * n
     return [
-        keys.data_subject_hash(task.task_id, _identifier(row.get(column), f"rows[{number}].{column}"))
-        for number, row in enumerate(rows)
+        keys.data_subject_hash(task.task_id, _identifier(value, f"rows[{number}].{task.data_subject_column}"))
+        for number, value in enumerate(given)
     ]
 
 

@@ -16,6 +16,7 @@ from dissonance.contracts.policy import Policy, policy_digest
 from dissonance.contracts.schema import Task
 from dissonance.contracts.topics import EventKind
 from dissonance.contracts.updates import LIVE_PHASES, RolloutPhase
+from dissonance.decisions.json_rows import JsonRows
 from dissonance.decisions.rows import RowEncoder
 from dissonance.errors import DissonanceError, EngineUnavailable, ModelError, UnknownTask
 from dissonance.ports.bus import Bus
@@ -48,6 +49,7 @@ class TaskContext(NamedTuple):
     policy: Policy
     policy_digest: str
     encoder: RowEncoder
+    json_rows: JsonRows
 
 
 class ReadsTasks(TaskStore, Protocol):
@@ -166,7 +168,8 @@ class Catalogue:
         extra = tuple(column for column in (task.time_column, task.data_subject_column) if column is not None)
         known = self._contexts.get(task.task_id)
         encoder = known.encoder if known is not None else RowEncoder(task.schema, extra=extra)
-        context = TaskContext(task, policy, policy_digest(policy), encoder)
+        json_rows = known.json_rows if known is not None else JsonRows(task.schema, extra=extra)
+        context = TaskContext(task, policy, policy_digest(policy), encoder, json_rows)
         self._contexts[task.task_id] = context
         self._names[task.name] = task.task_id
         return context

@@ -16,13 +16,22 @@ NEW_KEY_BYTES = KEY_BYTES + NONCE_BYTES
 HASH_BYTES = 16
 
 
-def data_subject_hash(hash_key: bytes, task_id: str, data_subject: str) -> bytes:
-    """HMAC-SHA-256 (RFC 2104) of the data subject within the task, cut to 16 bytes.
+class SubjectHash:
+    """The keyed hash that stands for a data subject. Keeps the keyed state: a hash takes half the time then.
 
-    >>> data_subject_hash(b"k", "t", "Ada") == data_subject_hash(b"k", "u", "Ada")
+    >>> hashed = SubjectHash(b"k")
+    >>> hashed("t", "Ada") == hashed("u", "Ada")
     False
     """
-    return hmac.digest(hash_key, task_id.encode() + b"\0" + data_subject.encode(), "sha256")[:HASH_BYTES]
+
+    def __init__(self, hash_key: bytes) -> None:
+        self._keyed = hmac.new(hash_key, digestmod="sha256")
+
+    def __call__(self, task_id: str, data_subject: str) -> bytes:
+        """HMAC-SHA-256 (RFC 2104) of the data subject within the task, cut to 16 bytes."""
+        state = self._keyed.copy()
+        state.update(task_id.encode() + b"\0" + data_subject.encode())
+        return state.digest()[:HASH_BYTES]
 
 
 class KeyWrap:

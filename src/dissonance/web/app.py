@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -10,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRouter
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dissonance import __version__
 from dissonance.errors import DissonanceError
@@ -19,6 +21,7 @@ from dissonance.telemetry.metrics import Metrics
 from dissonance.web.health import Health, HealthCheck
 from dissonance.web.middleware.access import Access
 from dissonance.web.middleware.body_limit import BodyLimit
+from dissonance.web.middleware.direct import Direct
 from dissonance.web.middleware.request_id import RequestId
 from dissonance.web.middleware.safe_headers import SafeHeaders
 from dissonance.web.middleware.unexpected import Unexpected
@@ -29,9 +32,14 @@ from dissonance.web.system import system_routes
 
 
 class DissonanceApp(FastAPI):
-    """FastAPI that describes its protected routes itself."""
+    """FastAPI behind our own entrance, which describes its protected routes itself."""
 
     protected_routes: Sequence[ProtectedRoute] = ()
+    entrance: ASGIApp | None = None
+    """What a request meets before FastAPI."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await (self.entrance or super().__call__)(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
@@ -66,13 +74,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        middleware=[
-            Middleware(RequestId, prefix=randomness.token(8).hex()),
-            Middleware(Access, metrics=metrics, clock=clock),
-            Middleware(SafeHeaders),
-            Middleware(Unexpected, metrics=metrics),
-            Middleware(BodyLimit, max_body_bytes=max_body_bytes),
-        ],
+        middleware=[Middleware(Unexpected, metrics=metrics)],
         exception_handlers={
             DissonanceError: on_dissonance_error,
             HTTPException: on_http_exception,
@@ -83,5 +85,8 @@ def create_app(
     app.protected_routes = routes
     # The roles' routes first: they are the hot ones, and routes are tried in order.
     app.router.routes.extend(sorted(routes, key=lambda route: route in system.routes))
+    direct = Direct(partial(FastAPI.__call__, app), routes, verifier, metrics)
+    counted = Access(SafeHeaders(BodyLimit(direct, max_body_bytes=max_body_bytes)), metrics=metrics, clock=clock)
+    app.entrance = RequestId(counted, prefix=randomness.token(8).hex())
     app.openapi()  # a contract that cannot be described stops the start, not the first reader
     return app

@@ -35,8 +35,17 @@ async def read_body(request: Request, body_type: type[Body], max_body_bytes: int
     Raises `UnsupportedMediaType`, `BodyTooLarge`, `MalformedBody` (not JSON, or not of this shape), `WrongType` or
     `NotFinite`, each naming the place.
     """
+    return decoded(await read_bytes(request, max_body_bytes), body_type)
+
+
+async def read_bytes(request: Request, max_body_bytes: int | None = None) -> bytes:
+    """The bytes of a body that is announced as JSON. Raises `UnsupportedMediaType` or `BodyTooLarge`."""
     check_content_type(request)
-    data = await _read(request, max_body_bytes)
+    return await _read(request, max_body_bytes)
+
+
+def decoded(data: bytes, body_type: type[Body]) -> Body:
+    """Raises `MalformedBody`, `WrongType` or `NotFinite`, each naming the place."""
     try:
         body: Body = _decoder(body_type).decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

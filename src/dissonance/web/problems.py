@@ -60,13 +60,13 @@ def problem_reply(error: DissonanceError, scope: Scope) -> Response:
 
 
 def _headers(error: DissonanceError, scope: Scope) -> dict[str, str]:
-    """RFC 6750 section 3 for 401 and 403, RFC 9110 section 10.2.3 for 503."""
+    """RFC 6750 section 3 for 401 and 403, RFC 9110 section 10.2.3 for 429 and 503."""
     if error.status == 401:
         came = any(name == b"authorization" for name, _ in scope.get("headers", ()))
         return {"www-authenticate": 'Bearer realm="dissonance"' + (', error="invalid_token"' if came else "")}
     if isinstance(error, Forbidden):
         return {"www-authenticate": 'Bearer realm="dissonance", error="insufficient_scope"'}
-    if error.status == 503:
+    if error.status in (429, 503):
         return {"retry-after": str(RETRY_AFTER_S)}
     return {}
 

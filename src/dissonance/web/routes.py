@@ -26,6 +26,7 @@ from fastapi.routing import APIRoute, APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
+from starlette.types import Scope
 
 from dissonance.errors import ConfigurationError, DissonanceError, InputError
 from dissonance.security.permissions import Permission
@@ -34,6 +35,9 @@ from dissonance.web.admission import admit
 PUBLIC_PATHS = frozenset({"/livez", "/readyz"})
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response]])
+
+DirectHandler = Callable[[Scope, bytes], Awaitable[bytes]]
+"""An admitted request and its body to the JSON of the answer (`web.middleware.direct`)."""
 
 
 class Declaration(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,8 +53,17 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
 class ProtectedRoute(APIRoute):
     """A route that admits the caller before it reads anything else. The verifier is `app.state.verifier`."""
 
-    def __init__(self, path: str, endpoint: Callable[..., Any], *, declaration: Declaration, **more: Any) -> None:
+    def __init__(
+        self,
+        path: str,
+        endpoint: Callable[..., Any],
+        *,
+        declaration: Declaration,
+        direct: DirectHandler | None = None,
+        **more: Any,
+    ) -> None:
         self.declaration = declaration  # get_route_handler, called by the constructor, needs it
+        self.direct = direct
         super().__init__(path, endpoint, **more)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -89,9 +102,11 @@ class ProtectedRouter(APIRouter):
         reply_type: str = "application/json",
         problems: Sequence[type[DissonanceError]] = (),
         name: str | None = None,
+        direct: DirectHandler | None = None,
     ) -> Callable[[Handler], Handler]:
         """Decorator for `async def handler(request: Request, <path and query parameters>) -> Response`.
 
+        `direct` answers plain requests in its place, past the router.
         `problems` are errors beyond those that every route may raise. The operation id is `name`, else the
         function's name; the first line of its docstring is the summary.
         """
@@ -104,6 +119,7 @@ class ProtectedRouter(APIRouter):
                 path,
                 handler,
                 declaration=declaration,
+                direct=direct,
                 methods=[method],
                 operation_id=name or handler.__name__,
                 response_model=None,

@@ -9,7 +9,7 @@ import pytest
 
 from dissonance.contracts.topics import EventKind
 from dissonance.ports.registry import ModelRole
-from dissonance.roles.proposer.routes import MAX_KEY_CHARACTERS
+from dissonance.roles.proposer.keys import MAX_KEY_CHARACTERS
 from support.walk import POLICY, TASK, Walk, row
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dissonance.errors import SealBroken
-from dissonance.security.wrapping import NEW_KEY_BYTES, KeyWrap, data_subject_hash
+from dissonance.security.wrapping import NEW_KEY_BYTES, KeyWrap, SubjectHash
 
 RANDOM = bytes(range(NEW_KEY_BYTES))
 PLACE = ("ab" * 16, b"s" * 16)
@@ -37,7 +37,7 @@ def test_bytes_that_are_no_wrapped_key_are_refused(wrapped: bytes) -> None:
 def test_hash_of_a_data_subject_stands_for_key_task_and_name(
     one: tuple[bytes, str, str], two: tuple[bytes, str, str]
 ) -> None:
-    first, second = data_subject_hash(*one), data_subject_hash(*two)
+    first, second = (SubjectHash(key)(task, name) for key, task, name in (one, two))
     assert len(first) == 16
     said = [(key.ljust(64, b"\0") if len(key) <= 64 else key, task + "\0" + name) for key, task, name in (one, two)]
     assert (first == second) == (said[0] == said[1])

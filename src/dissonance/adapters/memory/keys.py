@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dissonance.errors import EngineUnavailable
 from dissonance.ports.clock import Randomness
 from dissonance.ports.keys import DataKey, DataSubjectHash
-from dissonance.security.wrapping import NEW_KEY_BYTES, KeyWrap, data_subject_hash
+from dissonance.security.wrapping import NEW_KEY_BYTES, KeyWrap, SubjectHash
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class MemoryDataSubjectKeys:
         self.available = True
         self._randomness = randomness
         self._wrap = KeyWrap(key_encryption_key)
-        self._hash_key = hash_key
+        self._subject_hash = SubjectHash(hash_key)
         self._shared = shared or WrappedKeys()
 
     async def obtain(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> dict[DataSubjectHash, DataKey]:
@@ -76,7 +76,7 @@ class MemoryDataSubjectKeys:
         return len(names)
 
     def data_subject_hash(self, task_id: str, data_subject: str) -> DataSubjectHash:
-        return data_subject_hash(self._hash_key, task_id, data_subject)
+        return self._subject_hash(task_id, data_subject)
 
     async def ready(self) -> None:
         self._require()

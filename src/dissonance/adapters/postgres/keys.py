@@ -20,7 +20,7 @@ from dissonance.adapters.postgres.version import require_version
 from dissonance.errors import SealBroken
 from dissonance.ports.clock import Clock, Randomness
 from dissonance.ports.keys import DataKey, DataSubjectHash
-from dissonance.security.wrapping import NEW_KEY_BYTES, KeyWrap, data_subject_hash
+from dissonance.security.wrapping import NEW_KEY_BYTES, KeyWrap, SubjectHash
 
 CHUNK_KEYS = 5_000
 """Keys of one statement."""
@@ -52,6 +52,7 @@ class PostgresDataSubjectKeys:
         )
         self._wrap = KeyWrap(key_encryption_key)
         self._hash_key = hash_key
+        self._subject_hash = SubjectHash(hash_key)
         self._clock = clock
         self._randomness = randomness
         self._cache = KeyCache()
@@ -117,7 +118,7 @@ class PostgresDataSubjectKeys:
         return destroyed
 
     def data_subject_hash(self, task_id: str, data_subject: str) -> DataSubjectHash:
-        return data_subject_hash(self._hash_key, task_id, data_subject)
+        return self._subject_hash(task_id, data_subject)
 
     async def ready(self) -> None:
         """Raises `EngineUnavailable`, `EngineError` for a newer database, or `SealBroken` for other keys."""

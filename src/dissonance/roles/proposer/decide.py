@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 MAX_BATCH_ROWS = 2_000
 """Rows answered in one go; with more queued, the next batch takes them."""
 
 
-def answers(probabilities: NDArray[np.float64]) -> list[int]:
+def answers(probabilities: Sequence[Sequence[float]]) -> list[int]:
     """Index of the most probable class of each row, the first one on a tie. (n, k) to n."""
-    return [int(i) for i in np.argmax(probabilities, axis=1)]
+    return [row.index(max(row)) for row in probabilities]
 
 
 class Share(NamedTuple):

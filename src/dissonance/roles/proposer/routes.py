@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import Sequence
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,7 +12,6 @@ from dissonance.contracts.api import (
     CyclesReply,
     ModelReply,
     ModelsReply,
-    Prediction,
     PredictReply,
     RowsRequest,
 )
@@ -25,26 +21,28 @@ from dissonance.errors import (
     EngineUnavailable,
     IdempotencyConflict,
     KeyDestroyed,
-    MalformedBody,
     ModelNotFound,
+    Overloaded,
     TimedOut,
     UnknownTask,
 )
 from dissonance.ports.registry import ModelRole, ModelVersion
 from dissonance.roles.arrivals import ROW_PROBLEMS, Arrivals, arrivals_of
 from dissonance.roles.catalogue import TaskContext
-from dissonance.roles.proposer.decide import answers, idempotency_hash
-from dissonance.roles.proposer.handle import Answered, Ask, IdempotencyKey, Proposer
+from dissonance.roles.proposer.ask import Answered, Ask, IdempotencyKey
+from dissonance.roles.proposer.decide import answers
+from dissonance.roles.proposer.handle import Proposer
+from dissonance.roles.proposer.keys import idempotency_key
+from dissonance.roles.proposer.plain import PlainPredict
+from dissonance.roles.proposer.replies import predict_reply
 from dissonance.roles.proposer.waiting import Stored
 from dissonance.roles.role import Workplace
-from dissonance.roles.serving import Opinion, Serving, doubt_of
+from dissonance.roles.serving import doubt_of
 from dissonance.security.permissions import Permission
-from dissonance.web.admission import identity_of
-from dissonance.web.bodies import json_reply, read_body
+from dissonance.web.bodies import decoded, json_reply, read_bytes
 from dissonance.web.routes import ProtectedRouter
 
-MAX_KEY_CHARACTERS = 255
-ANSWER_PROBLEMS = (*ROW_PROBLEMS, KeyDestroyed, IdempotencyConflict)
+ANSWER_PROBLEMS = (*ROW_PROBLEMS, KeyDestroyed, IdempotencyConflict, Overloaded)
 
 
 def routes(place: Workplace, proposer: Proposer) -> ProtectedRouter:
@@ -59,6 +57,7 @@ def routes(place: Workplace, proposer: Proposer) -> ProtectedRouter:
         body=RowsRequest,
         reply=PredictReply,
         problems=ANSWER_PROBLEMS,
+        direct=PlainPredict(place, proposer),
     )
     async def predict(request: Request, task: str, contradict: bool = False) -> Response:
         """Answer rows; the answers are recorded before they are sent. `contradict=true` adds doubt and dissonance."""
@@ -67,7 +66,7 @@ def routes(place: Workplace, proposer: Proposer) -> ProtectedRouter:
         rows_predicted.labels(task=task).inc(len(answered.prediction_ids))
         serving = await place.catalogue.serving(context.task, answered.model_digest)
         opinion = doubt_of(serving, arrivals.features, answered.probabilities) if contradict else None
-        return json_reply(_predict_reply(context, serving, answered, opinion))
+        return json_reply(predict_reply(context, serving, answered, opinion))
 
     @router.protected(
         "POST",
@@ -108,56 +107,9 @@ def routes(place: Workplace, proposer: Proposer) -> ProtectedRouter:
 
 async def _read(place: Workplace, request: Request, task: str) -> tuple[TaskContext, Arrivals, IdempotencyKey | None]:
     context = await place.catalogue.by_name(task)
-    body = await read_body(request, RowsRequest)
-    arrivals = arrivals_of(context, body.rows, place.keys, place.clock.now_us())
-    return context, arrivals, _idempotency_key(request, context, body)
-
-
-def _idempotency_key(request: Request, context: TaskContext, body: RowsRequest) -> IdempotencyKey | None:
-    """The header `Idempotency-Key` (IETF draft-ietf-httpapi-idempotency-key-header), bound to client and task."""
-    key = request.headers.get("idempotency-key")
-    if key is None:
-        return None
-    if not 0 < len(key) <= MAX_KEY_CHARACTERS:
-        raise MalformedBody(
-            f"the key has {len(key)} characters",
-            where="header Idempotency-Key",
-            fix=f"send 1 to {MAX_KEY_CHARACTERS} characters, a UUID for example",
-        )
-    client = identity_of(request.scope).name
-    digest = hashlib.sha256(msgspec.json.encode(body, order="sorted")).digest()
-    return IdempotencyKey(idempotency_hash(context.task.task_id, client, key), digest)
-
-
-def _predict_reply(context: TaskContext, serving: Serving, answered: Answered, opinion: Opinion | None) -> PredictReply:
-    classes = context.task.classes
-    doubts: Sequence[float | None] = [None] * len(answered.prediction_ids)
-    dissonances = doubts
-    if opinion is not None:
-        doubts, dissonances = (1.0 - opinion.confidences).tolist(), opinion.dissonances.tolist()
-    return PredictReply(
-        task=context.task.name,
-        model_version=serving.version,
-        model_digest=answered.model_digest,
-        classes=list(classes),
-        predictions=[
-            Prediction(
-                prediction_id=id_text(prediction_id),
-                answer=classes[answer],
-                probabilities=p,
-                doubt=doubt,
-                dissonance=dissonance,
-            )
-            for prediction_id, answer, p, doubt, dissonance in zip(
-                answered.prediction_ids,
-                answers(answered.probabilities),
-                answered.probabilities.tolist(),
-                doubts,
-                dissonances,
-                strict=True,
-            )
-        ],
-    )
+    data = await read_bytes(request)
+    arrivals = arrivals_of(context, decoded(data, RowsRequest).rows, place.keys, place.clock.now_us())
+    return context, arrivals, idempotency_key(request.scope, context, data)
 
 
 async def _cycles_reply(place: Workplace, context: TaskContext, answered: Answered) -> CyclesReply:
@@ -165,9 +117,8 @@ async def _cycles_reply(place: Workplace, context: TaskContext, answered: Answer
     experiences = await place.store.find(context.task.task_id, answered.prediction_ids)
     classes = context.task.classes
     cycles = []
-    for prediction_id, answer, p in zip(
-        answered.prediction_ids, answers(answered.probabilities), answered.probabilities.tolist(), strict=True
-    ):
+    probabilities = answered.probabilities.tolist()
+    for prediction_id, answer, p in zip(answered.prediction_ids, answers(probabilities), probabilities, strict=True):
         experience = experiences[prediction_id]
         cycles.append(
             Cycle(

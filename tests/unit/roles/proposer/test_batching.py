@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from dissonance.errors import EngineUnavailable
+from dissonance.errors import EngineUnavailable, Overloaded
 from dissonance.roles.proposer.batching import MAX_WAITING_ROWS, Batcher
 
 
@@ -34,7 +34,7 @@ def test_a_lone_item_is_a_batch_of_one() -> None:
 def test_what_waits_while_a_batch_is_in_flight_becomes_one_batch() -> None:
     async def story() -> None:
         work = Work()
-        batcher = Batcher(work)
+        batcher = Batcher(work, in_flight=1)
         asked = []
         for item in range(6):
             asked.append(asyncio.create_task(batcher.submit(item, 1)))
@@ -76,15 +76,42 @@ def test_a_client_that_leaves_takes_no_answer_from_the_others() -> None:
 
 def test_too_many_waiting_rows_are_turned_away() -> None:
     async def story() -> None:
-        batcher = Batcher(Work())
+        batcher = Batcher(Work(), in_flight=1)
         waiting = []
         for item in range(2):
             waiting.append(asyncio.create_task(batcher.submit(item, MAX_WAITING_ROWS)))
             await asyncio.sleep(0.01)
-        with pytest.raises(EngineUnavailable):
+        with pytest.raises(Overloaded):
             await batcher.submit(9, 1)
         for task in waiting:
             task.cancel()
+
+    asyncio.run(story())
+
+
+def test_requests_that_came_in_the_same_round_go_in_the_same_batch() -> None:
+    async def story() -> None:
+        work = Work()
+        work.go.set()
+        batcher = Batcher(work)
+        assert await asyncio.gather(*(batcher.submit(item, 1) for item in range(5))) == [0, 10, 20, 30, 40]
+        assert work.batches == [[0, 1, 2, 3, 4]]
+
+    asyncio.run(story())
+
+
+def test_no_more_batches_are_in_flight_than_may_be() -> None:
+    async def story() -> None:
+        work = Work()
+        batcher = Batcher(work, in_flight=2)
+        asked = []
+        for item in range(5):
+            asked.append(asyncio.create_task(batcher.submit(item, 1)))
+            await asyncio.sleep(0.01)
+        assert work.batches == [[0], [1]]
+        work.go.set()
+        await asyncio.gather(*asked)
+        assert work.batches[2] == [2, 3, 4]
 
     asyncio.run(story())
 

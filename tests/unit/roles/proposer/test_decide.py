@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,7 +9,7 @@ from dissonance.roles.proposer.decide import answers, how_many_fit, idempotency_
 
 
 def test_first_class_wins_a_tie() -> None:
-    assert answers(np.array([[0.5, 0.5], [0.2, 0.8]])) == [0, 1]
+    assert answers([[0.5, 0.5], [0.2, 0.8]]) == [0, 1]
 
 
 @given(st.lists(st.integers(1, 30), min_size=1), st.integers(1, 60))

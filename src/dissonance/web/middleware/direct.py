@@ -1,0 +1,94 @@
+"""Hot routes past the router: a plain request to one goes from its bytes to its handler in one step.
+
+Everything that holds for a route holds here: the caller is admitted first, by the same permission; errors are the same
+problems. What is not plain (parameters in the query, another content type, a header that comes twice) takes the long
+way, where the same address is served with all that it can do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from dissonance.errors import DissonanceError
+from dissonance.security.tokens import TokenVerifier
+from dissonance.telemetry.metrics import Metrics
+from dissonance.web.admission import TASK_PARAMETER, admit
+from dissonance.web.middleware.unexpected import Unexpected
+from dissonance.web.problems import on_dissonance_error
+from dissonance.web.routes import ProtectedRoute
+
+TASKS = "/v1/tasks/"
+JSON = b"application/json"
+_JSON_HEADER = (b"content-type", JSON)
+
+
+class Direct:
+    """`routes` are those of `/v1/tasks/{task}/<word>` that have a direct handler; others are passed over."""
+
+    def __init__(
+        self, app: ASGIApp, routes: Sequence[ProtectedRoute], verifier: TokenVerifier, metrics: Metrics
+    ) -> None:
+        self._app = app
+        self._verifier = verifier
+        self._answer_safely = Unexpected(self._answer, metrics)
+        self._routes = {
+            (method, route.path.rpartition("/")[2]): route
+            for route in routes
+            if route.direct is not None
+            for method in route.methods or ()
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = self._route(scope) if scope["type"] == "http" else None
+        if route is None:
+            await self._app(scope, receive, send)
+            return
+        scope["route"] = route
+        await self._answer_safely(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route: ProtectedRoute = scope["route"]
+        assert route.direct is not None
+        try:
+            admit(scope, route.declaration.permission, self._verifier)
+            reply = await route.direct(scope, await _body(receive))
+        except DissonanceError as error:
+            answer = await on_dissonance_error(Request(scope), error)
+            await answer(scope, receive, send)
+            return
+        headers = [_JSON_HEADER, (b"content-length", str(len(reply)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": reply})
+
+    def _route(self, scope: Scope) -> ProtectedRoute | None:
+        head, _, word = cast(str, scope["path"]).rpartition("/")
+        route = self._routes.get((scope["method"], word))
+        task = head[len(TASKS) :]
+        if route is None or scope["query_string"] or not head.startswith(TASKS) or not task or "/" in task:
+            return None
+        headers = dict(scope["headers"])
+        is_plain = headers.get(b"content-type") == JSON and b"content-encoding" not in headers
+        if not is_plain or len(headers) < len(scope["headers"]):
+            return None
+        scope["path_params"] = {TASK_PARAMETER: task}
+        return route
+
+
+async def _body(receive: Receive) -> bytes:
+    """The whole body; its size is counted by `web.middleware.body_limit`."""
+    message = await receive()
+    body, more = message.get("body", b""), message.get("more_body", False)
+    if message["type"] == "http.request" and not more:
+        return cast(bytes, body)
+    chunks = [body]
+    while message["type"] == "http.request" and more:
+        message = await receive()
+        chunks.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    if message["type"] != "http.request":
+        raise ClientDisconnect
+    return b"".join(chunks)
