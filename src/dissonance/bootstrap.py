@@ -42,6 +42,7 @@ from dissonance.settings import Settings
 from dissonance.telemetry.metrics import Metrics
 from dissonance.web.app import DissonanceApp, create_app
 from dissonance.web.health import HealthCheck, require_answer
+from dissonance.web.rate_limits import RateLimitedVerifier, Verifier
 from dissonance.web.server import serve
 
 
@@ -178,16 +179,11 @@ async def run_roles(
         workers = {name: [_worker(system, metrics, work) for work in built.work] for name, built in at_work.items()}
         app = create_app(
             [built.router for built in at_work.values()],
-            verifier=TokenVerifier(
-                public_key_pem(system.key_folder.issuer_private_key_pem),
-                issuer=settings.token_issuer,
-                audience=settings.token_audience,
-                clock=system.clock,
-            ),
+            verifier=_verifier(system),
             clock=system.clock,
             randomness=system.randomness,
             metrics=metrics,
-            health={name: _health(system, workers[name]) for name in at_work},
+            health={name: _health(system, workers[name], stop) for name in at_work},
             configuration=msgspec.structs.asdict(settings),
             max_body_bytes=settings.max_body_bytes,
         )
@@ -214,7 +210,9 @@ async def _live(
         def announce(port: int) -> None:
             on_started(f"http://{settings.http_host}:{port}")
 
-        await serve(app, settings.http_host, settings.http_port, stop=stop, on_started=announce)
+        await serve(
+            app, settings.http_host, settings.http_port, stop=stop, drain_s=settings.drain_s, on_started=announce
+        )
         await asyncio.gather(*(built.drain() for built in at_work.values() if built.drain))
         for worker in (worker for group in workers.values() for worker in group):
             worker.stop()
@@ -250,8 +248,22 @@ def _worker(system: System, metrics: Metrics, work: Work) -> Worker:
     )
 
 
-def _health(system: System, workers: Sequence[Worker]) -> HealthCheck:
+def _verifier(system: System) -> Verifier:
+    settings = system.settings
+    verifier = TokenVerifier(
+        public_key_pem(system.key_folder.issuer_private_key_pem),
+        issuer=settings.token_issuer,
+        audience=settings.token_audience,
+        clock=system.clock,
+    )
+    rate = settings.client_requests_per_s
+    return RateLimitedVerifier(verifier, rate, system.clock) if rate > 0.0 else verifier
+
+
+def _health(system: System, workers: Sequence[Worker], stop: asyncio.Event) -> HealthCheck:
     async def check() -> None:
+        if stop.is_set():
+            raise EngineUnavailable("it is stopping", where="process", fix="ask another replica")
         await asyncio.gather(
             require_answer("NATS", system.bus.ready),
             require_answer("the experience database", system.store.ready),

@@ -35,6 +35,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     http_host: str = "127.0.0.1"
     http_port: Port = 0  # 0 = any free port
     max_body_bytes: Count = 16_777_216  # bytes of one HTTP body
+    client_requests_per_s: Annotated[float, Meta(ge=0.0)] = 0.0  # of one identity; 0 = as fast as it can
+    drain_s: Annotated[float, Meta(ge=0.0, le=600.0)] = 0.0  # seconds it still answers after SIGTERM, no longer ready
     max_deliver: Count = 5  # deliveries of a message before it is a dead letter
     ack_wait_s: Seconds = 30.0  # seconds until an unanswered message is handed out again
     duplicate_window_s: Seconds = 120.0  # seconds in which the broker drops a repeated event id

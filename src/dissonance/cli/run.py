@@ -44,6 +44,9 @@ def run(
     configure_logging(settings.log_level, sys.stderr, role="+".join(names))
     import uvloop
 
+    from dissonance.web.connections import raise_descriptor_limit
+
+    raise_descriptor_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(settings, names, as_json))
 

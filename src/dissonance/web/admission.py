@@ -6,17 +6,19 @@ from starlette.types import Scope
 
 from dissonance.errors import Forbidden, Unauthenticated
 from dissonance.security.permissions import GRANTS, Permission
-from dissonance.security.tokens import Identity, TokenVerifier
+from dissonance.security.tokens import Identity
+from dissonance.web.rate_limits import Verifier
 
 TASK_PARAMETER = "task"
 _KEY = "dissonance.identity"
 
 
-def admit(scope: Scope, permission: Permission, verifier: TokenVerifier) -> None:
+def admit(scope: Scope, permission: Permission, verifier: Verifier) -> None:
     """Let the request pass, and remember who sent it.
 
     Raises `Unauthenticated` (401) without a valid token, `Forbidden` (403) without the permission or, on a route
-    with `{task}` in its path, for a task that the token does not name.
+    with `{task}` in its path, for a task that the token does not name, `RateLimited` (429) from a caller that asks too
+    fast.
     """
     if permission is Permission.PUBLIC:
         return

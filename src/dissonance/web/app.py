@@ -16,7 +16,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from dissonance import __version__
 from dissonance.errors import DissonanceError
 from dissonance.ports.clock import Clock, Randomness
-from dissonance.security.tokens import TokenVerifier
 from dissonance.telemetry.metrics import Metrics
 from dissonance.web.health import Health, HealthCheck
 from dissonance.web.middleware.access import Access
@@ -27,6 +26,7 @@ from dissonance.web.middleware.safe_headers import SafeHeaders
 from dissonance.web.middleware.unexpected import Unexpected
 from dissonance.web.openapi import openapi_document
 from dissonance.web.problems import on_dissonance_error, on_http_exception, on_parameter_error
+from dissonance.web.rate_limits import Verifier
 from dissonance.web.routes import ProtectedRoute, checked_routes
 from dissonance.web.system import system_routes
 
@@ -50,7 +50,7 @@ class DissonanceApp(FastAPI):
 def create_app(
     routers: Sequence[APIRouter],
     *,
-    verifier: TokenVerifier,
+    verifier: Verifier,
     clock: Clock,
     randomness: Randomness,
     metrics: Metrics,

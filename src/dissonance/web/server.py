@@ -14,9 +14,11 @@ from starlette.types import ASGIApp
 from dissonance.errors import ConfigurationError
 from dissonance.telemetry.logs import log
 from dissonance.telemetry.names import LogAction
+from dissonance.web.connections import PunctualProtocol, most_connections, sweep
 
 GRACE_S = 10  # seconds that open requests get to finish once stop was asked for
 KEEP_ALIVE_S = 75  # seconds an idle connection is kept; longer than the 60 s of common load balancers
+SWEEP_S = 1.0  # seconds between two looks for connections that are late
 BACKLOG = 2048  # connections that may wait to be accepted
 
 _logger = logging.getLogger(__name__)
@@ -46,9 +48,13 @@ async def serve(
     *,
     stop: asyncio.Event,
     on_started: Callable[[int], None] | None = None,
+    drain_s: float = 0.0,
     grace_s: int = GRACE_S,
+    protocol: type[PunctualProtocol] = PunctualProtocol,
+    sweep_s: float = SWEEP_S,
 ) -> None:
-    """Serve until `stop` is set; then take no new connection, let open requests finish for `grace_s` seconds, return.
+    """Serve until `stop` is set, and for `drain_s` seconds more, in which whoever sends requests may notice; then take
+    no new connection, let open requests finish for `grace_s` seconds, return.
 
     `port` 0 takes any free one. `on_started` gets the bound port once connections are taken.
     Raises `ConfigurationError` when the address cannot be bound.
@@ -61,21 +67,24 @@ async def serve(
             if on_started is not None:
                 on_started(bound_port)
 
-        server = _Server(_configuration(app, grace_s), announce)
-        stopping = asyncio.create_task(_ask_to_exit(server, stop))
+        server = _Server(_configuration(app, grace_s, protocol), announce)
+        stopping = asyncio.create_task(_ask_to_exit(server, stop, drain_s))
+        sweeping = asyncio.create_task(sweep(server.server_state.connections, sweep_s))
         try:
             await server.serve(sockets=[listener])
         finally:
-            stopping.cancel()
-            with suppress(asyncio.CancelledError):
-                await stopping
+            for task in (stopping, sweeping):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
     log(_logger, LogAction.HTTP_STOPPED, host=host, port=bound_port)
 
 
-def _configuration(app: ASGIApp, grace_s: int) -> uvicorn.Config:
+def _configuration(app: ASGIApp, grace_s: int, protocol: type[PunctualProtocol]) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=protocol,
+        limit_concurrency=most_connections(),
         ws="none",
         lifespan="off",
         interface="asgi3",
@@ -89,8 +98,9 @@ def _configuration(app: ASGIApp, grace_s: int) -> uvicorn.Config:
     )
 
 
-async def _ask_to_exit(server: uvicorn.Server, stop: asyncio.Event) -> None:
+async def _ask_to_exit(server: uvicorn.Server, stop: asyncio.Event, drain_s: float) -> None:
     await stop.wait()
+    await asyncio.sleep(drain_s)
     server.should_exit = True
 
 

@@ -4,7 +4,8 @@ import asyncio
 import signal
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import aiohttp
 import pytest
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp
 
 from dissonance.errors import ConfigurationError
 from dissonance.security.permissions import Permission
+from dissonance.web.connections import PunctualProtocol
 from dissonance.web.routes import ProtectedRouter
 from dissonance.web.server import serve
 from support.access import LocalAccess
@@ -21,10 +23,10 @@ from support.api import echo_app
 
 
 @asynccontextmanager
-async def served(app: ASGIApp, stop: asyncio.Event) -> AsyncIterator[int]:
+async def served(app: ASGIApp, stop: asyncio.Event, **more: Any) -> AsyncIterator[int]:
     """The app on a free port; stopped at the end at the latest."""
     port = asyncio.get_running_loop().create_future()
-    serving = asyncio.create_task(serve(app, "127.0.0.1", 0, stop=stop, on_started=port.set_result))
+    serving = asyncio.create_task(serve(app, "127.0.0.1", 0, stop=stop, on_started=port.set_result, **more))
     try:
         yield await port
     finally:
@@ -101,3 +103,56 @@ def test_a_port_that_is_taken_is_a_clear_error() -> None:
 def test_an_address_that_does_not_exist_is_a_clear_error() -> None:
     with pytest.raises(ConfigurationError, match="cannot listen"):
         asyncio.run(serve(echo_app(LocalAccess()), "no such host", 0, stop=asyncio.Event()))
+
+
+class Impatient(PunctualProtocol):
+    first_s = 0.05
+    receive_s = 0.05
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"POST /v1/tas", b"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf"]
+)
+def test_a_connection_that_does_not_say_what_it_wants_is_closed(sent: bytes) -> None:
+    async def live() -> None:
+        app = echo_app(LocalAccess())
+        async with served(app, asyncio.Event(), protocol=Impatient, sweep_s=0.02) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(sent)
+            with suppress(ConnectionResetError):
+                while await reader.read(1000):
+                    pass
+            writer.close()
+
+    asyncio.run(live())
+
+
+def test_a_connection_that_was_answered_stays_open_for_the_next_request() -> None:
+    request = b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"
+
+    async def live() -> None:
+        app = echo_app(LocalAccess())
+        async with served(app, asyncio.Event(), protocol=Impatient, sweep_s=0.02) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            for _ in range(2):
+                writer.write(request)
+                assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200")
+                await asyncio.sleep(0.2)
+            writer.close()
+
+    asyncio.run(live())
+
+
+def test_requests_are_still_answered_while_it_drains() -> None:
+    async def live() -> None:
+        stop = asyncio.Event()
+        async with (
+            served(echo_app(LocalAccess()), stop, drain_s=0.3) as port,
+            aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
+        ):
+            stop.set()
+            await asyncio.sleep(0.05)
+            async with client.get("/livez") as reply:
+                assert reply.status == 200
+
+    asyncio.run(live())

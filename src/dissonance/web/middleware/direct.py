@@ -14,11 +14,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dissonance.errors import DissonanceError
-from dissonance.security.tokens import TokenVerifier
 from dissonance.telemetry.metrics import Metrics
 from dissonance.web.admission import TASK_PARAMETER, admit
 from dissonance.web.middleware.unexpected import Unexpected
 from dissonance.web.problems import on_dissonance_error
+from dissonance.web.rate_limits import Verifier
 from dissonance.web.routes import ProtectedRoute
 
 TASKS = "/v1/tasks/"
@@ -29,9 +29,7 @@ _JSON_HEADER = (b"content-type", JSON)
 class Direct:
     """`routes` are those of `/v1/tasks/{task}/<word>` that have a direct handler; others are passed over."""
 
-    def __init__(
-        self, app: ASGIApp, routes: Sequence[ProtectedRoute], verifier: TokenVerifier, metrics: Metrics
-    ) -> None:
+    def __init__(self, app: ASGIApp, routes: Sequence[ProtectedRoute], verifier: Verifier, metrics: Metrics) -> None:
         self._app = app
         self._verifier = verifier
         self._answer_safely = Unexpected(self._answer, metrics)
