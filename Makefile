@@ -80,6 +80,11 @@ bench-store: setup ## Rows per second into the experience store, by INSERT from 
 bench-soak: setup ## A million rows through all roles: memory, lag, loss (20 minutes; ROWS=20000 for one)
 	@$(BIN)/dissonance drill bench-soak $(if $(ROWS),--rows $(ROWS)) $(if $(ROWS_PER_S),--rows-per-s $(ROWS_PER_S))
 
+.PHONY: bench-serving
+bench-serving: setup ## Predictions a second beside MLflow's scoring server and a bare echo (8 minutes; needs wrk)
+	@PYTHONPATH="benchmarks$${PYTHONPATH:+:$$PYTHONPATH}" $(BIN)/python -m serving.run $(if $(ROUNDS),--rounds $(ROUNDS)) \
+	  $(if $(SECONDS_EACH),--seconds $(SECONDS_EACH))
+
 .PHONY: bench-science
 bench-science: setup .venv/.active-learning $(if $(WITHOUT_NANNYML),,.venv-nannyml/.stamp) ## Estimates, labels, updates on real shifts, beside NannyML and others (CASES=path/to/cases.py for yours)
 	@PYTHONPATH="benchmarks$${PYTHONPATH:+:$$PYTHONPATH}" $(BIN)/python -m science.run $(if $(CASES),--cases "$(CASES)") $(if $(SEEDS),--seeds "$(SEEDS)") \

@@ -156,38 +156,45 @@ async def run_roles(
     `SealBroken` when the keys are not those of the database: work done with them would end as dead letters.
     """
     roles = [_role(name) for name in names]
-    metrics = Metrics()
     async with open_system(settings) as system:
-        await system.keys.ready()
-        models = RegistryLoader(system.registry, system.artefact_keys)
-        catalogue = Catalogue(system.store, models, system.bus)
-        place = Workplace(
-            store=system.store,
-            keys=system.keys,
-            bus=system.bus,
-            registry=system.registry,
-            models=models,
-            catalogue=catalogue,
-            updates=PipelineUpdates(system),
-            estimates=PipelineEstimates(system),
-            host=system.host,
-            clock=system.clock,
-            randomness=system.randomness,
-            metrics=metrics,
-        )
-        at_work = {role.name: role.build(place) for role in roles}
-        workers = {name: [_worker(system, metrics, work) for work in built.work] for name, built in at_work.items()}
-        app = create_app(
-            [built.router for built in at_work.values()],
-            verifier=_verifier(system),
-            clock=system.clock,
-            randomness=system.randomness,
-            metrics=metrics,
-            health={name: _health(system, workers[name], stop) for name in at_work},
-            configuration=msgspec.structs.asdict(settings),
-            max_body_bytes=settings.max_body_bytes,
-        )
-        await _live(settings, app, catalogue, at_work, workers, stop, on_started)
+        await run_on(system, roles, stop=stop, on_started=on_started)
+
+
+async def run_on(
+    system: System, roles: Sequence[Role], *, stop: asyncio.Event, on_started: Callable[[str], None]
+) -> None:
+    """As `run_roles`, on engines that are connected already."""
+    settings, metrics = system.settings, Metrics()
+    await system.keys.ready()
+    models = RegistryLoader(system.registry, system.artefact_keys)
+    catalogue = Catalogue(system.store, models, system.bus)
+    place = Workplace(
+        store=system.store,
+        keys=system.keys,
+        bus=system.bus,
+        registry=system.registry,
+        models=models,
+        catalogue=catalogue,
+        updates=PipelineUpdates(system),
+        estimates=PipelineEstimates(system),
+        host=system.host,
+        clock=system.clock,
+        randomness=system.randomness,
+        metrics=metrics,
+    )
+    at_work = {role.name: role.build(place) for role in roles}
+    workers = {name: [_worker(system, metrics, work) for work in built.work] for name, built in at_work.items()}
+    app = create_app(
+        [built.router for built in at_work.values()],
+        verifier=_verifier(system),
+        clock=system.clock,
+        randomness=system.randomness,
+        metrics=metrics,
+        health={name: _health(system, workers[name], stop) for name in at_work},
+        configuration=msgspec.structs.asdict(settings),
+        max_body_bytes=settings.max_body_bytes,
+    )
+    await _live(settings, app, catalogue, at_work, workers, stop, on_started)
 
 
 async def _live(

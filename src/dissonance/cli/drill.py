@@ -26,6 +26,7 @@ Data = Annotated[Path | None, typer.Option(help="A folder to work in; a temporar
 AsJson = Annotated[bool, typer.Option("--json", help="Print the record as JSON.")]
 DEFAULT_RECORDS = Path("records")
 MOST_VALUES_SHOWN = 12
+CYCLES = [10_000, 100_000, 1_000_000]
 
 
 @app.callback()
@@ -52,17 +53,21 @@ def nothing_lost(
 
 @app.command("bench-cycle")
 def bench_cycle(
-    cycles: Annotated[int, typer.Option(min=1_000, help="Single-row requests to send.")] = 30_000,
+    cycles: Annotated[
+        list[int] | None,
+        typer.Option(min=1_000, help="Single-row requests; may come several times. Default: 1e4, 1e5, 1e6."),
+    ] = None,
     connections: Annotated[int, typer.Option(min=1, max=512, help="Requests in flight.")] = 64,
     records: Records = DEFAULT_RECORDS,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Durable cycles per second: single-row requests until all of them are stored experience."""
+    """Durable cycles per second: single-row requests until all of them are stored experience. Needs wrk."""
     from dissonance.drills.cycle import bench_cycle, record_of
 
-    outcome = _in_folder(data, lambda folder: bench_cycle(folder, cycles, connections, _say))
-    _finish(record_of(outcome), records, as_json)
+    sizes = cycles or CYCLES
+    outcomes = _in_folder(data, lambda folder: bench_cycle(folder, sizes, connections, _say))
+    _finish(record_of(outcomes, connections), records, as_json)
 
 
 @app.command("bench-soak")

@@ -44,7 +44,7 @@ class RunningSystem:
     Entering starts the engines; roles are started with `start` or `start_all`, since proposer and critic need nothing
     but find something to do only once a task is there. Leaving stops roles first, engines last, whatever happened.
     `settings` are fields of `Settings` that the children get beside the data folder; they get no other setting, also
-    when the environment has some.
+    when the environment has some. `up`: options of `dissonance up`.
     """
 
     def __init__(
@@ -53,11 +53,13 @@ class RunningSystem:
         logs: Path,
         groups: Mapping[str, Sequence[str]] = TWO_PROCESSES,
         settings: Mapping[str, str] | None = None,
+        up: Sequence[str] = (),
     ) -> None:
         self.data = data
         self.logs = logs
         self.groups = dict(groups)
         self._settings = {**(settings or {}), "data": str(data)}
+        self._up = tuple(up)
         self._children: dict[str, Child] = {}
         self._ports: dict[str, int] = {}
 
@@ -72,7 +74,7 @@ class RunningSystem:
 
     async def start_engines(self) -> dict[str, Any]:
         """`dissonance up`; returns what it said about its addresses when it was ready."""
-        child = await start_child(ENGINES, ("up", "--json"), self._settings, self.logs)
+        child = await start_child(ENGINES, ("up", *self._up, "--json"), self._settings, self.logs)
         self._children[ENGINES] = child
         return child.ready
 
