@@ -102,8 +102,9 @@ async def _running(command: tuple[str, ...], log: Path) -> AsyncIterator[asyncio
 
 
 def _environment(own: Mapping[str, str]) -> dict[str, str]:
-    """Ours without settings of a system that somebody runs here."""
-    return {name: value for name, value in own.items() if not name.startswith("DISSONANCE_")}
+    """Ours without settings of a system that somebody runs here; MLflow looks for uvicorn on the path."""
+    kept = {name: value for name, value in own.items() if not name.startswith("DISSONANCE_")}
+    return {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{own.get('PATH', '')}"}
 
 
 async def _until_answered(url: str) -> None:
