@@ -1,8 +1,9 @@
 """Are the rows of a table answerable? Arrow columns become the matrix that models see, or a typed refusal.
 
 The law: a table and the same rows as JSON objects (`Table.to_pylist`) give the same matrix or the same error as
-`decisions.rows.RowEncoder`. What is plain is taken a column at a time; every cell that is out of the ordinary is put
-before `encode_value`, which is the definition, in the order in which rows are read.
+`decisions.rows.RowEncoder`; a column of a type that JSON has not is a `WrongType`. What is plain is taken a column at a
+time; every cell that is out of the ordinary is put before `encode_value`, which is the definition, in the order in
+which rows are read.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from dissonance.contracts.schema import Feature, FeatureKind, FeatureSchema
 from dissonance.decisions.rows import Codes, Matrix, category_codes, encode_value, missing_field, unknown_field
-from dissonance.errors import InputError, MalformedBody
+from dissonance.errors import InputError, MalformedBody, WrongType
 
 Mask = NDArray[np.bool_]
 
@@ -83,8 +84,12 @@ class ColumnEncoder:
         feature = self.schema.features[number]
         if feature.name not in table.column_names:
             raise missing_field(feature, where)
-        value = table.column(feature.name)[row].as_py()
-        return encode_value(feature, self._codes[number], value, f"{where}.{feature.name}")
+        place, column = f"{where}.{feature.name}", one_array(table.column(feature.name))
+        if not is_json(column.type) and column[row].is_valid:
+            raise WrongType(
+                f"'{feature.name}' is a column of {column.type}", where=place, fix="send numbers, text or booleans"
+            )
+        return encode_value(feature, self._codes[number], column[row].as_py(), place)
 
 
 def one_array(column: pa.ChunkedArray | pa.Array) -> pa.Array:
@@ -95,6 +100,13 @@ def one_array(column: pa.ChunkedArray | pa.Array) -> pa.Array:
         return column.chunk(0)
     joined = column.unify_dictionaries().combine_chunks()
     return joined.chunk(0) if isinstance(joined, pa.ChunkedArray) else joined
+
+
+def is_json(kind: pa.DataType) -> bool:
+    """Whether what the column holds is a scalar of JSON."""
+    if kinds.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(_is_plain(kind) or kinds.is_null(kind) or kinds.is_string_view(kind)) and not kinds.is_dictionary(kind)
 
 
 def values_of(column: pa.ChunkedArray | pa.Array) -> list[Any]:
