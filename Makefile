@@ -44,8 +44,14 @@ demo: setup ## Watch a real classifier being served, doubted, judged, recorded a
 	@$(BIN)/dissonance demo
 
 .PHONY: test
-test: check ## All checks, then all tests on the real engines, with branch coverage
+test: check .venv-clients/.stamp ## All checks, then all tests on the real engines, with branch coverage
 	@$(BIN)/python -m pytest --cov --cov-branch --cov-report=term tests
+
+# tritonclient's gRPC needs an older protobuf than the package: an environment of its own, which only tests use.
+.venv-clients/.stamp: tests/requirements-clients.txt .venv/.stamp
+	@$(BIN)/python -m venv --clear .venv-clients
+	@.venv-clients/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
 
 .PHONY: check
 check: setup ## Style, types, import rules, and that no file names a package registry
@@ -138,11 +144,13 @@ lock: .venv-tools/bin/uv ## Resolve requirements.lock anew from pyproject.toml, 
 	.venv-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-package nvidia-nccl-cu12 \
 	  benchmarks/requirements-nannyml.in -o benchmarks/requirements-nannyml.txt --custom-compile-command "make lock"
+	.venv-tools/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url tests/requirements-clients.in \
+	  -o tests/requirements-clients.txt --custom-compile-command "make lock"
 	.venv-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-deps \
 	  benchmarks/requirements-active-learning.in -o benchmarks/requirements-active-learning.txt --custom-compile-command "make lock"
 
 .PHONY: clean
 clean: ## Remove .venv and everything that was built or cached (never your data folder)
-	rm -rf .venv .venv-tools .venv-nannyml .coverage .coverage.* htmlcov build dist .mypy_cache .ruff_cache .pytest_cache \
+	rm -rf .venv .venv-tools .venv-nannyml .venv-clients .coverage .coverage.* htmlcov build dist .mypy_cache .ruff_cache .pytest_cache \
 	  .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

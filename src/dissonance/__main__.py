@@ -17,6 +17,8 @@ SYSTEM = (
     "alembic",
     "cryptography",
     "fastapi",
+    "google",
+    "grpc",
     "httptools",
     "jwt",
     "matplotlib",

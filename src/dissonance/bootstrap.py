@@ -148,20 +148,31 @@ async def open_system(settings: Settings) -> AsyncIterator[System]:
 
 
 async def run_roles(
-    settings: Settings, names: Sequence[str], *, stop: asyncio.Event, on_started: Callable[[str], None]
+    settings: Settings,
+    names: Sequence[str],
+    *,
+    stop: asyncio.Event,
+    on_started: Callable[[str], None],
+    on_grpc: Callable[[str], None] | None = None,
 ) -> None:
     """Run roles in this process until `stop` is set; then finish what is in hand and return.
 
-    `on_started` gets the address of the HTTP API. Raises `ConfigurationError` for a role that does not exist, and
-    `SealBroken` when the keys are not those of the database: work done with them would end as dead letters.
+    `on_started` gets the address of the HTTP API; before it `on_grpc` that of gRPC, where it is on. Raises
+    `ConfigurationError` for a role that does not exist, and `SealBroken` when the keys are not those of the database:
+    work done with them would end as dead letters.
     """
     roles = [_role(name) for name in names]
     async with open_system(settings) as system:
-        await run_on(system, roles, stop=stop, on_started=on_started)
+        await run_on(system, roles, stop=stop, on_started=on_started, on_grpc=on_grpc)
 
 
 async def run_on(
-    system: System, roles: Sequence[Role], *, stop: asyncio.Event, on_started: Callable[[str], None]
+    system: System,
+    roles: Sequence[Role],
+    *,
+    stop: asyncio.Event,
+    on_started: Callable[[str], None],
+    on_grpc: Callable[[str], None] | None = None,
 ) -> None:
     """As `run_roles`, on engines that are connected already."""
     settings, metrics = system.settings, Metrics()
@@ -194,7 +205,38 @@ async def run_on(
         configuration=msgspec.structs.asdict(settings),
         max_body_bytes=settings.max_body_bytes,
     )
-    await _live(settings, app, catalogue, at_work, workers, stop, on_started)
+    async with _grpc(place, settings, app, at_work, stop, on_grpc):
+        await _live(settings, app, catalogue, at_work, workers, stop, on_started)
+
+
+@asynccontextmanager
+async def _grpc(
+    place: Workplace,
+    settings: Settings,
+    app: DissonanceApp,
+    at_work: Mapping[str, AtWork],
+    stop: asyncio.Event,
+    on_started: Callable[[str], None] | None,
+) -> AsyncIterator[None]:
+    """Serve gRPC while the block lasts, where a role has a service and the setting a port."""
+    services = [built.grpc for built in at_work.values() if built.grpc is not None]
+    if settings.grpc_port < 0 or not services:
+        yield
+        return
+    from dissonance.web.grpc_server import GrpcServer  # a process without gRPC does not load its library
+
+    server = GrpcServer(
+        services,
+        verifier=app.state.verifier,
+        health=app.state.health,
+        clock=place.clock,
+        metrics=place.metrics,
+        max_message_bytes=settings.max_body_bytes,
+    )
+    async with server.serving(settings.http_host, settings.grpc_port, stop, settings.drain_s) as port:
+        if on_started is not None:
+            on_started(f"{settings.http_host}:{port}")
+        yield
 
 
 async def _live(

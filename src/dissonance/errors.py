@@ -68,7 +68,7 @@ class BodyTooLarge(InputError):
 
 
 class UnsupportedMediaType(InputError):
-    slug, title, status = "unsupported-media-type", "The body is not JSON in UTF-8", 415
+    slug, title, status = "unsupported-media-type", "The body is not of a media type that this route reads", 415
 
 
 class UnknownRoute(InputError):
@@ -89,6 +89,12 @@ class UnknownTask(InputError):
 
 class TaskExists(InputError):
     slug, title, status = "task-exists", "A task of this name exists", 409
+
+
+class TaskNotNamed(InputError):
+    """The address names no task, and several could be meant."""
+
+    slug, title = "task-not-named", "The request does not say which task it is for"
 
 
 class UnknownField(InputError):
@@ -237,6 +243,12 @@ class ModelError(DissonanceError):
 
 class ModelNotFound(ModelError):
     slug, title, status = "model-not-found", "There is no such model", 404
+
+
+class VersionNotServed(ModelError):
+    """Another version answers; it is never put in place of the one that was asked for."""
+
+    slug, title, status = "version-not-served", "This version of the model does not answer here now", 404
 
 
 class ModelRefused(ModelError):

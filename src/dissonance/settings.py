@@ -19,6 +19,7 @@ from dissonance.errors import ConfigurationError
 PREFIX = "DISSONANCE_"
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
+PortOrOff = Annotated[int, Meta(ge=-1, le=65535)]
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0.0, le=1e9)]
 
@@ -34,6 +35,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key_folder: str = ""  # key-encryption, signing and issuer keys; empty = <data>/keys
     http_host: str = "127.0.0.1"
     http_port: Port = 0  # 0 = any free port
+    grpc_port: PortOrOff = -1  # -1 = no gRPC, 0 = any free port; on http_host
     max_body_bytes: Count = 16_777_216  # bytes of one HTTP body
     client_requests_per_s: Annotated[float, Meta(ge=0.0)] = 0.0  # of one identity; 0 = as fast as it can
     drain_s: Annotated[float, Meta(ge=0.0, le=600.0)] = 0.0  # seconds it still answers after SIGTERM, no longer ready

@@ -17,6 +17,7 @@ BROAD = {"Exception", "BaseException"}
 BROAD_CATCHES: dict[str, str] = {
     "cli/__init__.py": "the edge of the command: a defect is logged whole and has an exit code of its own",
     "web/middleware/unexpected.py": "the edge of HTTP: every answer is problem+json, also to what nobody foresaw",
+    "web/grpc_server.py": "the edge of gRPC: every answer has a code and a slug, also to what nobody foresaw",
     "roles/worker.py": "the edge of a role: one bad message must not end the work on all others",
 }
 """Where everything may be caught, and why. A handler that ends in a bare `raise` catches nothing and needs no entry."""

@@ -25,6 +25,7 @@ class RunAnswer(msgspec.Struct, frozen=True):
     url: str
     pid: int
     roles: list[str]
+    grpc: str = ""  # host:port, where it is on
 
 
 def run(
@@ -32,13 +33,19 @@ def run(
     data: Annotated[Path | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")] = None,
     host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="The port; 0 takes any free one.")] = None,
+    grpc_port: Annotated[int | None, typer.Option(min=-1, max=65535, help="Of the proposer's gRPC; -1: none.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON when ready, for programs.")] = False,
 ) -> None:
     """Run roles in this process, on the engines of the settings or of the data folder, until a signal."""
     from dissonance.roles import ROLES
     from dissonance.telemetry.logs import configure_logging
 
-    given = {"DISSONANCE_DATA": data, "DISSONANCE_HTTP_HOST": host, "DISSONANCE_HTTP_PORT": port}
+    given = {
+        "DISSONANCE_DATA": data,
+        "DISSONANCE_HTTP_HOST": host,
+        "DISSONANCE_HTTP_PORT": port,
+        "DISSONANCE_GRPC_PORT": grpc_port,
+    }
     settings = read_settings({**os.environ, **{name: str(value) for name, value in given.items() if value is not None}})
     names = list(ROLES) if ALL in roles else list(dict.fromkeys(roles))
     configure_logging(settings.log_level, sys.stderr, role="+".join(names))
@@ -58,13 +65,20 @@ async def _run(settings: Settings, names: list[str], as_json: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
+    grpc = ""
+
+    def note(address: str) -> None:
+        nonlocal grpc
+        grpc = address
+
     def announce(url: str) -> None:
         # What start-up made lives as long as the process: left out, a full collection takes no tenth of a second more.
         gc.collect()
         gc.freeze()
         if as_json:
-            emit_json(RunAnswer(url, os.getpid(), names))
+            emit_json(RunAnswer(url, os.getpid(), names, grpc))
         else:
-            console.print(f"{', '.join(names)} at {url}  (API: {url}/openapi.json; stop: Ctrl-C)", markup=False)
+            also = f", gRPC at {grpc}" if grpc else ""
+            console.print(f"{', '.join(names)} at {url}{also}  (API: {url}/openapi.json; stop: Ctrl-C)", markup=False)
 
-    await run_roles(settings, names, stop=stop, on_started=announce)
+    await run_roles(settings, names, stop=stop, on_started=announce, on_grpc=note)

@@ -76,12 +76,12 @@ class RowEncoder:
     def _encode_row(self, row: Row, where: str) -> list[float]:
         for name in row:
             if name not in self._allowed:
-                raise _unknown_field(name, where, self._allowed)
+                raise unknown_field(name, where, self._allowed)
         encoded = []
         for feature, codes in zip(self.schema.features, self._codes, strict=True):
             place = f"{where}.{feature.name}"
             if feature.name not in row:
-                raise MissingField(f"the field '{feature.name}' is missing", where=place, fix=_send(feature))
+                raise missing_field(feature, where)
             encoded.append(encode_value(feature, codes, row[feature.name], place))
         return encoded
 
@@ -201,7 +201,13 @@ def _picker(names: Sequence[str]) -> Callable[[Row], tuple[Any, ...]]:
     return itemgetter(*names)
 
 
-def _unknown_field(name: str, where: str, allowed: Iterable[str]) -> UnknownField:
+def missing_field(feature: Feature, where: str) -> MissingField:
+    """`where` is the row's place."""
+    return MissingField(f"the field '{feature.name}' is missing", where=f"{where}.{feature.name}", fix=_send(feature))
+
+
+def unknown_field(name: str, where: str, allowed: Iterable[str]) -> UnknownField:
+    """`where` is the row's place."""
     close = difflib.get_close_matches(name, allowed, n=1)
     fix = f"did you mean '{close[0]}'?" if close else f"the fields are {', '.join(sorted(allowed))}"
     return UnknownField(f"there is no field '{name}'", where=f"{where}.{name}", fix=fix)

@@ -18,6 +18,7 @@ from dissonance.roles.estimates import Estimates
 from dissonance.roles.serving import ModelLoader
 from dissonance.roles.updates import Updates
 from dissonance.telemetry.metrics import Metrics
+from dissonance.web.grpc_service import GrpcService
 from dissonance.web.routes import ProtectedRouter
 
 
@@ -55,12 +56,14 @@ class Work(NamedTuple):
 
 
 class AtWork(NamedTuple):
-    """A role that was built: its routes, its consumers, what to finish before it leaves, what it does besides."""
+    """A role that was built: its routes, its consumers, what to finish before it leaves, what it does besides, and its
+    service over gRPC."""
 
     router: ProtectedRouter
     work: tuple[Work, ...] = ()
     drain: Callable[[], Awaitable[None]] | None = None
     background: Callable[[], Awaitable[None]] | None = None
+    grpc: GrpcService | None = None
 
 
 class Role(NamedTuple):

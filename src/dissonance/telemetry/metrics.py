@@ -40,6 +40,16 @@ class Metrics:
             buckets=SECONDS,
             registry=self.registry,
         )
+        self.grpc_requests = Counter(
+            MetricName.GRPC_REQUESTS, "gRPC calls answered", ["method", "code"], registry=self.registry
+        )
+        self.grpc_duration = Histogram(
+            MetricName.GRPC_DURATION,
+            "Seconds from the message to the answer",
+            ["method"],
+            buckets=SECONDS,
+            registry=self.registry,
+        )
         self.rows_predicted = Counter(
             MetricName.ROWS_PREDICTED, "Rows answered by the proposer", ["task"], registry=self.registry
         )

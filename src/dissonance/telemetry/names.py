@@ -13,6 +13,8 @@ from enum import StrEnum
 class MetricName(StrEnum):
     HTTP_REQUESTS = "dissonance_http_requests_total"
     HTTP_DURATION = "dissonance_http_request_duration_seconds"
+    GRPC_REQUESTS = "dissonance_grpc_requests_total"
+    GRPC_DURATION = "dissonance_grpc_request_duration_seconds"
     ROWS_PREDICTED = "dissonance_rows_predicted_total"
     EVENTS_HANDLED = "dissonance_events_handled_total"
     HANDLE_SECONDS = "dissonance_handle_seconds_total"
@@ -31,6 +33,9 @@ class LogAction(StrEnum):
     HTTP_FAILED = "http.failed"
     HTTP_STARTED = "http.started"
     HTTP_STOPPED = "http.stopped"
+    GRPC_FAILED = "grpc.failed"
+    GRPC_STARTED = "grpc.started"
+    GRPC_STOPPED = "grpc.stopped"
     READINESS_FAILED = "readiness.failed"
     ROLE_STARTED = "role.started"
     ROLE_STOPPED = "role.stopped"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
+from collections.abc import Callable, Sequence
+
 from starlette.types import Scope
 
 from dissonance.errors import Forbidden, Unauthenticated
@@ -24,13 +27,17 @@ def admit(scope: Scope, permission: Permission, verifier: Verifier) -> None:
         return
     identity = verifier.verify(bearer_token(scope))
     scope[_KEY] = identity
+    require(identity, permission, scope["path_params"].get(TASK_PARAMETER))
+
+
+def require(identity: Identity, permission: Permission, task: str | None = None) -> None:
+    """Raises `Forbidden` without the permission, or for a task that the token does not name."""
     if not identity.may(permission):
         raise Forbidden(
             f"the token does not carry '{permission}'",
             where="token scope",
             fix=f"ask for a token with the grant {_grants_with(permission)}",
         )
-    task = scope["path_params"].get(TASK_PARAMETER)
     if task is not None and not identity.may_touch(task):
         raise Forbidden("the token is not for this task", where="token tasks", fix="ask for a token for this task")
 
@@ -40,8 +47,17 @@ def _grants_with(permission: Permission) -> str:
 
 
 def bearer_token(scope: Scope) -> str:
-    """The token of the one `Authorization: Bearer` header (RFC 6750 section 2.1)."""
-    given = [value for name, value in scope["headers"] if name == b"authorization"]
+    """The token of the one `Authorization` header of a request."""
+    return token_of([value for name, value in scope["headers"] if name == b"authorization"])
+
+
+def token_of(given: Sequence[bytes]) -> str:
+    """The token of `Authorization: Bearer` (RFC 6750 section 2.1), or the password of `Basic` (RFC 7617): clients of
+    other protocols can often say who they are in an address only (ADR 37).
+
+    >>> token_of([b"Bearer abc"]), token_of([b"Basic dG9rZW46YWJj"])
+    ('abc', 'abc')
+    """
     if not given:
         raise Unauthenticated(
             "no token came with the request",
@@ -49,13 +65,25 @@ def bearer_token(scope: Scope) -> str:
             fix="send 'Authorization: Bearer <token>'; dissonance token create makes one",
         )
     scheme, _, token = given[0].partition(b" ")
-    if len(given) > 1 or scheme.lower() != b"bearer" or not token.isascii():
+    read = SCHEMES.get(scheme.lower())
+    if len(given) > 1 or read is None or not token.isascii():
         raise Unauthenticated(
             "the header is not one bearer token",
             where="header Authorization",
             fix="send 'Authorization: Bearer <token>'",
         )
-    return bytes(token).decode().strip()
+    return read(bytes(token).decode().strip())
+
+
+def _password(credentials: str) -> str:
+    """Where the coding is none there is no password, and none is right."""
+    try:
+        return b64decode(credentials, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
+
+
+SCHEMES: dict[bytes, Callable[[str], str]] = {b"bearer": str, b"basic": _password}
 
 
 def identity_or_none(scope: Scope) -> Identity | None:

@@ -65,7 +65,8 @@ def create_app(
     `web.configuration.without_secrets` before it is shown. Raises `ConfigurationError` for a route without a
     permission, a public one that may not be, or one declared twice.
     """
-    system = system_routes(Health(health, clock), metrics, configuration)
+    checks = Health(health, clock)
+    system = system_routes(checks, metrics, configuration)
     routes = checked_routes([system, *routers])
     app = DissonanceApp(
         title=title,
@@ -82,6 +83,7 @@ def create_app(
         },
     )
     app.state.verifier = verifier
+    app.state.health = checks
     app.protected_routes = routes
     # The roles' routes first: they are the hot ones, and routes are tried in order.
     app.router.routes.extend(sorted(routes, key=lambda route: route in system.routes))

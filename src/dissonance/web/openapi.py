@@ -79,14 +79,19 @@ def _complete(operation: Json, route: ProtectedRoute, schemas: _Schemas) -> None
     operation["description"] = f"{rest.strip()}\n\n{access}".strip()
     operation["security"] = [] if public else [{SECURITY_SCHEME: []}]
     if declaration.body is not None:
-        content = schemas.content(declaration.body, "application/json")
+        content = {**schemas.content(declaration.body, "application/json"), **_opaque(declaration.other_bodies)}
         operation["requestBody"] = {"required": True, "content": content}
     reply = {declaration.reply_type: {"schema": {"type": "string"} if declaration.reply_type == "text/plain" else {}}}
     if declaration.reply is not None:
-        reply = schemas.content(declaration.reply, declaration.reply_type)
+        reply = {**schemas.content(declaration.reply, declaration.reply_type), **_opaque(declaration.other_replies)}
     operation["responses"] = {"200": {"description": "Done", "content": reply}, **_problems(route, schemas)}
     if declaration.reply is Readiness:
         operation["responses"]["503"] = {"description": "A role is not ready", "content": reply}
+
+
+def _opaque(media_types: Sequence[str]) -> Json:
+    """Bytes of another format than JSON (OpenAPI 3.1, "Considerations for File Uploads")."""
+    return {media_type: {} for media_type in media_types}
 
 
 def problems_of(route: ProtectedRoute) -> list[type[DissonanceError]]:

@@ -19,6 +19,7 @@ from dissonance.errors import DissonanceError, Forbidden, InputError, MethodNotA
 from dissonance.telemetry.logs import log
 from dissonance.telemetry.names import LogAction
 from dissonance.web.middleware.request_id import request_id
+from dissonance.web.routes import ProtectedRoute
 
 PROBLEM_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:dissonance:problem:"
@@ -56,7 +57,16 @@ def problem_reply(error: DissonanceError, scope: Scope) -> Response:
         where=error.where,
         fix=error.fix,
     )
-    return Response(msgspec.json.encode(body), error.status, _headers(error, scope), media_type=PROBLEM_TYPE)
+    content = msgspec.json.encode(body)
+    route = scope.get("route")
+    if isinstance(route, ProtectedRoute) and route.declaration.problem_members is not None:
+        content = msgspec.json.encode({**msgspec.to_builtins(body), **route.declaration.problem_members(error)})
+    return Response(content, error.status, _headers(error, scope), media_type=PROBLEM_TYPE)
+
+
+def shown(error: DissonanceError) -> str:
+    """What a caller may read of an error: of a fault on our side its kind only."""
+    return str(error) if error.status < 500 else error.title
 
 
 def _headers(error: DissonanceError, scope: Scope) -> dict[str, str]:

@@ -32,7 +32,7 @@ from dissonance.errors import ConfigurationError, DissonanceError, InputError
 from dissonance.security.permissions import Permission
 from dissonance.web.admission import admit
 
-PUBLIC_PATHS = frozenset({"/livez", "/readyz"})
+PUBLIC_PATHS = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready", "/ping", "/health"})
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response]])
 
@@ -41,13 +41,20 @@ DirectHandler = Callable[[Scope, bytes], Awaitable[bytes]]
 
 
 class Declaration(msgspec.Struct, frozen=True, kw_only=True):
-    """What a route is to others. `body` and `reply` are contracts (`reply_type` names another kind of answer)."""
+    """What a route is to others. `body` and `reply` are contracts (`reply_type` names another kind of answer).
+
+    `other_bodies` and `other_replies` are media types that it reads and writes beside those. `problem_members` are what
+    clients of a foreign protocol look for in a problem (RFC 9457 section 3.2).
+    """
 
     permission: Permission
     body: type[msgspec.Struct] | None = None
     reply: type[msgspec.Struct] | None = None
     reply_type: str = "application/json"
     problems: tuple[type[DissonanceError], ...] = ()
+    other_bodies: tuple[str, ...] = ()
+    other_replies: tuple[str, ...] = ()
+    problem_members: Callable[[DissonanceError], dict[str, str]] | None = None
 
 
 class ProtectedRoute(APIRoute):
@@ -103,6 +110,9 @@ class ProtectedRouter(APIRouter):
         problems: Sequence[type[DissonanceError]] = (),
         name: str | None = None,
         direct: DirectHandler | None = None,
+        other_bodies: Sequence[str] = (),
+        other_replies: Sequence[str] = (),
+        problem_members: Callable[[DissonanceError], dict[str, str]] | None = None,
     ) -> Callable[[Handler], Handler]:
         """Decorator for `async def handler(request: Request, <path and query parameters>) -> Response`.
 
@@ -111,7 +121,14 @@ class ProtectedRouter(APIRouter):
         function's name; the first line of its docstring is the summary.
         """
         declaration = Declaration(
-            permission=permission, body=body, reply=reply, reply_type=reply_type, problems=tuple(problems)
+            permission=permission,
+            body=body,
+            reply=reply,
+            reply_type=reply_type,
+            problems=tuple(problems),
+            other_bodies=tuple(other_bodies),
+            other_replies=tuple(other_replies),
+            problem_members=problem_members,
         )
 
         def declare(handler: Handler) -> Handler:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from base64 import b64encode
+
 import pytest
 
 from support.access import LocalAccess, private_key_pem
@@ -21,6 +23,13 @@ def test_a_token_with_the_permission_and_the_task_is_let_in() -> None:
     assert (reply.status, reply.json()["task"]) == (200, "census")
 
 
+def test_the_token_may_come_as_a_password() -> None:
+    access = LocalAccess()
+    as_password = b64encode(f"token:{access.token('client', ('census',))}".encode()).decode()
+    assert post(access, f"Basic {as_password}").status == 200
+    assert post(access, f"basic {as_password[:-8]}").status == 401
+
+
 def test_the_scheme_is_read_in_any_case() -> None:
     access = LocalAccess()
     assert post(access, f"bearer  {access.token()}").status == 200
@@ -37,7 +46,20 @@ def test_without_a_token_the_parameters_are_not_validated_either() -> None:
     assert post(LocalAccess(), None, path=f"{CHECK}?repeat=nonsense").status == 401
 
 
-@pytest.mark.parametrize("authorization", ["Bearer", "Bearer ", "Basic dTpw", "Bearer é", "Bearer nonsense"])
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        "Bearer",
+        "Bearer ",
+        "Basic dTpw",
+        "Basic",
+        "Basic !",
+        "Basic /w==",
+        "Basic dG9rZW4=",
+        "Bearer é",
+        "Bearer nonsense",
+    ],
+)
 def test_an_authorization_that_is_no_token_of_ours_is_401(authorization: str) -> None:
     reply = post(LocalAccess(), authorization)
     assert reply.status == 401

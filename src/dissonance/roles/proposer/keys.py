@@ -20,16 +20,16 @@ def idempotency_key(scope: Scope, context: TaskContext, body: bytes) -> Idempote
     """Of an admitted request; None when it has none. Raises `MalformedBody`."""
     for name, value in scope["headers"]:
         if name == HEADER:
-            return _key(scope, context, body, value.decode("latin-1"))
+            return bound_key(value.decode("latin-1"), identity_of(scope).name, context, body)
     return None
 
 
-def _key(scope: Scope, context: TaskContext, body: bytes, key: str) -> IdempotencyKey:
+def bound_key(key: str, client: str, context: TaskContext, body: bytes) -> IdempotencyKey:
+    """Raises `MalformedBody`."""
     if not 0 < len(key) <= MAX_KEY_CHARACTERS:
         raise MalformedBody(
             f"the key has {len(key)} characters",
             where="header Idempotency-Key",
             fix=f"send 1 to {MAX_KEY_CHARACTERS} characters, a UUID for example",
         )
-    client = identity_of(scope).name
     return IdempotencyKey(idempotency_hash(context.task.task_id, client, key), hashlib.sha256(body).digest())

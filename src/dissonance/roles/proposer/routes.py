@@ -34,11 +34,13 @@ from dissonance.roles.proposer.decide import answers
 from dissonance.roles.proposer.handle import Proposer
 from dissonance.roles.proposer.keys import idempotency_key
 from dissonance.roles.proposer.plain import PlainPredict
+from dissonance.roles.proposer.protocols.arrow import columns_reply, read_columns
 from dissonance.roles.proposer.replies import predict_reply
 from dissonance.roles.proposer.waiting import Stored
 from dissonance.roles.role import Workplace
 from dissonance.roles.serving import doubt_of
 from dissonance.security.permissions import Permission
+from dissonance.web.arrow_bodies import ARROW, comes_as_arrow, wants_arrow
 from dissonance.web.bodies import decoded, json_reply, read_bytes
 from dissonance.web.routes import ProtectedRouter
 
@@ -58,14 +60,19 @@ def routes(place: Workplace, proposer: Proposer) -> ProtectedRouter:
         reply=PredictReply,
         problems=ANSWER_PROBLEMS,
         direct=PlainPredict(place, proposer),
+        other_bodies=[ARROW],
+        other_replies=[ARROW],
     )
     async def predict(request: Request, task: str, contradict: bool = False) -> Response:
         """Answer rows; the answers are recorded before they are sent. `contradict=true` adds doubt and dissonance."""
-        context, arrivals, key = await _read(place, request, task)
+        read = read_columns if comes_as_arrow(request) else _read
+        context, arrivals, key = await read(place, request, task)
         answered = await proposer.answer(Ask(context, *arrivals, key))
         rows_predicted.labels(task=task).inc(len(answered.prediction_ids))
         serving = await place.catalogue.serving(context.task, answered.model_digest)
         opinion = doubt_of(serving, arrivals.features, answered.probabilities) if contradict else None
+        if wants_arrow(request):
+            return columns_reply(context, serving, answered, opinion)
         return json_reply(predict_reply(context, serving, answered, opinion))
 
     @router.protected(

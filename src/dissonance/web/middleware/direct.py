@@ -1,8 +1,8 @@
 """Hot routes past the router: a plain request to one goes from its bytes to its handler in one step.
 
 Everything that holds for a route holds here: the caller is admitted first, by the same permission; errors are the same
-problems. What is not plain (parameters in the query, another content type, a header that comes twice) takes the long
-way, where the same address is served with all that it can do.
+problems. What is not plain (parameters in the query, another content type coming or going, a header that comes twice)
+takes the long way, where the same address is served with all that it can do.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from dissonance.web.routes import ProtectedRoute
 
 TASKS = "/v1/tasks/"
 JSON = b"application/json"
+ARROW = b"application/vnd.apache.arrow."
 _JSON_HEADER = (b"content-type", JSON)
 
 
@@ -70,6 +71,7 @@ class Direct:
             return None
         headers = dict(scope["headers"])
         is_plain = headers.get(b"content-type") == JSON and b"content-encoding" not in headers
+        is_plain = is_plain and ARROW not in headers.get(b"accept", b"")
         if not is_plain or len(headers) < len(scope["headers"]):
             return None
         scope["path_params"] = {TASK_PARAMETER: task}
