@@ -29,7 +29,8 @@ def call(
     body: bytes | Sequence[bytes] = b"",
     disconnects: bool = False,
 ) -> Reply:
-    """One request. A list as `body` comes in that many chunks; `disconnects` breaks off after the last one."""
+    """One request. A list as `body` comes in that many chunks, of a length that is not announced unless a header does;
+    `disconnects` breaks off after the last one."""
     return asyncio.run(request(app, method, path, headers=headers, body=body, disconnects=disconnects))
 
 
@@ -43,7 +44,9 @@ async def request(
     disconnects: bool = False,
 ) -> Reply:
     chunks = [body] if isinstance(body, bytes) else list(body)
-    pairs = headers.items() if isinstance(headers, dict) else headers
+    pairs = list(headers.items() if isinstance(headers, dict) else headers)
+    if isinstance(body, bytes) and "content-length" not in {name.lower() for name, _ in pairs}:
+        pairs.append(("content-length", str(len(body))))
     plain_path, _, query = path.partition("?")
     scope = {
         "type": "http",

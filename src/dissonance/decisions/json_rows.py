@@ -44,6 +44,7 @@ class JsonRows:
     def __init__(self, schema: FeatureSchema, extra: Iterable[str] = ()) -> None:
         self._names = schema.names
         self.extra = tuple(name for name in extra if name not in schema.names)
+        self._positions = {name: number for number, name in enumerate((*schema.names, *self.extra))}
         self._columns = [_column(feature) for feature in schema.features]
         fields: list[tuple[str, Any, Any]] = [
             (f"feature_{number}", _type_of(feature), msgspec.field(name=feature.name))
@@ -58,7 +59,7 @@ class JsonRows:
 
     def position(self, name: str) -> int:
         """Where in `Values` the field is."""
-        return (*self._names, *self.extra).index(name)
+        return self._positions[name]
 
     def read(self, body: bytes) -> list[Values] | None:
         """The rows of `{"rows": [...]}`; None when anything about it is out of the ordinary."""

@@ -18,10 +18,10 @@ from dissonance.errors import DissonanceError
 from dissonance.ports.clock import Clock, Randomness
 from dissonance.telemetry.metrics import Metrics
 from dissonance.web.health import Health, HealthCheck
-from dissonance.web.middleware.access import Access
+from dissonance.web.middleware.access import Access, AccessLog
 from dissonance.web.middleware.body_limit import BodyLimit
 from dissonance.web.middleware.direct import Direct
-from dissonance.web.middleware.request_id import RequestId
+from dissonance.web.middleware.request_id import RequestId, RequestIds
 from dissonance.web.middleware.safe_headers import SafeHeaders
 from dissonance.web.middleware.unexpected import Unexpected
 from dissonance.web.openapi import openapi_document
@@ -87,8 +87,11 @@ def create_app(
     app.protected_routes = routes
     # The roles' routes first: they are the hot ones, and routes are tried in order.
     app.router.routes.extend(sorted(routes, key=lambda route: route in system.routes))
-    direct = Direct(partial(FastAPI.__call__, app), routes, verifier, metrics)
-    counted = Access(SafeHeaders(BodyLimit(direct, max_body_bytes=max_body_bytes)), metrics=metrics, clock=clock)
-    app.entrance = RequestId(counted, prefix=randomness.token(8).hex())
+    ids, access = RequestIds(prefix=randomness.token(8).hex()), AccessLog(metrics, clock)
+    inner = SafeHeaders(BodyLimit(partial(FastAPI.__call__, app), max_body_bytes=max_body_bytes))
+    entrance = RequestId(Access(inner, access), ids)
+    app.entrance = Direct(
+        entrance, routes, verifier=verifier, metrics=metrics, ids=ids, access=access, max_body_bytes=max_body_bytes
+    )
     app.openapi()  # a contract that cannot be described stops the start, not the first reader
     return app

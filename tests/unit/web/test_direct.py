@@ -35,6 +35,7 @@ def router() -> ProtectedRouter:
     @made.protected("POST", "/v1/tasks/{task}/predict", permission=Permission.PREDICT, direct=directly)
     async def predict(request: Request, task: str, contradict: bool = False) -> Response:
         """Answer the long way."""
+        await request.body()
         return Response(f"the long way, {contradict}")
 
     return made
@@ -60,7 +61,8 @@ def test_a_plain_request_is_answered_directly_with_all_the_headers_and_counts_of
 
 
 def test_a_body_in_pieces_is_put_together() -> None:
-    assert post(body=[b"1", b"2", b"3"]).body == b'"tester directly 123"'
+    headers = {**LocalAccess().header(), **JSON, "content-length": "3"}
+    assert post(headers=headers, body=[b"1", b"2", b"3"]).body == b'"tester directly 123"'
 
 
 @pytest.mark.parametrize(
@@ -103,6 +105,13 @@ def test_an_error_of_ours_is_a_problem_and_one_that_nobody_foresaw_shows_nothing
 
 def test_a_body_above_the_limit_is_refused() -> None:
     assert post(body=b"x" * 101).status == 413
+    assert post(body=b"x" * 100).status == 200
+
+
+@pytest.mark.parametrize("length", ["", "-1", "three"])
+def test_a_body_of_no_announced_length_takes_the_long_way(length: str) -> None:
+    reply = post(headers={**LocalAccess().header(), **JSON, "content-length": length}, body=[b"1"])
+    assert reply.body.startswith(b"the long way")
 
 
 @pytest.mark.parametrize("path", ["/v1/tasks//predict", "/v1/tasks/a/b/predict", "/v2/tasks/a/predict", "/predict"])
@@ -111,4 +120,5 @@ def test_other_addresses_are_not_taken_for_it(path: str) -> None:
 
 
 def test_a_caller_that_leaves_in_the_middle_of_its_body_is_answered_nothing() -> None:
-    assert post(body=[b"1"], disconnects=True).status == 0
+    headers = {**LocalAccess().header(), **JSON, "content-length": "2"}
+    assert post(headers=headers, body=[b"1"], disconnects=True).status == 0

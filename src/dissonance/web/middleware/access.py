@@ -21,36 +21,19 @@ ABORTED = 499  # the caller went away before it was answered (as nginx counts it
 _logger = logging.getLogger(__name__)
 
 
-class Access:
+class AccessLog:
     """Durations are by the port clock: a clock that was set back counts as 0 s. Answers below 400 are logged at DEBUG,
     since the metrics have them; the others at INFO, faults of ours at ERROR."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, clock: Clock) -> None:
-        self._app = app
+    def __init__(self, metrics: Metrics, clock: Clock) -> None:
         # A label's child is found again at a tenth of what it costs to look it up there.
         self._requests = cache(metrics.http_requests.labels)
         self._duration = cache(metrics.http_duration.labels)
-        self._clock = clock
+        self.now_us = clock.now_us
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started_us = self._clock.now_us()
-        status = ABORTED
-
-        async def send_and_note(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, send_and_note)
-        finally:
-            self._record(scope, status, max(0, self._clock.now_us() - started_us))
-
-    def _record(self, scope: Scope, status: int, duration_us: int) -> None:
+    def record(self, scope: Scope, status: int, started_us: int) -> None:
+        """A request that was answered now, or left (`ABORTED`)."""
+        duration_us = max(0, self.now_us() - started_us)
         # The template is known once a route was found; before that every path is the same to us.
         route = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)
         method = scope["method"] if scope["method"] in METHODS else "OTHER"
@@ -72,3 +55,27 @@ class Access:
             duration_us=duration_us,
             client=identity.name if identity else None,
         )
+
+
+class Access:
+    def __init__(self, app: ASGIApp, log: AccessLog) -> None:
+        self._app = app
+        self._log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started_us = self._log.now_us()
+        status = ABORTED
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        finally:
+            self._log.record(scope, status, started_us)

@@ -11,11 +11,14 @@ from collections.abc import Sequence
 from typing import cast
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dissonance.errors import DissonanceError
 from dissonance.telemetry.metrics import Metrics
 from dissonance.web.admission import TASK_PARAMETER, admit
+from dissonance.web.middleware.access import ABORTED, AccessLog
+from dissonance.web.middleware.request_id import RequestIds
+from dissonance.web.middleware.safe_headers import HEADERS as SAFE_HEADERS
 from dissonance.web.middleware.unexpected import Unexpected
 from dissonance.web.problems import on_dissonance_error
 from dissonance.web.rate_limits import Verifier
@@ -24,15 +27,31 @@ from dissonance.web.routes import ProtectedRoute
 TASKS = "/v1/tasks/"
 JSON = b"application/json"
 ARROW = b"application/vnd.apache.arrow."
-_JSON_HEADER = (b"content-type", JSON)
+_START = (b"content-type", JSON)
 
 
 class Direct:
-    """`routes` are those of `/v1/tasks/{task}/<word>` that have a direct handler; others are passed over."""
+    """`routes` are those of `/v1/tasks/{task}/<word>` that have a direct handler; others are passed over.
 
-    def __init__(self, app: ASGIApp, routes: Sequence[ProtectedRoute], verifier: Verifier, metrics: Metrics) -> None:
+    It stands before all other middleware, and does for its requests what each of them does for those of the long way.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        routes: Sequence[ProtectedRoute],
+        *,
+        verifier: Verifier,
+        metrics: Metrics,
+        ids: RequestIds,
+        access: AccessLog,
+        max_body_bytes: int,
+    ) -> None:
         self._app = app
         self._verifier = verifier
+        self._ids = ids
+        self._access = access
+        self._max_body_bytes = max_body_bytes
         self._answer_safely = Unexpected(self._answer, metrics)
         self._routes = {
             (method, route.path.rpartition("/")[2]): route
@@ -46,8 +65,21 @@ class Direct:
         if route is None:
             await self._app(scope, receive, send)
             return
+        started_us, status = self._access.now_us(), ABORTED
         scope["route"] = route
-        await self._answer_safely(scope, receive, send)
+        identifier = self._ids.give(scope)
+
+        async def send_whole(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *SAFE_HEADERS, identifier]
+            await send(message)
+
+        try:
+            await self._answer_safely(scope, receive, send_whole)
+        finally:
+            self._access.record(scope, status, started_us)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         route: ProtectedRoute = scope["route"]
@@ -59,7 +91,7 @@ class Direct:
             answer = await on_dissonance_error(Request(scope), error)
             await answer(scope, receive, send)
             return
-        headers = [_JSON_HEADER, (b"content-length", str(len(reply)).encode())]
+        headers = [_START, (b"content-length", str(len(reply)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": reply})
 
@@ -70,16 +102,22 @@ class Direct:
         if route is None or scope["query_string"] or not head.startswith(TASKS) or not task or "/" in task:
             return None
         headers = dict(scope["headers"])
-        is_plain = headers.get(b"content-type") == JSON and b"content-encoding" not in headers
-        is_plain = is_plain and ARROW not in headers.get(b"accept", b"")
-        if not is_plain or len(headers) < len(scope["headers"]):
+        if len(headers) < len(scope["headers"]) or not self._is_plain(headers):
             return None
         scope["path_params"] = {TASK_PARAMETER: task}
         return route
 
+    def _is_plain(self, headers: dict[bytes, bytes]) -> bool:
+        """Plain JSON both ways, of a length that is announced and allowed: the server takes no byte beyond it."""
+        if headers.get(b"content-type") != JSON or b"content-encoding" in headers:
+            return False
+        length = headers.get(b"content-length", b"")
+        fits = length.isdigit() and int(length) <= self._max_body_bytes and b"transfer-encoding" not in headers
+        return fits and ARROW not in headers.get(b"accept", b"")
+
 
 async def _body(receive: Receive) -> bytes:
-    """The whole body; its size is counted by `web.middleware.body_limit`."""
+    """The whole body. Raises `ClientDisconnect`."""
     message = await receive()
     body, more = message.get("body", b""), message.get("more_body", False)
     if message["type"] == "http.request" and not more:

@@ -21,28 +21,18 @@ def request_id(scope: Scope) -> str:
     return known
 
 
-class RequestId:
-    """Our ids are `<prefix>-<number>`; `prefix` is random per process, which spares a draw per request."""
+class RequestIds:
+    """Ours are `<prefix>-<number>`; `prefix` is random per process, which spares a draw per request."""
 
-    def __init__(self, app: ASGIApp, prefix: str) -> None:
-        self._app = app
+    def __init__(self, prefix: str) -> None:
         self._prefix = prefix
         self._numbers = count(1)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+    def give(self, scope: Scope) -> tuple[bytes, bytes]:
+        """The request has an id from now on; the header that says it in the answer."""
         identifier = self._identifier(scope)
         scope[_KEY] = identifier
-        header = (HEADER, identifier.encode())
-
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], header]
-            await send(message)
-
-        await self._app(scope, receive, send_with_id)
+        return HEADER, identifier.encode()
 
     def _identifier(self, scope: Scope) -> str:
         for name, value in scope["headers"]:
@@ -50,3 +40,22 @@ class RequestId:
                 given: bytes = value
                 return given.decode()
         return f"{self._prefix}-{next(self._numbers):x}"
+
+
+class RequestId:
+    def __init__(self, app: ASGIApp, ids: RequestIds) -> None:
+        self._app = app
+        self._ids = ids
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        header = self._ids.give(scope)
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], header]
+            await send(message)
+
+        await self._app(scope, receive, send_with_id)
