@@ -18,7 +18,7 @@ from dissonance.settings import Settings, read_settings
 
 ALL = "all"
 COLLECT_AFTER = (20_000, 20, 20)
-"""Objects of each generation after which it is collected: a batch of requests makes thousands that live as long as it."""
+"""Objects after which a generation is collected: a batch of requests makes thousands that live no longer than it."""
 
 
 class RunAnswer(msgspec.Struct, frozen=True):
