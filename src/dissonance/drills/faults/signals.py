@@ -1,0 +1,52 @@
+"""Faults by signals: killed, stopped for a while, asked to end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+from dissonance.drills.faults.scene import Fault, Scene
+from dissonance.drills.faults.stand import GROUPS
+
+KILL, STOP, TERMINATE = "kill", "stop", "terminate"
+
+ENDS = {"postgresql": signal.SIGINT}
+"""PostgreSQL's "fast" shutdown, as its supervisor asks for. SIGTERM would wait for clients that never leave."""
+
+
+def kill(target: str) -> Fault:
+    """SIGKILL. A role is started again after a second, an engine by its supervisor."""
+
+    async def act(scene: Scene) -> None:
+        if target in GROUPS:
+            await scene.stand.system.kill(target)
+            scene.stand.start_later(target)
+        else:
+            await scene.stand.system.kill_engine(target)
+
+    return Fault(KILL, target, act)
+
+
+def stop(target: str) -> Fault:
+    """SIGSTOP to it and its children, and SIGCONT after a while: alive, connected, and silent."""
+
+    async def act(scene: Scene) -> None:
+        scene.stand.send(target, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(scene.hold_s)
+        finally:
+            scene.stand.send(target, signal.SIGCONT)
+
+    return Fault(STOP, target, act)
+
+
+def terminate(target: str) -> Fault:
+    """SIGTERM; it is started again as after a kill."""
+
+    async def act(scene: Scene) -> None:
+        if target in GROUPS:
+            scene.stand.replace_later(target)
+        else:
+            scene.stand.processes(target)[0].send_signal(ENDS.get(target, signal.SIGTERM))
+
+    return Fault(TERMINATE, target, act)
