@@ -35,8 +35,8 @@ CADDYFILE = """\
 http://{host}:{port} {{
 	bind {host}
 	reverse_proxy {upstreams} {{
-		lb_policy round_robin
-		lb_try_duration 4s
+		lb_policy least_conn
+		lb_try_duration 5s
 		lb_try_interval 100ms
 		lb_retry_match {{
 			header Idempotency-Key *
@@ -46,6 +46,8 @@ http://{host}:{port} {{
 		health_timeout 1s
 		health_fails 2
 		health_passes 1
+		max_fails 3
+		fail_duration 2s
 		request_buffers 1MiB
 		transport http {{
 			dial_timeout 1s
@@ -56,7 +58,8 @@ http://{host}:{port} {{
 }}
 """
 """Caddy's own defaults are to try once and to wait for ever. A request that a replica does not answer for two seconds
-goes to the other one; a client is kept waiting for four until one can be had."""
+goes to the other one, and after three of those in two seconds others go there at once; a client is kept waiting for
+five seconds until one can be had."""
 
 
 class Balancer:

@@ -38,7 +38,7 @@ LIMIT_S = 30.0
 """Without a hand, all must be well again within so many seconds after a fault is over."""
 
 GIVE_UP_S = 2 * LIMIT_S
-SLOWEST_ANSWER_S = 16.0
+SLOWEST_ANSWER_S = 18.0
 """No request is on its way for longer: two attempts and the pause between them."""
 
 Say = Callable[[str], None]

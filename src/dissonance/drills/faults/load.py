@@ -64,7 +64,7 @@ class OpenLoad:
     """
 
     def __init__(
-        self, url: str, token: str, bodies: Bodies, rate: float, randomness: Randomness, attempt_s: float = 5.0
+        self, url: str, token: str, bodies: Bodies, rate: float, randomness: Randomness, attempt_s: float = 6.0
     ) -> None:
         self.answers: list[Answer | None] = []
         self.rate = rate
