@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from contextlib import suppress
+
+import psutil
 
 from dissonance.drills.faults.scene import Fault, Scene
 from dissonance.drills.faults.stand import GROUPS
@@ -18,11 +21,9 @@ def kill(target: str) -> Fault:
     """SIGKILL. A role is started again after a second, an engine by its supervisor."""
 
     async def act(scene: Scene) -> None:
+        await scene.stand.kill(target)
         if target in GROUPS:
-            await scene.stand.system.kill(target)
             scene.stand.start_later(target)
-        else:
-            await scene.stand.system.kill_engine(target)
 
     return Fault(KILL, target, act)
 
@@ -31,11 +32,15 @@ def stop(target: str) -> Fault:
     """SIGSTOP to it and its children, and SIGCONT after a while: alive, connected, and silent."""
 
     async def act(scene: Scene) -> None:
+        stopped = scene.stand.processes(target)
         scene.stand.send(target, signal.SIGSTOP)
         try:
             await asyncio.sleep(scene.hold_s)
         finally:
-            scene.stand.send(target, signal.SIGCONT)
+            # Those that were stopped, whatever came in their place meanwhile.
+            for process in stopped:
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(signal.SIGCONT)
 
     return Fault(STOP, target, act)
 
@@ -47,6 +52,6 @@ def terminate(target: str) -> Fault:
         if target in GROUPS:
             scene.stand.replace_later(target)
         else:
-            scene.stand.processes(target)[0].send_signal(ENDS.get(target, signal.SIGTERM))
+            scene.stand.send(target, ENDS.get(target, signal.SIGTERM), children=False)
 
     return Fault(TERMINATE, target, act)

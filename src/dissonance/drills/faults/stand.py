@@ -25,6 +25,7 @@ from dissonance.drills.faults.balancer import Balancer
 from dissonance.drills.faults.proxy import Link, tcp_link, unix_link
 from dissonance.drills.soak.traffic import TIME
 from dissonance.drills.system import RunningSystem
+from dissonance.errors import EngineError
 from dissonance.roles import ROLES
 
 REPLICAS = ("proposer-1", "proposer-2")
@@ -113,11 +114,25 @@ class Stand:
                 self.start_later(group)
 
     async def terminate(self, group: str) -> None:
-        """SIGTERM to a role; returns when it has ended."""
+        """SIGTERM to a role; returns when it has ended. Raises `EngineError` when it is away."""
+        self._require(group)
         await self.system.stop_group(group)
 
+    async def kill(self, target: str) -> None:
+        """SIGKILL to a role or an engine, without its children. Raises `EngineError` when it is away."""
+        self._require(target)
+        if target in GROUPS:
+            await self.system.kill(target)
+        else:
+            await self.system.kill_engine(target)
+
+    def _require(self, target: str) -> None:
+        if not self.processes(target):
+            raise EngineError(f"{target} is away", where="fault campaign", fix="see its log")
+
     def replace_later(self, group: str) -> None:
-        """SIGTERM now, and a start by the process manager once it has ended."""
+        """SIGTERM now, and a start by the process manager once it has ended. Raises `EngineError` when it is away."""
+        self._require(group)
 
         async def replace() -> None:
             await self.terminate(group)
@@ -131,7 +146,10 @@ class Stand:
 
     def processes(self, target: str) -> list[psutil.Process]:
         """A role or an engine, with all of its children; none while it is away."""
-        pid = self.system.pid(target) if target in GROUPS else self.system.engine_pids().get(target)
+        if target in GROUPS:
+            pid = self.system.pid(target) if self.system.alive(target) else None
+        else:
+            pid = self.system.engine_pids().get(target)
         if pid is None:
             return []
         with suppress(psutil.NoSuchProcess):
@@ -139,9 +157,10 @@ class Stand:
             return [parent, *parent.children(recursive=True)]
         return []
 
-    def send(self, target: str, number: signal.Signals) -> None:
-        """To all processes of a role or an engine, the first one first."""
-        for process in self.processes(target):
+    def send(self, target: str, number: signal.Signals, *, children: bool = True) -> None:
+        """To the first process of a role or an engine, then to its children. Raises `EngineError` when it is away."""
+        self._require(target)
+        for process in self.processes(target)[: None if children else 1]:
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
 

@@ -31,7 +31,7 @@ def full_disk(store: str) -> Fault:
             await asyncio.to_thread(disk.free)
 
     async def restart_broker(scene: Scene) -> None:
-        await scene.stand.system.kill_engine("nats")
+        await scene.stand.kill("nats")
 
     return Fault(FULL, store, act, needs=_disk_of(store), hand=restart_broker if store == BROKER else None)
 

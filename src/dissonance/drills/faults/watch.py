@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from dissonance.adapters.embedded.addresses import EngineAddresses
-from dissonance.adapters.embedded.status import engine_statuses
+from dissonance.adapters.embedded.mlflow import check_mlflow
+from dissonance.adapters.embedded.nats import present_streams
+from dissonance.adapters.embedded.postgres import check_postgres
+from dissonance.adapters.embedded.state import read_state
 from dissonance.adapters.nats.state import BrokerStates
 from dissonance.drills.faults.measure import LagSample
 from dissonance.drills.soak.gauge import lag_of
@@ -41,4 +43,16 @@ class LagWatch:
 
 async def engines_answer(data: Path) -> bool:
     """Whether each engine of a data folder answers now."""
-    return all(status.running and status.ready for status in await engine_statuses(data, EngineAddresses()))
+    state = read_state(data)
+    if state is None:
+        return False
+    addresses = state.addresses
+    try:
+        await asyncio.gather(
+            check_postgres(addresses.database_url),
+            present_streams(addresses.nats_url),
+            check_mlflow(addresses.mlflow_url),
+        )
+    except EngineError:
+        return False
+    return True
