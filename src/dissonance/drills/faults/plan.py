@@ -8,7 +8,7 @@ from dissonance.drills.faults.changes import AHEAD_S, BEHIND_S, clock_skew, mode
 from dissonance.drills.faults.hostile import flood, idle_connections
 from dissonance.drills.faults.network import cut, slow
 from dissonance.drills.faults.scene import Fault
-from dissonance.drills.faults.signals import kill, stop, terminate
+from dissonance.drills.faults.signals import kill, kill_without_broker, stop, terminate
 from dissonance.drills.faults.stand import ENGINES, GROUPS
 from dissonance.drills.faults.storage import BROKER, LOGS, corrupt_at_start, corrupt_candidate, full_disk
 from dissonance.errors import InputError
@@ -21,6 +21,7 @@ def whole_campaign() -> list[Fault]:
     by_part = [fault for make in (kill, stop, terminate, slow, cut) for fault in map(make, TARGETS)]
     return [
         *by_part,
+        kill_without_broker("proposer-1"),
         rolling_restart(),
         model_swap(),
         flood(),

@@ -41,6 +41,9 @@ RESTART_AFTER_S = 1.0
 drill. Engines are started again by `dissonance up`."""
 
 RESTART_LIMIT_S = 60.0
+DRAIN = {"drain_s": "1.5"}
+"""What the settings' page asks of a replica behind a balancer: longer than the balancer needs to see that it stops."""
+
 READY_EVERY_S = 0.1
 
 
@@ -185,6 +188,7 @@ class Stand:
                 "mlflow_url": mlflow_url,
                 "database_url": at_socket(addresses.database_url, folder),
                 "keys_database_url": at_socket(addresses.keys_database_url, folder),
+                **(DRAIN if group in REPLICAS else {}),
             }
 
     async def _tcp(self, group: str, engine: str, url: str) -> str:
