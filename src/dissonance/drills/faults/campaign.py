@@ -11,6 +11,7 @@ import numpy as np
 from dissonance.drills.faults.load import Answer, OpenLoad
 from dissonance.drills.faults.measure import (
     STEP_S,
+    WELL_FOR_S,
     Answers,
     Latencies,
     allowed_lag,
@@ -24,25 +25,32 @@ from dissonance.drills.faults.stand import ENGINES
 from dissonance.drills.faults.watch import LagWatch, engines_answer
 from dissonance.errors import DissonanceError, EngineError
 
-WARM_S = 12.0
-"""Models are loaded and keys of those who come again are known after it; it is no part of the figures."""
-
-WARM_LIMIT_S = 90.0
 CARRIED_P99_S = 0.5
 """With a larger p99 and nothing wrong, the load is more than the machine carries."""
 
 BEFORE_S = 3.0
 """Undisturbed seconds before each fault, which it is measured against."""
 
+WARM_LIMIT_S = 90.0
 LIMIT_S = 30.0
 """Without a hand, all must be well again within so many seconds after a fault is over."""
 
-GIVE_UP_S = 2 * LIMIT_S
 SLOWEST_ANSWER_S = 18.0
 """No request is on its way for longer: two attempts and the pause between them."""
 
 Say = Callable[[str], None]
 Tell = Callable[[int], None]
+
+
+class Pace(NamedTuple):
+    """Seconds. `warm_s`: models are loaded and keys of those who come again are known after it; it is no part of the
+    figures. `before_s`: undisturbed before each fault. `well_for_s`: all must be well for so long to be well again.
+    `give_up_s`: after it a hand is lent."""
+
+    warm_s: float = 12.0
+    before_s: float = BEFORE_S
+    well_for_s: float = WELL_FOR_S
+    give_up_s: float = 2 * LIMIT_S
 
 
 class Span(NamedTuple):
@@ -75,9 +83,11 @@ class Course(NamedTuple):
 class Campaign:
     """`load` and `watch` run beside it."""
 
-    def __init__(self, scene: Scene, load: OpenLoad, watch: LagWatch, say: Say, tell: Tell) -> None:
+    def __init__(
+        self, scene: Scene, load: OpenLoad, watch: LagWatch, say: Say, tell: Tell, pace: Pace | None = None
+    ) -> None:
         self._scene, self._load, self._watch = scene, load, watch
-        self._say, self._tell = say, tell
+        self._say, self._tell, self._pace = say, tell, pace or Pace()
         self._allowed: dict[str, float] = {}
 
     async def run(self, plan: Sequence[Fault], least_requests: int) -> Course:
@@ -97,16 +107,15 @@ class Campaign:
                 self._tell(1)
             if not spans:
                 break
-        await asyncio.sleep(BEFORE_S)
+        await asyncio.sleep(self._pace.before_s)
         return Course(spans, skipped, first)
 
     async def _warm_up(self) -> None:
         """Raises `EngineError` when the load is not carried without any fault."""
-        await asyncio.sleep(WARM_S)
+        await asyncio.sleep(self._pace.warm_s)
         while self.now_s() < WARM_LIMIT_S:
-            since_s = self.now_s() - WARM_S / 2
-            answers = self._answers(since_s)
-            if answered_well_from_s(answers, since_s, self.now_s(), CARRIED_P99_S) is not None:
+            since_s = self.now_s() - self._pace.warm_s / 2
+            if self._well_s(since_s, CARRIED_P99_S) is not None:
                 samples = [each for each in self._watch.samples if each.moment_s >= since_s]
                 self._allowed = allowed_lag(samples, self.now_s(), self._load.rate)
                 return
@@ -121,9 +130,9 @@ class Campaign:
         return asyncio.get_running_loop().time() - self._load.begun_s
 
     async def _suffer(self, fault: Fault) -> Span:
-        await asyncio.sleep(BEFORE_S)
+        await asyncio.sleep(self._pace.before_s)
         begun_s = self.now_s()
-        before = latencies(answers_of(self._load, begun_s - BEFORE_S, begun_s))
+        before = latencies(answers_of(self._load, begun_s - self._pace.before_s, begun_s))
         problem = ""
         try:
             await fault.act(self._scene)
@@ -134,7 +143,7 @@ class Campaign:
         recovered_s = await self._recovered_s(fault, lifted_s, before)
         by_hand = recovered_s is None
         if by_hand:
-            self._say(f"{fault.name}: not over after {GIVE_UP_S:g} s; a hand is lent")
+            self._say(f"{fault.name}: not over after {self._pace.give_up_s:g} s; a hand is lent")
             await self._lend_a_hand(fault, before)
         span = Span(fault.name, begun_s, lifted_s, recovered_s, self.now_s(), by_hand, problem)
         self._say(self._line(span, before))
@@ -150,14 +159,14 @@ class Campaign:
         await self._recovered_s(fault, self.now_s(), before)
 
     async def _recovered_s(self, fault: Fault, lifted_s: float, before: Latencies) -> float | None:
-        """None when it has not within `GIVE_UP_S`."""
+        """None when it has not within `give_up_s`."""
         back_s: float | None = None
-        while self.now_s() - lifted_s < GIVE_UP_S:
+        while self.now_s() - lifted_s < self._pace.give_up_s:
             await asyncio.sleep(STEP_S)
             if back_s is None and await self._is_back(fault):
                 back_s = max(lifted_s, self.now_s() - STEP_S)
             since_s = max(lifted_s, self.now_s() - SLOWEST_ANSWER_S)
-            well_s = answered_well_from_s(self._answers(since_s), since_s, self.now_s(), tolerated_s(before))
+            well_s = self._well_s(since_s, tolerated_s(before))
             drained_s = drained_from_s(self._watch.samples, lifted_s, self._allowed)
             if back_s is not None and well_s is not None and drained_s is not None:
                 return max(back_s, well_s, drained_s)
@@ -173,8 +182,10 @@ class Campaign:
             return False
         return fault.target not in ENGINES or await engines_answer(self._scene.stand.data)
 
-    def _answers(self, from_s: float) -> Answers:
-        return answers_of(self._load, from_s, self.now_s())
+    def _well_s(self, since_s: float, most_p99_s: float) -> float | None:
+        now_s = self.now_s()
+        answers = answers_of(self._load, since_s, now_s)
+        return answered_well_from_s(answers, since_s, now_s, most_p99_s, self._pace.well_for_s)
 
     def _line(self, span: Span, before: Latencies) -> str:
         during = answers_of(self._load, span.begun_s, span.until_s)

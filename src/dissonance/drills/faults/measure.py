@@ -69,8 +69,10 @@ def tolerated_s(before: Latencies) -> float:
     return max(LEAST_TOLERATED_S, TIMES_BEFORE * before.p99_s) if before.p99_s == before.p99_s else LEAST_TOLERATED_S
 
 
-def answered_well_from_s(answers: Answers, from_s: float, until_s: float, most_p99_s: float) -> float | None:
-    """The first moment from `from_s` on after which, for `WELL_FOR_S`, every request succeeded and the p99 is at most
+def answered_well_from_s(
+    answers: Answers, from_s: float, until_s: float, most_p99_s: float, well_for_s: float = WELL_FOR_S
+) -> float | None:
+    """The first moment from `from_s` on after which, for `well_for_s`, every request succeeded and the p99 is at most
     `most_p99_s`; None when that cannot be said at `until_s`.
 
     >>> due = np.arange(0.0, 10.0, 0.1)
@@ -79,8 +81,8 @@ def answered_well_from_s(answers: Answers, from_s: float, until_s: float, most_p
     3.25
     """
     moment_s = from_s
-    while moment_s + WELL_FOR_S <= until_s:
-        part = answers.between(moment_s, moment_s + WELL_FOR_S)
+    while moment_s + well_for_s <= until_s:
+        part = answers.between(moment_s, moment_s + well_for_s)
         if len(part.ok) and part.ok.all() and latencies(part).p99_s <= most_p99_s:
             return moment_s
         moment_s += STEP_S
