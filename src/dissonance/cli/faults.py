@@ -115,11 +115,11 @@ def _finish(record: Record, records: Path, keys: Path, as_json: bool) -> None:
 
 
 def _tables(record: Record, path: Path) -> RenderableType:
-    from dissonance.drills.faults.picture import HEAD, rows
+    from dissonance.drills.faults.picture import HEAD, LEGEND, rows
 
-    by_fault = Table(title="Faults", caption="before, during and after: p99 of what was answered, in ms")
+    by_fault = Table(title="Faults", caption=LEGEND)
     for place, heading in enumerate(HEAD):
-        by_fault.add_column(heading, justify="right" if place else "left", overflow="fold")
+        by_fault.add_column(heading, justify="right" if place else "left", no_wrap=not place)
     for row in rows(record.raw):
         by_fault.add_row(*map(escape, row))
     whole = Table(title=f"{record.name}: {record.verdict}", caption=f"{path}, signed; picture: {path.stem}.html")

@@ -189,9 +189,10 @@ class Campaign:
 
     def _line(self, span: Span, before: Latencies) -> str:
         during = answers_of(self._load, span.begun_s, span.until_s)
+        failed = int((~during.ok & ~np.isnan(during.latency_s)).sum())
         over = "not by itself" if span.recovered_s is None else f"{span.recovered_s - span.lifted_s:.1f} s"
         return (
-            f"{span.name}: {int((~during.ok).sum())} of {len(during.ok)} requests failed, "
+            f"{span.name}: {failed} of {len(during.ok)} requests failed, "
             f"p99 {before.p99_s * 1e3:.0f} ms before, {latencies(during).p99_s * 1e3:.0f} ms during; over after {over}"
             + (f"; {span.problem}" if span.problem else "")
         )

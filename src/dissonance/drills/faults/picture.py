@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from dissonance.drills.figures import BLUE, GREY, INK, ORANGE, PURPLE, figure_svg
-from dissonance.drills.page import figure, page, section, table
+from dissonance.drills.page import figure, page, prose, section, table
 from dissonance.drills.records import Outcome, Raw, Record
 
 HEIGHT = 5.4  # inches
@@ -41,12 +41,13 @@ def picture(record: Record) -> str:
                 "Success and latency over time",
                 figure(_chart(record.raw), "Each band is a fault, until all was well again."),
             ),
-            section("Faults", table(HEAD, rows(record.raw), set(range(1, len(HEAD))))),
+            section("Faults", table(HEAD, rows(record.raw), set(range(1, len(HEAD)))), prose(LEGEND)),
         ],
     )
 
 
-HEAD = ("fault", "sent", "failed", "retried", "p99 before, ms", "during", "after", "over after, s", "lost", "doubled")
+HEAD = ("fault", "sent", "failed", "retried", "before", "during", "after", "over", "lost", "doubled")
+LEGEND = "before, during, after: p99 of what was answered, in ms; over: seconds until all was well again"
 
 
 def rows(raw: dict[str, Raw]) -> list[tuple[str, ...]]:

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, cast
 
 MOST_HELD = 262_144
 """Bytes of one direction that are held before the sender is asked to wait."""
@@ -114,8 +114,8 @@ class _End(asyncio.Protocol):
         self._room = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Those of uvloop do not say that they are ones; both ways of a stream they are.
+        self._transport = cast(asyncio.Transport, transport)
         self._link.know(self)
         self.on_made()
         if self._held or self._ended:

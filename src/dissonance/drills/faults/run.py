@@ -29,6 +29,9 @@ from dissonance.settings import Settings
 BROKER_BYTES, LOG_BYTES = 4 * 2**30, 2**28
 """Sizes of the small disks. A file system in a file takes only what is written; in memory too."""
 
+TRAINING_ROWS = 6_000
+"""Enough for a model and a candidate; how right they are is not looked at here."""
+
 FAKETIME = tuple(
     Path(folder) / "faketime" / "libfaketimeMT.so.1"
     for folder in ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib")
@@ -62,7 +65,7 @@ async def faults(folder: Path, plan: Sequence[Fault], options: Options, say: Say
     """Raises `DissonanceError` when the system does not carry the load even without faults, or a part is missing."""
     folder.mkdir(parents=True, exist_ok=True)
     requests = await asyncio.to_thread(Requests, SystemClock().now_us())
-    training = await asyncio.to_thread(write_training_file, folder, requests.start_us)
+    training = await asyncio.to_thread(write_training_file, folder, requests.start_us, TRAINING_ROWS)
     with ExitStack() as stack:
         stand = Stand(folder, say)
         disks = await asyncio.to_thread(_disks, folder, stand)
