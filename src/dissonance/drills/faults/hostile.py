@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import psutil
 
+from dissonance.adapters.embedded.loopback import HOST
 from dissonance.drills import census
 from dissonance.drills.faults.scene import Fault, Scene
 
@@ -35,7 +36,9 @@ DESCRIPTORS_KEPT = 1_000
 MOST_CONNECTIONS = 24_000
 """There are 28,000 ports to come from to one address (ip_local_port_range of Linux)."""
 
-AT_ONCE = 200
+AT_ONCE = 100
+PAUSE_S = 0.05
+"""Connections are opened, and closed, so many at once and then a pause: 2,000 a second at the most."""
 
 
 class Bad(NamedTuple):
@@ -150,8 +153,7 @@ def idle_connections(group: str = "proposer-1") -> Fault:
                 "idle_descriptor_limit": limit,
             }
         finally:
-            for each in opened:
-                each.close()
+            await _close(opened)
 
     return Fault(IDLE, group, act)
 
@@ -172,11 +174,22 @@ def _own_room() -> int:
 
 
 async def _open(opened: list[socket.socket], wanted: int, port: int) -> None:
-    """Not faster than they are taken: a queue that is full would make the kernel wait, and us with it."""
+    """Not faster than they are taken: a queue that is full would make the kernel wait, and us with it.
+
+    Raises `OSError`, with what was opened until then in `opened`.
+    """
     loop = asyncio.get_running_loop()
     for start in range(0, wanted, AT_ONCE):
         for _ in range(min(AT_ONCE, wanted - start)):
             connection = socket.socket()
             connection.setblocking(False)
             opened.append(connection)
-        await asyncio.gather(*(loop.sock_connect(each, ("127.0.0.1", port)) for each in opened[start:]))
+        await asyncio.gather(*(loop.sock_connect(each, (HOST, port)) for each in opened[start:]))
+        await asyncio.sleep(PAUSE_S)
+
+
+async def _close(opened: list[socket.socket]) -> None:
+    for start in range(0, len(opened), AT_ONCE):
+        for each in opened[start : start + AT_ONCE]:
+            each.close()
+        await asyncio.sleep(PAUSE_S)

@@ -91,6 +91,7 @@ def _chart(raw: dict[str, Raw]) -> str:
         above, below = canvas.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": (1, 2)})
         above.step(range(len(succeeded)), [100 * each for each in succeeded], where="post", color=INK, lw=1.0)
         above.set_ylabel("answered, %")
+        above.set_ylim(min([99.0, *(100 * each for each in succeeded)]), 100.5)
         below.step(range(len(p99)), [1e3 * each for each in p99], where="post", color=ORANGE, lw=1.0, label="p99")
         below.step(range(len(p50)), [1e3 * each for each in p50], where="post", color=BLUE, lw=1.0, label="p50")
         below.set_yscale("log")

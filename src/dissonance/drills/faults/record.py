@@ -29,12 +29,14 @@ WORDS = {NO_ANSWER: "no_answer", TIMED_OUT: "timed_out", NOT_AN_ANSWER: "not_an_
 
 
 class FaultFigures(NamedTuple):
-    """`sent`, `failed`, `retried`: of the requests due from its beginning until the campaign went on."""
+    """`sent`, `failed`, `retried`: of the requests due from its beginning until the campaign went on; `late_most_s`: of
+    the latest to leave, which is the drill's own fault."""
 
     span: Span
     sent: int
     failed: int
     retried: int
+    late_most_s: float
     before: Latencies
     during: Latencies
     after: Latencies
@@ -62,6 +64,7 @@ def record_of(outcome: Outcome, options: Options, command: str, *, whole: bool) 
 def figures_of(outcome: Outcome, rate: float) -> list[FaultFigures]:
     answers = arrays(outcome.answers, 0, rate)
     attempts = np.array([0 if each is None else each.attempts for each in outcome.answers])
+    late_s = np.array([0.0 if each is None else each.late_s for each in outcome.answers])
     lost, doubled = (np.array(each, dtype=np.int64) / rate for each in (outcome.account.lost, outcome.account.doubled))
     spans = outcome.course.spans
     ends = [*(span.begun_s for span in spans[1:]), float("inf")]
@@ -75,6 +78,7 @@ def figures_of(outcome: Outcome, rate: float) -> list[FaultFigures]:
                 sent=len(part.ok),
                 failed=int((~part.ok).sum()),
                 retried=int((attempts[first : first + len(part.ok)] > 1).sum()),
+                late_most_s=float(late_s[first : first + len(part.ok)].max(initial=0.0)),
                 before=latencies(answers.between(span.begun_s - BEFORE_S, span.begun_s)),
                 during=latencies(answers.between(span.begun_s, _over_s(span))),
                 after=latencies(answers.between(_over_s(span), span.until_s + BEFORE_S)),
@@ -200,6 +204,7 @@ def _by_fault(figures: Sequence[FaultFigures]) -> dict[str, Raw]:
         "fault_sent": [each.sent for each in figures],
         "fault_failed": [each.failed for each in figures],
         "fault_retried": [each.retried for each in figures],
+        "fault_late_most_s": [round(each.late_most_s, 6) for each in figures],
         "fault_lost": [each.lost for each in figures],
         "fault_doubled": [each.doubled for each in figures],
         "fault_p50_before_s": [each.before.p50_s for each in figures],
