@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
@@ -117,7 +118,7 @@ def _finish(record: Record, records: Path, keys: Path, as_json: bool) -> None:
 def _tables(record: Record, path: Path) -> RenderableType:
     from dissonance.drills.faults.picture import HEAD, LEGEND, rows
 
-    by_fault = Table(title="Faults", caption=LEGEND)
+    by_fault = Table(title="Faults", caption=LEGEND, box=SIMPLE, padding=(0, 1, 0, 0))
     for place, heading in enumerate(HEAD):
         by_fault.add_column(heading, justify="right" if place else "left", no_wrap=not place)
     for row in rows(record.raw):

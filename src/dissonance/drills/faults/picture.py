@@ -46,8 +46,11 @@ def picture(record: Record) -> str:
     )
 
 
-HEAD = ("fault", "sent", "failed", "retried", "before", "during", "after", "over", "lost", "doubled")
-LEGEND = "before, during, after: p99 of what was answered, in ms; over: seconds until all was well again"
+HEAD = ("fault", "sent", "failed", "again", "before", "during", "after", "over", "lost", "twice")
+LEGEND = (
+    "again: tried once more by the client; before, during, after: p99 of what was answered, in ms; "
+    "over: seconds until all was well again, a dash where it needed a hand"
+)
 
 
 def rows(raw: dict[str, Raw]) -> list[tuple[str, ...]]:
@@ -71,7 +74,7 @@ def rows(raw: dict[str, Raw]) -> list[tuple[str, ...]]:
             _milliseconds(value("fault_p99_before_s", place)),
             _milliseconds(value("fault_p99_during_s", place)),
             _milliseconds(value("fault_p99_after_s", place)),
-            "not by itself" if value("fault_by_hand", place) else _seconds(value("fault_recovered_after_s", place)),
+            "—" if value("fault_by_hand", place) else _seconds(value("fault_recovered_after_s", place)),
             _whole(value("fault_lost", place)),
             _whole(value("fault_doubled", place)),
         )

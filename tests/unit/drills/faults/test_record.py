@@ -116,7 +116,7 @@ def test_page_has_a_line_a_fault_and_what_failed() -> None:
 
     table: list[Any] = rows(record.raw)
     assert [row[0] for row in table] == [span.name for span in SPANS]
-    assert table[0][7] == "not by itself"
+    assert table[0][7] == "—"
     assert all(span.name in document for span in SPANS)
     assert "by_hand is 1; it must be exactly 0" in document
     assert document.count("<svg") == 1
