@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dissonance.errors import EngineUnavailable
 from dissonance.ports.clock import Randomness
-from dissonance.ports.keys import DataKey, DataSubjectHash
+from dissonance.ports.keys import DataKey, DataSubjectHash, SpareId
 from dissonance.security.wrapping import NEW_KEY_BYTES, KeyWrap, SubjectHash
 
 logger = logging.getLogger(__name__)
@@ -17,6 +17,8 @@ class WrappedKeys:
     """What replicas share: wrapped keys by task and data subject, and what was destroyed."""
 
     def __init__(self) -> None:
+        self.spares: dict[bytes, bytes] = {}
+        self.used: dict[bytes, tuple[str, bytes]] = {}
         self.wrapped: dict[tuple[str, bytes], bytes] = {}
         self.destroyed: set[tuple[str, bytes]] = set()
         self.destroyed_tasks: set[str] = set()
@@ -61,15 +63,49 @@ class MemoryDataSubjectKeys:
             if (task_id, data_subject) in self._shared.wrapped
         }
 
+    async def reserve(self, count: int) -> dict[SpareId, DataKey]:
+        self._require()
+        made = {self._randomness.token(16): self._randomness.token(32) for _ in range(count)}
+        self._shared.spares |= made
+        return made
+
+    async def release(self, spare_ids: Sequence[SpareId]) -> None:
+        self._require()
+        for spare_id in spare_ids:
+            if spare_id not in self._shared.used:
+                self._shared.spares.pop(spare_id, None)
+
+    async def adopt(self, task_id: str, spares: Mapping[SpareId, DataSubjectHash]) -> dict[SpareId, DataKey]:
+        self._require()
+        adopted = {}
+        for spare_id, data_subject in spares.items():
+            if self._is_destroyed(task_id, data_subject):
+                self._shared.spares.pop(spare_id, None)
+            elif spare_id in self._shared.spares:
+                name = (task_id, data_subject)
+                if self._shared.used.setdefault(spare_id, name) == name:
+                    key = adopted[spare_id] = self._shared.spares[spare_id]
+                    wrapped = self._wrap.of(task_id, data_subject, key, self._randomness.token(12))
+                    self._shared.wrapped.setdefault(name, wrapped)
+        return adopted
+
+    def _destroy_spares(self, task_id: str, data_subjects: set[bytes] | None) -> None:
+        for spare_id, (task, data_subject) in list(self._shared.used.items()):
+            if task == task_id and (data_subjects is None or data_subject in data_subjects):
+                del self._shared.used[spare_id]
+                self._shared.spares.pop(spare_id, None)
+
     async def destroy(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> int:
         self._require()
         names = {(task_id, data_subject) for data_subject in data_subjects}
         self._shared.destroyed |= names
+        self._destroy_spares(task_id, set(data_subjects))
         return sum(self._shared.wrapped.pop(name, None) is not None for name in names)
 
     async def destroy_task(self, task_id: str) -> int:
         self._require()
         self._shared.destroyed_tasks.add(task_id)
+        self._destroy_spares(task_id, None)
         names = [name for name in self._shared.wrapped if name[0] == task_id]
         for name in names:
             del self._shared.wrapped[name]

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dissonance.adapters.postgres.key_cache import KeyCache
+from dissonance.security.key_cache import KeyCache
 
 TASK, OTHER = "ab" * 16, "cd" * 16
 
