@@ -24,6 +24,7 @@ from dissonance.contracts.topics import DEAD_STREAM, EventKind, stream
 from dissonance.errors import ConfigurationError, EngineUnavailable
 from dissonance.pipeline.estimates import PipelineEstimates
 from dissonance.pipeline.updates import PipelineUpdates
+from dissonance.ports.breaker import Breakers
 from dissonance.ports.bus import Bus
 from dissonance.ports.clock import Clock, Randomness
 from dissonance.ports.host import Host
@@ -183,6 +184,7 @@ async def run_on(
         store=system.store,
         keys=system.keys,
         bus=system.bus,
+        outbox=system.bus,
         registry=system.registry,
         models=models,
         catalogue=catalogue,
@@ -192,6 +194,9 @@ async def run_on(
         clock=system.clock,
         randomness=system.randomness,
         metrics=metrics,
+        breakers=Breakers(system.clock),
+        spare_keys=settings.spare_keys,
+        keys_away_s=settings.keys_away_s,
     )
     at_work = {role.name: role.build(place) for role in roles}
     workers = {name: [_worker(system, metrics, work) for work in built.work] for name, built in at_work.items()}

@@ -64,11 +64,24 @@ class DeadLetter(msgspec.Struct, frozen=True):
     data: bytes
 
 
-class Bus(Protocol):
+class Outbox(Protocol):
+    """Where events go out."""
+
     async def publish(self, events: Sequence[Event]) -> None:
-        """Returns when the broker has acknowledged every event as durable.
+        """Returns when every event is durable.
 
         The same `event_id` within the broker's window is kept once. Raises `EngineUnavailable`.
+        """
+        ...
+
+
+class Bus(Outbox, Protocol):
+    """The broker. `publish` returns when the broker itself has acknowledged every event."""
+
+    async def publish_once(self, event: Event) -> Event | None:
+        """None when it is durable; when its `event_id` was published within the broker's window before, that event.
+
+        Raises `EngineUnavailable`.
         """
         ...
 

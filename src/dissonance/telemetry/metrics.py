@@ -74,6 +74,41 @@ class Metrics:
         self.lag = Gauge(
             MetricName.LAG, "Messages waiting for a role or in its hands", ["role"], registry=self.registry
         )
+        self.oldest_age = Gauge(
+            MetricName.OLDEST_AGE,
+            "Age of the oldest message that waits for a role or is in its hands; 0 when there is none",
+            ["role"],
+            registry=self.registry,
+        )
+        self.spare_keys = Gauge(
+            MetricName.SPARE_KEYS,
+            "Keys held ready for data subjects that come while the store of keys is away",
+            registry=self.registry,
+        )
+        self.spare_keys_used = Counter(
+            MetricName.SPARE_KEYS_USED, "Spare keys that rows were sealed under", registry=self.registry
+        )
+        self.spool_bytes = Gauge(
+            MetricName.SPOOL_BYTES, "Bytes of sealed events that wait on disk for the broker", registry=self.registry
+        )
+        self.spool_events = Gauge(
+            MetricName.SPOOL_EVENTS, "Sealed events that wait on disk for the broker", registry=self.registry
+        )
+        self.spooled_events = Counter(
+            MetricName.SPOOLED_EVENTS, "Events that were put on disk since the broker was away", registry=self.registry
+        )
+        self.breaker_open = Gauge(
+            MetricName.BREAKER_OPEN,
+            "1 while an engine is not asked since it did not answer, 0.5 while one call sees whether it does, else 0",
+            ["engine"],
+            registry=self.registry,
+        )
+        self.breaker_opened = Gauge(
+            MetricName.BREAKER_OPENED,
+            "How often an engine was given up since this process started",
+            ["engine"],
+            registry=self.registry,
+        )
         self.batch_size = Histogram(
             MetricName.BATCH_SIZE, "Rows handled in one batch", ["role"], buckets=ROWS, registry=self.registry
         )

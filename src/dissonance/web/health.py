@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
 import msgspec
 
-from dissonance.errors import DissonanceError, EngineUnavailable
+from dissonance.errors import DissonanceError
 from dissonance.ports.clock import Clock
+from dissonance.ports.limits import within
 from dissonance.telemetry.logs import log
 from dissonance.telemetry.names import LogAction
 
@@ -83,22 +84,5 @@ class Health:
 
 
 async def require_answer(engine: str, check: EngineCheck, timeout_s: float = ENGINE_TIMEOUT_S) -> None:
-    """Raises what `check` raises, or `EngineUnavailable` with the engine's name when nothing comes for `timeout_s`.
-
-    A driver may take its time to let go of a call that was cancelled, so that is not waited for.
-    """
-    asking = asyncio.create_task(check())
-    try:
-        answered, _ = await asyncio.wait({asking}, timeout=timeout_s)
-    finally:
-        asking.cancel()
-        asking.add_done_callback(_take_note)
-    if not answered:
-        raise EngineUnavailable(f"{engine} does not answer", where=engine, fix="see dissonance status")
-    asking.result()
-
-
-def _take_note(asked: asyncio.Task[None]) -> None:
-    """What comes after the caller went on is nobody's concern any more."""
-    if not asked.cancelled():
-        asked.exception()
+    """Raises what `check` raises, or `EngineUnavailable` with the engine's name when nothing comes for `timeout_s`."""
+    await within(timeout_s, engine, check())

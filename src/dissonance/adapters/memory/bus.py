@@ -49,6 +49,12 @@ class MemoryBus:
         for event in events:
             self.broker.publish(event.KIND, event.task_id, event.event_id, encode(event))
 
+    async def publish_once(self, event: Event) -> Event | None:
+        self.require()
+        earlier = self.broker.within_window(event.KIND, event.event_id)
+        self.broker.publish(event.KIND, event.task_id, event.event_id, encode(event))
+        return None if earlier is None else decode(earlier)
+
     @asynccontextmanager
     async def subscribe(self, consumer: str, kinds: Sequence[EventKind]) -> AsyncIterator[Subscription]:
         yield _MemorySubscription(self, consumer, kinds, self._ack_wait_us)

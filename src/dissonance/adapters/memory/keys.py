@@ -89,6 +89,10 @@ class MemoryDataSubjectKeys:
                     self._shared.wrapped.setdefault(name, wrapped)
         return adopted
 
+    def spares(self) -> dict[SpareId, DataKey]:
+        """Those there are, for tests that look behind the port."""
+        return dict(self._shared.spares)
+
     def _destroy_spares(self, task_id: str, data_subjects: set[bytes] | None) -> None:
         for spare_id, (task, data_subject) in list(self._shared.used.items()):
             if task == task_id and (data_subjects is None or data_subject in data_subjects):

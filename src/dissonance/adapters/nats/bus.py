@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from nats.js import JetStreamContext
+from nats.js.api import Header
 from nats.js.errors import NotFoundError
 
 from dissonance.adapters.nats.connection import Connection
@@ -19,7 +20,7 @@ from dissonance.adapters.nats.publisher import Outgoing, Publisher
 from dissonance.adapters.nats.streams import configs, durable, ensure_streams, require_streams
 from dissonance.adapters.nats.subscription import PullSubscription
 from dissonance.adapters.nats.watching import watching
-from dissonance.contracts.codec import encode
+from dissonance.contracts.codec import decode, encode
 from dissonance.contracts.events import Event
 from dissonance.contracts.topics import EventKind, stream, topic
 from dissonance.ports.bus import DeadLetter, Subscription
@@ -76,6 +77,16 @@ class JetStreamBus:
         await self._publisher.publish(
             [Outgoing(topic(event.KIND, event.task_id), encode(event), event.event_id) for event in events]
         )
+
+    async def publish_once(self, event: Event) -> Event | None:
+        self._connection.require()
+        headers = {Header.MSG_ID.value: event.event_id}
+        with translated("cannot publish"):
+            answer = await self._jetstream.publish(topic(event.KIND, event.task_id), encode(event), headers=headers)
+            if not answer.duplicate:
+                return None
+            earlier = await self._jetstream.get_msg(answer.stream, seq=answer.seq)
+        return decode(earlier.data or b"")
 
     @asynccontextmanager
     async def subscribe(self, consumer: str, kinds: Sequence[EventKind]) -> AsyncIterator[Subscription]:
