@@ -20,6 +20,8 @@ from dissonance.adapters.nats.bus import JetStreamBus
 from dissonance.adapters.postgres.keys import PostgresDataSubjectKeys
 from dissonance.adapters.postgres.migrate import Schema, migrate
 from dissonance.adapters.postgres.store import PostgresStore
+from dissonance.adapters.spool.outbox import SpoolingOutbox
+from dissonance.adapters.spool.spool import Spool
 from dissonance.contracts.topics import DEAD_STREAM, EventKind, stream
 from dissonance.errors import ConfigurationError, EngineUnavailable
 from dissonance.pipeline.estimates import PipelineEstimates
@@ -46,6 +48,9 @@ from dissonance.web.health import HealthCheck, require_answer
 from dissonance.web.rate_limits import RateLimitedVerifier, Verifier
 from dissonance.web.server import serve
 
+WITHOUT_ENGINES = frozenset({"proposer"})
+"""Roles that work while engines are away, and then are ready (ADR 40, ADR 41)."""
+
 
 class System(NamedTuple):
     """Everything that commands, roles and drills work on. Its parts are the real ones."""
@@ -61,6 +66,7 @@ class System(NamedTuple):
     randomness: Randomness
     key_folder: KeyFolder
     artefact_keys: ArtefactKeys
+    breakers: Breakers
 
 
 def addresses_of(settings: Settings) -> EngineAddresses:
@@ -112,6 +118,7 @@ async def open_system(settings: Settings) -> AsyncIterator[System]:
     """
     addresses = addresses_of(settings)
     clock, randomness = SystemClock(), SystemRandomness()
+    breakers = Breakers(clock)
     key_folder = KeyFolder.open_or_create(settings.keys_folder, randomness)
     await asyncio.to_thread(migrate, addresses.database_url, Schema.EXPERIENCE)
     await asyncio.to_thread(migrate, addresses.keys_database_url, Schema.DATA_SUBJECT_KEYS)
@@ -134,13 +141,14 @@ async def open_system(settings: Settings) -> AsyncIterator[System]:
             keys=keys,
             bus=bus,
             registry=MlflowRegistry(addresses.mlflow_url),
-            host=LocalHost(settings.data_folder, settings.keys_folder),
+            host=LocalHost(settings.data_folder, settings.keys_folder, settings.spool),
             clock=clock,
             randomness=randomness,
             key_folder=key_folder,
             artefact_keys=ArtefactKeys.from_seed(
                 key_folder.derive("artefacts"), seed_of(key_folder.signing_private_key_pem)
             ),
+            breakers=breakers,
         )
     finally:
         await bus.close()
@@ -178,13 +186,14 @@ async def run_on(
     """As `run_roles`, on engines that are connected already."""
     settings, metrics = system.settings, Metrics()
     await system.keys.ready()
+    outbox = _outbox(system, metrics)
     models = RegistryLoader(system.registry, system.artefact_keys)
     catalogue = Catalogue(system.store, models, system.bus)
     place = Workplace(
         store=system.store,
         keys=system.keys,
         bus=system.bus,
-        outbox=system.bus,
+        outbox=outbox,
         registry=system.registry,
         models=models,
         catalogue=catalogue,
@@ -194,11 +203,13 @@ async def run_on(
         clock=system.clock,
         randomness=system.randomness,
         metrics=metrics,
-        breakers=Breakers(system.clock),
+        breakers=system.breakers,
         spare_keys=settings.spare_keys,
         keys_away_s=settings.keys_away_s,
     )
     at_work = {role.name: role.build(place) for role in roles}
+    for engine, breaker in system.breakers.all().items():
+        metrics.watch_breaker(engine, breaker)
     workers = {name: [_worker(system, metrics, work) for work in built.work] for name, built in at_work.items()}
     app = create_app(
         [built.router for built in at_work.values()],
@@ -206,12 +217,14 @@ async def run_on(
         clock=system.clock,
         randomness=system.randomness,
         metrics=metrics,
-        health={name: _health(system, workers[name], stop) for name in at_work},
+        health={name: _health(system, outbox, name, workers[name], stop) for name in at_work},
+        engines=system.breakers.states,
         configuration=msgspec.structs.asdict(settings),
         max_body_bytes=settings.max_body_bytes,
     )
     async with _grpc(place, settings, app, at_work, stop, on_grpc):
-        await _live(settings, app, catalogue, at_work, workers, stop, on_started)
+        await _live(settings, app, [catalogue.follow, outbox.drain], at_work, workers, stop, on_started)
+    await outbox.close()
 
 
 @asynccontextmanager
@@ -244,10 +257,15 @@ async def _grpc(
         yield
 
 
+def _outbox(system: System, metrics: Metrics) -> SpoolingOutbox:
+    spool = Spool(system.settings.spool, system.randomness.token(8).hex(), system.settings.spool_bytes)
+    return SpoolingOutbox(system.bus, spool, system.breakers.make("outbox"), metrics)
+
+
 async def _live(
     settings: Settings,
     app: DissonanceApp,
-    catalogue: Catalogue,
+    always: Sequence[Callable[[], Awaitable[None]]],
     at_work: Mapping[str, AtWork],
     workers: Mapping[str, Sequence[Worker]],
     stop: asyncio.Event,
@@ -255,7 +273,7 @@ async def _live(
 ) -> None:
     """Serve and work until `stop`; then requests first, since they may still cause work, and workers after."""
     async with asyncio.TaskGroup() as tasks:
-        lasting = [tasks.create_task(catalogue.follow())]
+        lasting = [tasks.create_task(_run(each)) for each in always]
         lasting += [tasks.create_task(_run(built.background)) for built in at_work.values() if built.background]
         for worker in (worker for group in workers.values() for worker in group):
             tasks.create_task(worker.run())
@@ -314,15 +332,20 @@ def _verifier(system: System) -> Verifier:
     return RateLimitedVerifier(verifier, rate, system.clock) if rate > 0.0 else verifier
 
 
-def _health(system: System, workers: Sequence[Worker], stop: asyncio.Event) -> HealthCheck:
+def _health(
+    system: System, outbox: SpoolingOutbox, role: str, workers: Sequence[Worker], stop: asyncio.Event
+) -> HealthCheck:
     async def check() -> None:
         if stop.is_set():
             raise EngineUnavailable("it is stopping", where="process", fix="ask another replica")
-        await asyncio.gather(
-            require_answer("NATS", system.bus.ready),
-            require_answer("the experience database", system.store.ready),
-            require_answer("the keys database", system.keys.ready),
-        )
+        if role in WITHOUT_ENGINES:
+            await outbox.require_room()
+        else:
+            await asyncio.gather(
+                require_answer("NATS", system.bus.ready),
+                require_answer("the experience database", system.store.ready),
+                require_answer("the keys database", system.keys.ready),
+            )
         for worker in workers:
             if not worker.state.running or worker.state.waiting_for:
                 raise EngineUnavailable(

@@ -48,6 +48,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     spare_keys: Count = 10_000  # keys held ready for data subjects that are new while the store of keys is away
     keys_away_s: Seconds = 900.0  # seconds, since it was last asked for, that a key is used while its store is away
     spool_bytes: Annotated[int, Meta(ge=0)] = 268_435_456  # of events kept on disk while the broker is away; 0 = 503
+    spool_folder: str = ""  # where those events are kept; empty = <data>/spool
     token_audience: str = "dissonance"  # noqa: S105 - a name, not a secret
     token_issuer: str = "dissonance-local"  # noqa: S105 - a name, not a secret
     log_level: str = "INFO"
@@ -59,6 +60,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def keys_folder(self) -> Path:
         return Path(self.key_folder).expanduser().absolute() if self.key_folder else self.data_folder / "keys"
+
+    @property
+    def spool(self) -> Path:
+        return Path(self.spool_folder).expanduser().absolute() if self.spool_folder else self.data_folder / "spool"
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:

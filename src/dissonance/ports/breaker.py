@@ -6,7 +6,7 @@ Pure but for the clock; safe for threads, since the registry is asked from sever
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from threading import Lock
 
@@ -20,6 +20,9 @@ class BreakerState(StrEnum):
     CLOSED = "closed"  # calls pass
     OPEN = "open"  # calls are refused
     TRIAL = "trial"  # one call is under way to see; others are refused
+
+
+_OPENNESS = {BreakerState.CLOSED: 0.0, BreakerState.TRIAL: 0.5, BreakerState.OPEN: 1.0}
 
 
 class Breaker:
@@ -52,6 +55,11 @@ class Breaker:
     @property
     def state(self) -> BreakerState:
         return self._state
+
+    @property
+    def openness(self) -> float:
+        """The state as a number: 0 closed, 1 open."""
+        return _OPENNESS[self._state]
 
     def admits(self) -> bool:
         """Whether a call may be made now; one that is made as a trial counts as begun."""
@@ -89,18 +97,19 @@ class Breaker:
 
 
 class Breakers:
-    """Those of a process, for whoever shows them. `on_made` is told of each."""
+    """Those of a process, for whoever shows them."""
 
-    def __init__(self, clock: Clock, on_made: Callable[[Breaker], None] = lambda breaker: None) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._on_made = on_made
         self._breakers: dict[str, Breaker] = {}
 
     def make(self, engine: str, *, failures: int = 1, rest_s: float | None = None) -> Breaker:
         """A breaker, closed. One that was made under the same name is shown no more."""
         breaker = self._breakers[engine] = Breaker(engine, self._clock, failures=failures, rest_s=rest_s)
-        self._on_made(breaker)
         return breaker
+
+    def all(self) -> Mapping[str, Breaker]:
+        return dict(self._breakers)
 
     def states(self) -> Mapping[str, BreakerState]:
         return {engine: breaker.state for engine, breaker in self._breakers.items()}

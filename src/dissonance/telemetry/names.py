@@ -27,7 +27,6 @@ class MetricName(StrEnum):
     SPARE_KEYS = "dissonance_spare_keys"
     SPARE_KEYS_USED = "dissonance_spare_keys_used_total"
     SPOOL_BYTES = "dissonance_spool_bytes"
-    SPOOL_EVENTS = "dissonance_spool_events"
     SPOOLED_EVENTS = "dissonance_spooled_events_total"
     BREAKER_OPEN = "dissonance_breaker_open"
     BREAKER_OPENED = "dissonance_breaker_opened"

@@ -41,18 +41,27 @@ class RoleReadiness(msgspec.Struct, frozen=True, omit_defaults=True):
     fix: str = ""
 
 
-class Readiness(msgspec.Struct, frozen=True):
-    """Ready when every role is."""
+class Readiness(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Ready when every role is. `engines`: of each that has a circuit breaker, whether that is `closed` (it is asked),
+    `open` (it did not answer, and is not asked), or on `trial`."""
 
     ready: bool
     roles: dict[str, RoleReadiness]
+    engines: dict[str, str] = {}
 
 
 class Health:
     """The checks of a process, by role."""
 
-    def __init__(self, checks: Mapping[str, HealthCheck], clock: Clock, timeout_s: float = CHECK_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        checks: Mapping[str, HealthCheck],
+        clock: Clock,
+        timeout_s: float = CHECK_TIMEOUT_S,
+        engines: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
         self._checks = dict(checks)
+        self._engines = engines
         self._clock = clock
         self._timeout_s = timeout_s
         self._kept: Readiness | None = None
@@ -65,7 +74,8 @@ class Health:
             if self._kept is None or self._clock.now_us() >= self._kept_until_us:
                 answers = await asyncio.gather(*(self._ask(role) for role in self._checks))
                 roles = dict(zip(self._checks, answers, strict=True))
-                self._kept = Readiness(ready=all(answer.ready for answer in answers), roles=roles)
+                ready = all(answer.ready for answer in answers)
+                self._kept = Readiness(ready, roles, {name: str(state) for name, state in self._engines().items()})
                 self._kept_until_us = self._clock.now_us() + KEPT_US
             return self._kept
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 from nats.aio.client import Client
 
@@ -103,7 +104,8 @@ class Connection:
             except EngineError as error:
                 log(logger, LogAction.ENGINE_UNREACHABLE, logging.WARNING, engine="nats", error=error.slug)
         self._closing = True
-        await self.client.close()
+        with suppress(OSError):  # nobody is at the other end any more
+            await self.client.close()
 
     async def _on_error(self, error: Exception) -> None:
         self._last_error = error
