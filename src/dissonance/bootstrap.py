@@ -9,14 +9,17 @@ from typing import NamedTuple
 
 import msgspec
 
+from dissonance.adapters import guarded_registry
 from dissonance.adapters.clock import SystemClock, SystemRandomness
 from dissonance.adapters.embedded.addresses import EngineAddresses
 from dissonance.adapters.embedded.state import read_state
 from dissonance.adapters.embedded.streams import record_streams
+from dissonance.adapters.guarded_registry import GuardedRegistry
 from dissonance.adapters.host import LocalHost
 from dissonance.adapters.keys.folder import KeyFolder
 from dissonance.adapters.mlflow.registry import MlflowRegistry
 from dissonance.adapters.nats.bus import JetStreamBus
+from dissonance.adapters.postgres import database
 from dissonance.adapters.postgres.keys import PostgresDataSubjectKeys
 from dissonance.adapters.postgres.migrate import Schema, migrate
 from dissonance.adapters.postgres.store import PostgresStore
@@ -125,13 +128,23 @@ async def open_system(settings: Settings) -> AsyncIterator[System]:
     bus = await _connect(settings, addresses, clock)
     if not settings.nats_url:
         record_streams(settings.data_folder, [*(stream(kind) for kind in EventKind), DEAD_STREAM])
-    store = PostgresStore(addresses.database_url, clock=clock, connections=settings.database_connections)
+    store = PostgresStore(
+        addresses.database_url,
+        clock=clock,
+        connections=settings.database_connections,
+        breaker=breakers.make("experience database", failures=database.FAILURES, rest_s=database.REST_S),
+    )
     keys = PostgresDataSubjectKeys(
         addresses.keys_database_url,
         key_encryption_key=key_folder.key_encryption_key,
         hash_key=key_folder.derive("data-subjects"),
         clock=clock,
         randomness=randomness,
+        breaker=breakers.make("keys database", failures=database.FAILURES, rest_s=database.REST_S),
+    )
+    registry = GuardedRegistry(
+        MlflowRegistry(addresses.mlflow_url),
+        breakers.make("MLflow", failures=guarded_registry.FAILURES, rest_s=guarded_registry.REST_S),
     )
     try:
         yield System(
@@ -140,7 +153,7 @@ async def open_system(settings: Settings) -> AsyncIterator[System]:
             store=store,
             keys=keys,
             bus=bus,
-            registry=MlflowRegistry(addresses.mlflow_url),
+            registry=registry,
             host=LocalHost(settings.data_folder, settings.keys_folder, settings.spool),
             clock=clock,
             randomness=randomness,

@@ -57,6 +57,7 @@ class LogAction(StrEnum):
     EVENTS_SPOOLED = "events.spooled"
     SPOOL_DRAINED = "spool.drained"
     SPOOL_DAMAGED = "spool.damaged"
+    CALL_REPEATED = "call.repeated"
     MODEL_LOADED = "model.loaded"
     MODEL_REFUSED = "model.refused"
     MODEL_PROMOTED = "model.promoted"

@@ -17,6 +17,7 @@ from dissonance.adapters.postgres.migrate import Schema
 from dissonance.adapters.postgres.part import task_key
 from dissonance.adapters.postgres.version import require_version
 from dissonance.errors import SealBroken
+from dissonance.ports.breaker import Breaker
 from dissonance.ports.clock import Clock, Randomness
 from dissonance.ports.keys import DataKey, DataSubjectHash, SpareId
 from dissonance.security.envelope import NONCE_BYTES
@@ -52,9 +53,10 @@ class PostgresDataSubjectKeys:
         clock: Clock,
         randomness: Randomness,
         connections: int = 4,
+        breaker: Breaker | None = None,
     ) -> None:
         self._database = Database(
-            keys_database_url, queries="keys.sql", connections=connections, statement_s=STATEMENT_S
+            keys_database_url, queries="keys.sql", connections=connections, statement_s=STATEMENT_S, breaker=breaker
         )
         self._wrap = KeyWrap(key_encryption_key)
         self._hash_key = hash_key
