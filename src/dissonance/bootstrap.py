@@ -110,6 +110,7 @@ async def _connect(settings: Settings, addresses: EngineAddresses, clock: Clock)
         max_deliver=settings.max_deliver,
         duplicate_window_s=settings.duplicate_window_s,
         stream_max_age_s=settings.stream_max_age_s,
+        stream_max_bytes=settings.stream_max_bytes,
     )
 
 

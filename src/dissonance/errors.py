@@ -201,6 +201,12 @@ class EngineUnavailable(EngineError):
     slug, title, status = "engine-unavailable", "An engine is not reachable", 503
 
 
+class StreamFull(EngineUnavailable):
+    """The broker takes no more events of a kind: whoever works on them is too far behind, or they are kept too long."""
+
+    slug, title = "stream-full", "The broker has no room for more events"
+
+
 class RecordBroken(EngineError):
     """What was stored is not what this version writes: somebody else changed it, or it was damaged."""
 

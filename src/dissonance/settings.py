@@ -43,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ack_wait_s: Seconds = 30.0  # seconds until an unanswered message is handed out again
     duplicate_window_s: Seconds = 120.0  # seconds in which the broker drops a repeated event id
     stream_max_age_s: Seconds = 604_800.0  # seconds an event stays in its stream
+    stream_max_bytes: Annotated[int, Meta(ge=0)] = 0  # of each stream, which then refuses more; 0 = what the disk holds
     fetch_messages: Count = 256  # messages a role takes at once
     database_connections: Count = 8  # connections of one process
     spare_keys: Count = 10_000  # keys held ready for data subjects that are new while the store of keys is away

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dissonance.adapters.spool.spool import Chunk, Spool
 from dissonance.contracts.codec import decode, encode
 from dissonance.contracts.events import Event
-from dissonance.errors import ContractError, EngineError, EngineUnavailable
+from dissonance.errors import ContractError, EngineError, EngineUnavailable, StreamFull
 from dissonance.ports.breaker import Breaker
 from dissonance.ports.bus import Bus
 from dissonance.ports.limits import within
@@ -44,12 +44,14 @@ class SpoolingOutbox:
         self._wanted = asyncio.Event()
 
     async def publish(self, events: Sequence[Event]) -> None:
-        """Raises `EngineUnavailable` when neither the broker nor the disk takes them."""
+        """Raises `StreamFull` when the broker has no room, `EngineUnavailable` when nobody takes them."""
         if not events:
             return
         if self._breaker.admits():
             try:
                 return await within(LIMIT_S, BROKER, self._bus.publish(events))
+            except StreamFull:  # the broker is there; more of the same on our disk would only come later
+                raise
             except EngineUnavailable as error:
                 self._breaker.failed()
                 self._wanted.set()
