@@ -175,7 +175,10 @@ class PostgresDataSubjectKeys:
             return
         hash_key_digest = hashlib.sha256(self._hash_key).digest()
         ours = self._wrap.seal(self._randomness.token(12), b"key check", hash_key_digest)
-        sealed = (await self._database.rows("key_check", {"sealed": ours}))[0][0]
+        first: list[tuple[Any, ...]] = []
+        while not first:  # nobody's yet, and made by another meanwhile: the statement saw neither
+            first = await self._database.rows("key_check", {"sealed": ours})
+        sealed = first[0][0]
         try:
             opened = self._wrap.unseal(sealed, hash_key_digest)
         except SealBroken as error:
