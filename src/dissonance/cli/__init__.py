@@ -46,6 +46,7 @@ app.command("audit")(audit.audit)
 app.command("replay")(replay.replay_command)
 app.add_typer(token.app, name="token")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(dead_letters.app, name="deadletters", hidden=True)
 app.command("kpis")(kpis.kpis)
 app.add_typer(drill.app, name="drill")
 

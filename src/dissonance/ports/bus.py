@@ -102,7 +102,9 @@ class Bus(Outbox, Protocol):
         None when it has acknowledged all there are."""
         ...
 
-    async def dead_letters(self, limit: int = 1000) -> list[DeadLetter]: ...
+    async def dead_letters(self, limit: int = 1000, after: int = 0) -> list[DeadLetter]:
+        """The oldest, of those with a number above `after`."""
+        ...
 
     async def replay_dead_letter(self, sequence: int) -> None:
         """Publish it again on its own topic and drop it here."""

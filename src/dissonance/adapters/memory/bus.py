@@ -84,9 +84,9 @@ class MemoryBus:
         known = [self.broker.durable(consumer, kind).oldest_us for kind in kinds]
         return min((oldest_us for oldest_us in known if oldest_us is not None), default=None)
 
-    async def dead_letters(self, limit: int = 1000) -> list[DeadLetter]:
+    async def dead_letters(self, limit: int = 1000, after: int = 0) -> list[DeadLetter]:
         self.require()
-        return list(self.broker.dead.values())[:limit]
+        return [letter for letter in self.broker.dead.values() if letter.sequence > after][:limit]
 
     async def replay_dead_letter(self, sequence: int) -> None:
         letter = self._letter(sequence)

@@ -174,9 +174,9 @@ class JetStreamBus:
         waits = (info.num_pending or 0) + (info.num_ack_pending or 0)
         return None if not waits or info.ack_floor is None else info.ack_floor.stream_seq
 
-    async def dead_letters(self, limit: int = 1000) -> list[DeadLetter]:
+    async def dead_letters(self, limit: int = 1000, after: int = 0) -> list[DeadLetter]:
         self._connection.require()
-        return await self._graveyard.listed(limit)
+        return await self._graveyard.listed(limit, after)
 
     async def replay_dead_letter(self, sequence: int) -> None:
         self._connection.require()
