@@ -116,7 +116,12 @@ def show(
     """All that one dead letter says of itself. What is about people in it stays sealed."""
     letter = _with_bus(data, lambda bus: found(bus, number))
     if out is not None:
-        out.write_bytes(letter.data)
+        try:
+            out.write_bytes(letter.data)
+        except OSError as error:
+            raise InputError(
+                f"it cannot be written: {error.strerror}", where="--out", fix="name another file"
+            ) from error
     shown = described(letter)
     emit(shown, as_json, lambda console: _show(console, shown))
 

@@ -9,6 +9,7 @@ from dissonance.adapters.postgres.idempotency import PostgresIdempotency
 from dissonance.adapters.postgres.labels import PostgresLabels
 from dissonance.adapters.postgres.migrate import Schema
 from dissonance.adapters.postgres.reference import PostgresReference
+from dissonance.adapters.postgres.replays import PostgresReplays
 from dissonance.adapters.postgres.rollouts import PostgresRollouts
 from dissonance.adapters.postgres.tasks import PostgresTasks
 from dissonance.adapters.postgres.verdicts import PostgresVerdicts
@@ -26,6 +27,7 @@ class PostgresStore(
     PostgresLabels,
     PostgresRollouts,
     PostgresFindings,
+    PostgresReplays,
     PostgresWindows,
     PostgresIdempotency,
 ):
