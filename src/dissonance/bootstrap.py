@@ -141,6 +141,7 @@ async def open_system(settings: Settings) -> AsyncIterator[System]:
         hash_key=key_folder.derive("data-subjects"),
         clock=clock,
         randomness=randomness,
+        remembered_s=settings.keys_away_s,
         breaker=breakers.make("keys database", failures=database.FAILURES, rest_s=database.REST_S),
     )
     registry = GuardedRegistry(
@@ -219,7 +220,6 @@ async def run_on(
         metrics=metrics,
         breakers=system.breakers,
         spare_keys=settings.spare_keys,
-        keys_away_s=settings.keys_away_s,
     )
     at_work = {role.name: role.build(place) for role in roles}
     for engine, breaker in system.breakers.all().items():

@@ -46,7 +46,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stream_max_bytes: Annotated[int, Meta(ge=0)] = 0  # of each stream, which then refuses more; 0 = what the disk holds
     fetch_messages: Count = 256  # messages a role takes at once
     database_connections: Count = 8  # connections of one process
-    spare_keys: Count = 10_000  # keys held ready for data subjects that are new while the store of keys is away
+    spare_keys: Count = 20_000  # keys held ready for data subjects that are new while the store of keys is away
     keys_away_s: Seconds = 900.0  # seconds, since it was last asked for, that a key is used while its store is away
     spool_bytes: Annotated[int, Meta(ge=0)] = 268_435_456  # of events kept on disk while the broker is away; 0 = 503
     spool_folder: str = ""  # where those events are kept; empty = <data>/spool

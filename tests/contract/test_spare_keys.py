@@ -121,3 +121,18 @@ def test_spare_key_that_is_adopted_while_its_data_subject_is_erased_opens_nothin
             assert await one.obtain(case.task_id, [subject]) == {}
 
     case.tell(story)
+
+
+def test_keys_that_were_got_lately_are_remembered_without_the_store(case: KeysCase) -> None:
+    async def story(one: DataSubjectKeys, two: DataSubjectKeys) -> None:
+        made = await one.obtain(case.task_id, [ADA, BOB])
+        assert one.remembered(case.task_id, [ADA, BOB, b"c" * 16]) == made
+        assert two.remembered(case.task_id, [ADA]) == {} == one.remembered(case.other_task_id, [ADA])
+        case.clock.advance(600)
+        await one.obtain(case.task_id, [BOB])
+        case.clock.advance(300)
+        assert one.remembered(case.task_id, [ADA, BOB]) == {BOB: made[BOB]}
+        await one.destroy(case.task_id, [BOB])
+        assert one.remembered(case.task_id, [ADA, BOB]) == {}
+
+    case.tell(story)

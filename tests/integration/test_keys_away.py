@@ -47,7 +47,7 @@ def sealed_by(ring_keys: dict[bytes, bytes], subjects: list[bytes]) -> list[byte
 def test_ring_goes_on_without_postgresql_and_what_it_sealed_opens_after(tmp_path: Path, how: str) -> None:
     async def story(url: str) -> None:
         store, breaker, metrics = keys_at(url), Breaker("proposer/keys", CLOCK), Metrics()
-        ring = KeyRing(store, CLOCK, RANDOMNESS, breaker, metrics, spare_keys=50, away_s=900.0)
+        ring = KeyRing(store, CLOCK, RANDOMNESS, breaker, metrics, spare_keys=50)
         watching = asyncio.create_task(ring.watch())
         known = await ring.obtain(TASK, KNOWN)
         while metrics.registry.get_sample_value("dissonance_spare_keys") != 50.0:

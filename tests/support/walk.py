@@ -107,7 +107,7 @@ class Walk:
         self.clock = FixedClock() if beside is None else beside.clock
         self.randomness = SeededRandomness(seed)
         self.store = MemoryStore(self.clock) if beside is None else beside.store
-        self.keys = MemoryDataSubjectKeys(SeededRandomness(2)) if beside is None else beside.keys
+        self.keys = MemoryDataSubjectKeys(SeededRandomness(2), clock=self.clock) if beside is None else beside.keys
         self.bus = MemoryBus(self.clock) if beside is None else beside.bus
         self.registry = MemoryRegistry(self.clock) if beside is None else beside.registry
         self.loader = PlainLoader(gap, proposer)

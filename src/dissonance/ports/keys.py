@@ -29,6 +29,11 @@ class DataSubjectKeys(Protocol):
         """The keys that exist; destroyed and unknown subjects are missing from the result."""
         ...
 
+    def remembered(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> dict[DataSubjectHash, DataKey]:
+        """Keys that this process got lately, without asking the store: for while that is away. How lately, whoever made
+        this says; what this process destroyed is not among them."""
+        ...
+
     async def reserve(self, count: int) -> dict[SpareId, DataKey]:
         """Spare keys: durable here, and nobody's yet. With one a row about somebody new can be sealed while this store
         is away, and named by nothing but its id (ADR 40)."""

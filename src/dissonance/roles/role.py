@@ -26,7 +26,7 @@ from dissonance.web.routes import ProtectedRouter
 class Workplace(NamedTuple):
     """Everything a role may touch. One per process, shared by its roles.
 
-    `outbox` takes events also while the broker is away. `spare_keys`, `keys_away_s`: see `Settings`.
+    `outbox` takes events also while the broker is away. `spare_keys`: see `Settings`.
     """
 
     store: Store
@@ -44,7 +44,6 @@ class Workplace(NamedTuple):
     metrics: Metrics
     breakers: Breakers
     spare_keys: int = 10_000
-    keys_away_s: float = 900.0
 
 
 Handler = Callable[[Sequence[Event]], Awaitable[list[Event]]]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 
+from dissonance.adapters.memory.clock import FixedClock
 from dissonance.errors import EngineUnavailable
-from dissonance.ports.clock import Randomness
+from dissonance.ports.clock import Clock, Randomness
 from dissonance.ports.keys import DataKey, DataSubjectHash, SpareId
 from dissonance.security.wrapping import NEW_KEY_BYTES, KeyWrap, SubjectHash
 
@@ -39,6 +40,8 @@ class MemoryDataSubjectKeys:
         key_encryption_key: bytes = bytes(32),
         hash_key: bytes = b"hash key of a test",
         shared: WrappedKeys | None = None,
+        clock: Clock | None = None,
+        remembered_s: float = 900.0,
     ) -> None:
         logger.warning("keys of data subjects in memory: they end with this process, production refuses it")
         self.available = True
@@ -46,6 +49,9 @@ class MemoryDataSubjectKeys:
         self._wrap = KeyWrap(key_encryption_key)
         self._subject_hash = SubjectHash(hash_key)
         self._shared = shared or WrappedKeys()
+        self._clock = clock or FixedClock()
+        self._remembered_us = round(remembered_s * 1e6)
+        self._got: dict[tuple[str, bytes], tuple[bytes, int]] = {}
 
     async def obtain(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> dict[DataSubjectHash, DataKey]:
         self._require()
@@ -57,11 +63,18 @@ class MemoryDataSubjectKeys:
 
     async def find(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> dict[DataSubjectHash, DataKey]:
         self._require()
-        return {
+        found = {
             data_subject: self._wrap.open(task_id, data_subject, self._shared.wrapped[task_id, data_subject])
             for data_subject in data_subjects
             if (task_id, data_subject) in self._shared.wrapped
         }
+        self._got |= {(task_id, data_subject): (key, self._clock.now_us()) for data_subject, key in found.items()}
+        return found
+
+    def remembered(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> dict[DataSubjectHash, DataKey]:
+        oldest_us = self._clock.now_us() - self._remembered_us
+        got = {each: self._got[task_id, each] for each in data_subjects if (task_id, each) in self._got}
+        return {data_subject: key for data_subject, (key, at_us) in got.items() if at_us > oldest_us}
 
     async def reserve(self, count: int) -> dict[SpareId, DataKey]:
         self._require()
@@ -103,12 +116,14 @@ class MemoryDataSubjectKeys:
         self._require()
         names = {(task_id, data_subject) for data_subject in data_subjects}
         self._shared.destroyed |= names
+        self._got = {name: got for name, got in self._got.items() if name not in names}
         self._destroy_spares(task_id, set(data_subjects))
         return sum(self._shared.wrapped.pop(name, None) is not None for name in names)
 
     async def destroy_task(self, task_id: str) -> int:
         self._require()
         self._shared.destroyed_tasks.add(task_id)
+        self._got = {name: got for name, got in self._got.items() if name[0] != task_id}
         self._destroy_spares(task_id, None)
         names = [name for name in self._shared.wrapped if name[0] == task_id]
         for name in names:

@@ -21,7 +21,7 @@ from dissonance.ports.breaker import Breaker
 from dissonance.ports.clock import Clock, Randomness
 from dissonance.ports.keys import DataKey, DataSubjectHash, SpareId
 from dissonance.security.envelope import NONCE_BYTES
-from dissonance.security.key_cache import KeyCache
+from dissonance.security.key_cache import CACHED_US, KeyCache
 from dissonance.security.wrapping import NEW_KEY_BYTES, KeyWrap, SubjectHash
 
 CHUNK_KEYS = 5_000
@@ -41,7 +41,7 @@ class PostgresDataSubjectKeys:
 
     `key_encryption_key`: 32 bytes. `hash_key`: for `data_subject_hash`. Both are checked against the database at
     first use: `SealBroken` when it was made with others. A key that another replica destroyed may be in use here for
-    up to 60 seconds more (`security.key_cache.CACHED_US`).
+    up to 60 seconds more (`security.key_cache.CACHED_US`); it is remembered for `remembered_s`.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class PostgresDataSubjectKeys:
         clock: Clock,
         randomness: Randomness,
         connections: int = 4,
+        remembered_s: float = 900.0,
         breaker: Breaker | None = None,
     ) -> None:
         self._database = Database(
@@ -63,11 +64,11 @@ class PostgresDataSubjectKeys:
         self._subject_hash = SubjectHash(hash_key)
         self._clock = clock
         self._randomness = randomness
-        self._cache = KeyCache()
+        self._cache = KeyCache(lifetime_us=max(CACHED_US, round(remembered_s * 1e6)))
         self._checked = False
 
     async def obtain(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> dict[DataSubjectHash, DataKey]:
-        keys, missing = self._cache.take(task_id, data_subjects, self._clock.now_us())
+        keys, missing = self._cache.take(task_id, data_subjects, self._clock.now_us(), CACHED_US)
         if missing:
             await self._check()
         for start in range(0, len(missing), CHUNK_KEYS):
@@ -86,7 +87,7 @@ class PostgresDataSubjectKeys:
         return keys
 
     async def find(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> dict[DataSubjectHash, DataKey]:
-        keys, missing = self._cache.take(task_id, data_subjects, self._clock.now_us())
+        keys, missing = self._cache.take(task_id, data_subjects, self._clock.now_us(), CACHED_US)
         if missing:
             await self._check()
         for start in range(0, len(missing), CHUNK_KEYS):
@@ -101,6 +102,9 @@ class PostgresDataSubjectKeys:
 
     def _unwrapped(self, task_id: str, rows: Iterable[tuple[Any, ...]]) -> dict[bytes, bytes]:
         return {data_subject: self._wrap.open(task_id, data_subject, wrapped) for data_subject, wrapped in rows}
+
+    def remembered(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> dict[DataSubjectHash, DataKey]:
+        return self._cache.take(task_id, data_subjects, self._clock.now_us())[0]
 
     async def reserve(self, count: int) -> dict[SpareId, DataKey]:
         await self._check()

@@ -55,7 +55,11 @@ class Spool:
                 self._made += 1
                 self._own = Segment.create(self._folder / f"{self._name}-{self._made:06d}{ENDING}")
                 self._segments.append(self._own)
-            self._own.append(payloads)
+            try:
+                self._own.append(payloads)
+            except OSError:
+                self._let_go()  # a file in which nothing is says nothing
+                raise
 
     def take_over(self) -> int:
         """Take what processes that ended left; returns how many files that were."""

@@ -1,8 +1,8 @@
 """The keys that a proposer seals with, also while the store of keys is away (ADR 40).
 
-Keys it has used lately it knows. For a data subject it sees for the first time it takes one of the spare keys that it
-reserved while the store was there; rows sealed with it name it by its id, and the critic settles whose it is once the
-store is back (`roles.spares`).
+Keys it has used lately the store's adapter remembers. For a data subject it sees for the first time it takes one of the
+spare keys that it reserved while the store was there; rows sealed with it name it by its id, and the critic settles
+whose it is once the store is back (`roles.spares`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from dissonance.ports.keys import DataKey, DataSubjectHash, DataSubjectKeys, Spa
 from dissonance.ports.limits import within
 from dissonance.roles.proposer.ask import erased
 from dissonance.roles.spares import settled
-from dissonance.security.key_cache import KeyCache
 from dissonance.security.rows import open_rows
 from dissonance.security.spare_rows import marked, spare_of, unmarked
 from dissonance.telemetry.metrics import Metrics
@@ -35,8 +34,6 @@ TOP_UP_EVERY_S = 5.0
 RESERVED_AT_ONCE = 500
 SPARES_RENEWED_US = 30 * 86_400 * 1_000_000
 """Spare keys are given back and replaced after so long: the store forgets unused ones some time after."""
-
-_MICROSECONDS = 1_000_000
 
 T = TypeVar("T")
 
@@ -75,8 +72,7 @@ class _Spare(NamedTuple):
 
 
 class KeyRing:
-    """Safe for one event loop. `spare_keys`: how many are held ready; `away_s`: how long, since the store last gave
-    it, a key is used while the store is away."""
+    """Safe for one event loop. `spare_keys`: how many are held ready."""
 
     def __init__(
         self,
@@ -87,7 +83,6 @@ class KeyRing:
         metrics: Metrics,
         *,
         spare_keys: int,
-        away_s: float,
     ) -> None:
         self._store = keys
         self._clock = clock
@@ -95,7 +90,6 @@ class KeyRing:
         self._breaker = breaker
         self._metrics = metrics
         self._spare_keys = spare_keys
-        self._known = KeyCache(lifetime_us=round(away_s * _MICROSECONDS))
         self._pool: dict[SpareId, DataKey] = {}
         self._pool_since_us = 0
         self._used: dict[tuple[str, DataSubjectHash], _Spare] = {}
@@ -103,14 +97,10 @@ class KeyRing:
 
     async def obtain(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> KeysAtHand:
         """A key for each that is not erased, as far as there is one. Raises `SealBroken`."""
-        now_us = self._clock.now_us()
         if self._breaker.admits():
             with suppress(EngineUnavailable):
-                keys = await self._asked(self._store.obtain(task_id, data_subjects))
-                self._known.put(task_id, keys, now_us)
-                self._known.forget(task_id, [each for each in data_subjects if each not in keys])
-                return KeysAtHand(keys)
-        return self._without_store(task_id, data_subjects, now_us)
+                return KeysAtHand(await self._asked(self._store.obtain(task_id, data_subjects)))
+        return self._without_store(task_id, data_subjects)
 
     async def opened(self, event: Predicted) -> list[SealedRow | None]:
         """The rows of an answer that was given before; None where the data subject was erased since.
@@ -121,13 +111,13 @@ class KeyRing:
             with suppress(EngineUnavailable):
                 event, keys = await self._asked(self._settled(event))
                 return _opened(event, keys)
-        keys, missing = self._known.take(event.task_id, event.data_subjects, self._clock.now_us())
+        keys = self._store.remembered(event.task_id, event.data_subjects)
         used = {spare.spare_id: spare.key for spare in self._used.values()}
         for blob, data_subject in zip(event.sealed, event.data_subjects, strict=True):
             spare_id = spare_of(blob)
             if spare_id is not None and spare_id in used:
                 keys[data_subject] = used[spare_id]
-        if refusal := KeysAtHand(keys, {}, frozenset(missing)).refusal(event.data_subjects):
+        if refusal := KeysAtHand(keys, {}, frozenset(event.data_subjects)).refusal(event.data_subjects):
             raise refusal
         return _opened(event, keys)
 
@@ -180,10 +170,10 @@ class KeyRing:
         event = await settled(self._store, event, self._randomness)
         return event, await self._store.find(event.task_id, list(set(event.data_subjects)))
 
-    def _without_store(self, task_id: str, data_subjects: Sequence[DataSubjectHash], now_us: int) -> KeysAtHand:
-        keys, new = self._known.take(task_id, data_subjects, now_us)
+    def _without_store(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> KeysAtHand:
+        keys = self._store.remembered(task_id, data_subjects)
         spares, out_of_reach = dict[bytes, bytes](), set[bytes]()
-        for data_subject in new:
+        for data_subject in [each for each in data_subjects if each not in keys]:
             name = (task_id, data_subject)
             if name not in self._used and self._pool:
                 spare_id = next(iter(self._pool))

@@ -25,7 +25,6 @@ def build(place: Workplace, seal: Seals = seal_rows) -> AtWork:
         place.breakers.make("proposer/keys"),
         place.metrics,
         spare_keys=place.spare_keys,
-        away_s=place.keys_away_s,
     )
     breaker = place.breakers.make("proposer/idempotency")
     reservations = Reservations(place.store, place.bus, place.clock, breaker)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import stat
 from pathlib import Path
 
@@ -114,6 +115,26 @@ def test_what_was_drained_before_a_crash_is_mostly_not_drained_again(tmp_path: P
     second = Spool(tmp_path, "b", MANY)
     second.take_over()
     assert drain(second) == [b"two"]
+
+
+def test_disk_that_is_full_takes_nothing_of_a_batch_and_what_was_there_stays(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, "a", MANY)
+    spool.append([b"one"])
+    [file] = files(tmp_path)
+    size = file.stat().st_size
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, before[1]))
+    try:
+        with pytest.raises(OSError):
+            spool.append([b"x" * 50, b"y" * 500])
+        with pytest.raises(OSError):
+            Spool(tmp_path, "b", MANY).append([b"z" * 500])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert file.stat().st_size == size
+    spool.append([b"two"])
+    assert drain(spool) == [b"one", b"two"]
+    assert files(tmp_path) == []
 
 
 def test_damaged_record_is_counted_and_stops_nothing(tmp_path: Path) -> None:
