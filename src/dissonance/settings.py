@@ -47,7 +47,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fetch_messages: Count = 256  # messages a role takes at once
     database_connections: Count = 8  # connections of one process
     spare_keys: Count = 20_000  # keys held ready for data subjects that are new while the store of keys is away
-    keys_away_s: Seconds = 900.0  # seconds, since it was last asked for, that a key is used while its store is away
+    keys_away_s: Seconds = 900.0  # seconds, since it was last read, that a key is used while its store is away
     spool_bytes: Annotated[int, Meta(ge=0)] = 268_435_456  # of events kept on disk while the broker is away; 0 = 503
     spool_folder: str = ""  # where those events are kept; empty = <data>/spool
     token_audience: str = "dissonance"  # noqa: S105 - a name, not a secret

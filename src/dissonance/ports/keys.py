@@ -29,9 +29,14 @@ class DataSubjectKeys(Protocol):
         """The keys that exist; destroyed and unknown subjects are missing from the result."""
         ...
 
-    def remembered(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> dict[DataSubjectHash, DataKey]:
-        """Keys that this process got lately, without asking the store: for while that is away. How lately, whoever made
-        this says; what this process destroyed is not among them."""
+    def remembered(
+        self, task_id: str, data_subjects: Sequence[DataSubjectHash], read_within_s: float | None = None
+    ) -> dict[DataSubjectHash, DataKey]:
+        """Keys that this process read lately, without asking the store: for while that is away.
+
+        How lately, whoever made this says, unless `read_within_s` says less. What this process destroyed is not among
+        them.
+        """
         ...
 
     async def reserve(self, count: int) -> dict[SpareId, DataKey]:

@@ -71,8 +71,11 @@ class MemoryDataSubjectKeys:
         self._got |= {(task_id, data_subject): (key, self._clock.now_us()) for data_subject, key in found.items()}
         return found
 
-    def remembered(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> dict[DataSubjectHash, DataKey]:
-        oldest_us = self._clock.now_us() - self._remembered_us
+    def remembered(
+        self, task_id: str, data_subjects: Sequence[DataSubjectHash], read_within_s: float | None = None
+    ) -> dict[DataSubjectHash, DataKey]:
+        within_us = self._remembered_us if read_within_s is None else round(read_within_s * 1e6)
+        oldest_us = self._clock.now_us() - within_us
         got = {each: self._got[task_id, each] for each in data_subjects if (task_id, each) in self._got}
         return {data_subject: key for data_subject, (key, at_us) in got.items() if at_us > oldest_us}
 

@@ -103,8 +103,11 @@ class PostgresDataSubjectKeys:
     def _unwrapped(self, task_id: str, rows: Iterable[tuple[Any, ...]]) -> dict[bytes, bytes]:
         return {data_subject: self._wrap.open(task_id, data_subject, wrapped) for data_subject, wrapped in rows}
 
-    def remembered(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> dict[DataSubjectHash, DataKey]:
-        return self._cache.take(task_id, data_subjects, self._clock.now_us())[0]
+    def remembered(
+        self, task_id: str, data_subjects: Sequence[DataSubjectHash], read_within_s: float | None = None
+    ) -> dict[DataSubjectHash, DataKey]:
+        within_us = None if read_within_s is None else round(read_within_s * 1e6)
+        return self._cache.take(task_id, data_subjects, self._clock.now_us(), within_us)[0]
 
     async def reserve(self, count: int) -> dict[SpareId, DataKey]:
         await self._check()

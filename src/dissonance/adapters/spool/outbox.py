@@ -49,13 +49,15 @@ class SpoolingOutbox:
             return
         if self._breaker.admits():
             try:
-                return await within(LIMIT_S, BROKER, self._bus.publish(events))
+                async with asyncio.timeout(LIMIT_S):
+                    return await self._bus.publish(events)
             except StreamFull:  # the broker is there; more of the same on our disk would only come later
                 raise
-            except EngineUnavailable as error:
+            except (EngineUnavailable, TimeoutError) as error:
                 self._breaker.failed()
                 self._wanted.set()
-                log(_logger, LogAction.ENGINE_UNREACHABLE, logging.WARNING, engine="nats", why=error.what)
+                why = error.what if isinstance(error, EngineUnavailable) else "it does not answer"
+                log(_logger, LogAction.ENGINE_UNREACHABLE, logging.WARNING, engine="nats", why=why)
         await self._put_on_disk(events)
 
     async def require_room(self) -> None:

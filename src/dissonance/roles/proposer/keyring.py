@@ -21,6 +21,7 @@ from dissonance.ports.keys import DataKey, DataSubjectHash, DataSubjectKeys, Spa
 from dissonance.ports.limits import within
 from dissonance.roles.proposer.ask import erased
 from dissonance.roles.spares import settled
+from dissonance.security.key_cache import CACHED_US
 from dissonance.security.rows import open_rows
 from dissonance.security.spare_rows import marked, spare_of, unmarked
 from dissonance.telemetry.metrics import Metrics
@@ -28,6 +29,9 @@ from dissonance.telemetry.metrics import Metrics
 STORE = "keys database"
 LIMIT_S = 2.0
 """Seconds that a batch waits for the store of keys before it goes on without."""
+
+FRESH_S = CACHED_US / 1e6
+"""A key that was read within so many seconds is used without asking whether it was destroyed since (ADR 8)."""
 
 ASK_EVERY_S = 0.5
 TOP_UP_EVERY_S = 5.0
@@ -96,7 +100,10 @@ class KeyRing:
         self._turned = asyncio.Event()
 
     async def obtain(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> KeysAtHand:
-        """A key for each that is not erased, as far as there is one. Raises `SealBroken`."""
+        """A key for each that is not erased, as far as there is one. They differ. Raises `SealBroken`."""
+        fresh = self._store.remembered(task_id, data_subjects, FRESH_S)
+        if len(fresh) == len(data_subjects):
+            return KeysAtHand(fresh)
         if self._breaker.admits():
             with suppress(EngineUnavailable):
                 return KeysAtHand(await self._asked(self._store.obtain(task_id, data_subjects)))
@@ -115,8 +122,10 @@ class KeyRing:
         used = {spare.spare_id: spare.key for spare in self._used.values()}
         for blob, data_subject in zip(event.sealed, event.data_subjects, strict=True):
             spare_id = spare_of(blob)
-            if spare_id is not None and spare_id in used:
-                keys[data_subject] = used[spare_id]
+            if spare_id is not None:
+                keys.pop(data_subject, None)
+                if spare_id in used:
+                    keys[data_subject] = used[spare_id]
         if refusal := KeysAtHand(keys, {}, frozenset(event.data_subjects)).refusal(event.data_subjects):
             raise refusal
         return _opened(event, keys)
