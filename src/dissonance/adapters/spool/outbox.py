@@ -22,7 +22,9 @@ BROKER = "NATS"
 LIMIT_S = 2.0
 """Seconds in which the broker must have acknowledged a batch; then it goes to disk, under the same ids."""
 
-DRAIN_LIMIT_S = 10.0
+DRAIN_LIMIT_S = 15.0
+"""More than the bus itself waits, which remembers then that the broker takes nothing."""
+
 DRAINED_BYTES = 2**20
 AGAIN_S = 0.25
 LOOK_EVERY_S = 5.0
@@ -70,7 +72,7 @@ class SpoolingOutbox:
         while True:
             try:
                 moved = await self._drain_some()
-            except EngineError:
+            except (EngineError, OSError):
                 await asyncio.sleep(AGAIN_S)
                 continue
             if not moved:
@@ -80,7 +82,7 @@ class SpoolingOutbox:
 
     async def close(self) -> None:
         """Send what waits, if that can be done now; the rest stays for whoever comes next."""
-        with suppress(EngineError, TimeoutError):
+        with suppress(EngineError, OSError):  # a limit of time that is over is one
             async with asyncio.timeout(CLOSE_S):
                 while self._breaker.admits() and await self._drain_some():
                     pass

@@ -43,24 +43,33 @@ class Segment:
 
     @classmethod
     def take_over(cls, path: Path) -> Segment | None:
-        """What a process that ended left, cut after its last whole record; None while another process has it."""
+        """What a process that ended left, cut after its last whole record; None while another process has it.
+
+        Raises `OSError` for a file that cannot be read here.
+        """
         try:
             descriptor = os.open(path, os.O_RDWR)
         except FileNotFoundError:
             return None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not os.fstat(descriptor).st_nlink:  # dealt with and deleted between open and lock
-                raise BlockingIOError
+            if os.fstat(descriptor).st_nlink:  # else dealt with and deleted between open and lock
+                return cls._recovered(path, descriptor)
         except BlockingIOError:
+            pass
+        except OSError:
             os.close(descriptor)
-            return None
+            raise
+        os.close(descriptor)
+        return None
+
+    @classmethod
+    def _recovered(cls, path: Path, descriptor: int) -> Segment:
         data = path.read_bytes()
         done = done_in(data)
         if done is None or not HEADER_BYTES <= done <= len(data):
             done = HEADER_BYTES
-        ends = [record.end for record in records(data, done)]
-        size = max(ends, default=done)
+        size = max((record.end for record in records(data, done)), default=done)
         os.ftruncate(descriptor, size)
         return cls(path, descriptor, size, done)
 

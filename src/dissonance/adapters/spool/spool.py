@@ -66,7 +66,7 @@ class Spool:
         with self._lock:
             there = {segment.path for segment in self._segments}
             left = sorted(path for path in self._folder.glob(f"*{ENDING}") if path not in there)
-            taken = [segment for path in left if (segment := Segment.take_over(path)) is not None]
+            taken = [segment for path in left if (segment := _taken_over(path)) is not None]
             self._segments[:0] = taken
             return len(taken)
 
@@ -107,3 +107,11 @@ class Spool:
             segment = self._segments.pop(0)
             self._own = None if segment is self._own else self._own
             segment.close()
+
+
+def _taken_over(path: Path) -> Segment | None:
+    """A file that may not be read here is left for who may: the others must not wait for it."""
+    try:
+        return Segment.take_over(path)
+    except OSError:
+        return None

@@ -154,6 +154,7 @@ def test_damaged_record_is_counted_and_stops_nothing(tmp_path: Path) -> None:
 def test_files_of_other_kinds_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     (tmp_path / f"odd{ENDING}").write_bytes(b"no spool at all")
+    (tmp_path / f"folder{ENDING}").mkdir()
     spool = Spool(tmp_path, "a", MANY)
     spool.take_over()
     assert drain(spool) == []
