@@ -27,6 +27,12 @@ ROWS = 2_000
 PAUSE_S = 0.02
 AWAY_S = 4.0
 CALM_S = 3.0
+WATCHED = {
+    ("postgresql",): {"proposer/keys"},
+    ("nats",): {"outbox"},
+    ("postgresql", "nats"): {"proposer/keys", "outbox"},
+}
+"""Breakers that open when these engines stand still."""
 
 
 @contextmanager
@@ -55,6 +61,7 @@ class Stream:
         self.outcomes: Counter[int] = Counter()
         self.ids: list[str] = []
         self.stop = asyncio.Event()
+        self._url = url
         self._address = f"{url}/v1/tasks/{census.TASK}/predict"
         self._headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
 
@@ -69,6 +76,12 @@ class Stream:
                 await asyncio.sleep(PAUSE_S)
                 if self.stop.is_set():
                     break
+
+    async def readiness(self) -> tuple[bool, set[str]]:
+        """Whether the proposer says that it is ready, and the breakers that are not closed."""
+        async with aiohttp.ClientSession() as session, session.get(f"{self._url}/readyz") as reply:
+            engines: dict[str, str] = (await reply.json())["engines"]
+            return reply.status == 200, {name for name, state in engines.items() if state != "closed"}
 
     async def _ask(self, session: aiohttp.ClientSession, body: bytes) -> None:
         async with session.post(self._address, data=body, headers=self._headers) as reply:
@@ -94,6 +107,8 @@ async def story(folder: Path) -> None:
         for engines in (["postgresql"], ["nats"], ["postgresql", "nats"]):
             with standing_still(data, engines):
                 await asyncio.sleep(AWAY_S)
+                ready, open_breakers = await stream.readiness()
+            assert ready and WATCHED[tuple(engines)] <= open_breakers
             await asyncio.sleep(CALM_S)
         for engine in ("postgresql", "nats"):
             kill(data, engine)
