@@ -144,7 +144,7 @@ drill-nothing-lost: setup ## Kill roles and engines mid-stream, then account for
 
 .PHONY: lock
 lock: .venv-tools/bin/uv ## Resolve requirements.lock anew from pyproject.toml, with hashes; those of the peers too
-	.venv-tools/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --extra system --group dev pyproject.toml \
+	.venv-tools/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --extra system --extra cluster --group dev pyproject.toml \
 	  -o requirements.lock --custom-compile-command "make lock"
 	.venv-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-package nvidia-nccl-cu12 \

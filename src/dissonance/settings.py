@@ -88,6 +88,26 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     )
 
 
+class S3Settings(msgspec.Struct, frozen=True):
+    """Of the standard variables of AWS, those that the S3 client does not read by itself; credentials it finds."""
+
+    endpoint: str | None
+    region: str | None
+    ca_file: str | None
+
+
+def read_s3_settings(environment: Mapping[str, str]) -> S3Settings:
+    """
+    >>> read_s3_settings({"AWS_ENDPOINT_URL": "http://localhost:9000"}).endpoint
+    'http://localhost:9000'
+    """
+    return S3Settings(
+        environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL") or None,
+        environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or None,
+        environment.get("AWS_CA_BUNDLE") or None,
+    )
+
+
 def _value(field: FieldInfo, text: str) -> Any:
     try:
         return msgspec.convert(text, field.type, strict=False)

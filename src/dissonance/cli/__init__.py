@@ -27,6 +27,7 @@ from dissonance.cli import (
     policy,
     replay,
     replays,
+    score,
     task,
     token,
 )
@@ -54,6 +55,7 @@ app.command("down")(engines.down)
 app.command("run")(run_command.run)
 app.add_typer(task.app, name="task")
 app.add_typer(models.app, name="models")
+app.command("score")(score.score)
 app.add_typer(labels.app, name="labels")
 app.add_typer(policy.app, name="policy")
 app.command("audit")(audit.audit)
