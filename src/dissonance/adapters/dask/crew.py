@@ -38,8 +38,9 @@ SENDING = {"distributed.admin.large-graph-warning-threshold": "1TiB"}
 class DaskCrew:
     """`ports.scoring.Crew`."""
 
-    def __init__(self, address: str, specification: ScorerSpecification) -> None:
+    def __init__(self, address: str, specification: ScorerSpecification, timeout_s: float = CONNECT_TIMEOUT_S) -> None:
         self._address = address
+        self._timeout_s = timeout_s
         self._specification = specification
 
     def score(self, parts: Iterable[Part]) -> Iterator[Scored]:
@@ -47,9 +48,9 @@ class DaskCrew:
         with (
             _translated(self._address),
             dask.config.set(SENDING),
-            Client(self._address, timeout=CONNECT_TIMEOUT_S, set_as_default=False) as client,
+            Client(self._address, timeout=self._timeout_s, set_as_default=False) as client,
         ):
-            client.wait_for_workers(1, timeout=CONNECT_TIMEOUT_S)
+            client.wait_for_workers(1, timeout=self._timeout_s)
             self._require_same_versions(client)
             plugin = f"dissonance-{self._specification.proposer.digest}-{client.id}"
             client.register_plugin(ScorerPlugin(plugin, msgspec.msgpack.encode(self._specification)))

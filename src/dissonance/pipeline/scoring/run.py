@@ -98,8 +98,8 @@ class Scoring:
         self._model = model
         self._request = request
         self._format = output_format(request.out.path)
-        self._source, text_cells = _open_source(model.task, request)
-        self._specification = ScorerSpecification(
+        self.source, text_cells = _open_source(model.task, request)
+        self.specification = ScorerSpecification(
             task=model.task,
             proposer=model.proposer,
             critic=model.critic,
@@ -113,7 +113,7 @@ class Scoring:
     @property
     def rows(self) -> int | None:
         """Of the input, where its footer tells."""
-        return self._source.rows
+        return self.source.rows
 
     def run(self, make_crew: MakeCrew, progress: Progress) -> Outcome:
         """Goes on where an earlier run was cut. Raises `ScoringConflict` when that was of something else, and for a bad
@@ -125,8 +125,8 @@ class Scoring:
             raise ScoringConflict("an earlier run left bad rows out", where=self._request.out.shown, fix=RESTART)
         resumed = manifest.read
         progress(resumed)
-        todo = parts(self._source, self._part_rows, len(manifest.parts))
-        for scored in make_crew(self._specification).score(todo):
+        todo = parts(self.source, self._part_rows, len(manifest.parts))
+        for scored in make_crew(self.specification).score(todo):
             self._refuse_bad_rows(scored)
             manifest = self._ledger.add(manifest, scored)
             progress(scored.read)
@@ -160,8 +160,8 @@ class Scoring:
         raise kind(bad["what"], where=f"{self._request.source.shown}, row {bad[ROW]}{column}", fix=_way_out(bad["fix"]))
 
     def _put_together(self, manifest: Manifest) -> None:
-        keys = pa.schema([self._source.schema.field(name) for name in self._request.keys])
-        given = self._specification
+        keys = pa.schema([self.source.schema.field(name) for name in self._request.keys])
+        given = self.specification
         answers, rejected = given.tables().schemas(keys, contradicted=given.critic is not None)
         said = {
             "dissonance.task": self._model.task.name,
