@@ -153,8 +153,12 @@ def _request(
     file: str, out: str, rejected: str | None, keys: tuple[str, ...], on_bad_row: BadRows, restart: bool, s3: S3Address
 ) -> Request:
     from dissonance.bootstrap import open_place
+    from dissonance.pipeline.scoring.formats import input_format, output_format
     from dissonance.pipeline.scoring.run import OnBadRow, Request
 
+    input_format(file)
+    for name in (out, *([rejected] if rejected else [])):
+        output_format(name)
     if rejected is not None and on_bad_row is not BadRows.REPORT:
         raise InputError("bad rows are not reported", where="--rejected", fix="give --on-bad-row report as well")
     report = open_place(rejected or rejected_name(out), s3) if on_bad_row is BadRows.REPORT else None
