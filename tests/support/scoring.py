@@ -52,7 +52,7 @@ def read_rows_of(path: Path) -> pa.Table:
         return pyarrow.parquet.read_table(path)
     if path.suffix == ".csv":
         return pyarrow.csv.read_csv(path)
-    with pa.ipc.open_file(path) as reader:
+    with (pa.ipc.open_stream if path.suffix == ".arrows" else pa.ipc.open_file)(path) as reader:
         return reader.read_all()
 
 

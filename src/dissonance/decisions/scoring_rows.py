@@ -82,7 +82,7 @@ def _columns(schema: FeatureSchema, text_cells: bool) -> Callable[[pa.Table], Ma
     def read(table: pa.Table) -> Matrix | None:
         try:
             return encoder.encode(typed(schema, table) if text_cells and table.num_rows else _without_nan(table))
-        except (InputError, pa.ArrowInvalid):
+        except (InputError, pa.ArrowInvalid, OverflowError):
             return None
 
     return read
@@ -113,7 +113,7 @@ def _or_raise(row: Row | InputError) -> Row:
 def _without_nan(table: pa.Table) -> pa.Table:
     for index, field in enumerate(table.schema):
         if pa.types.is_floating(field.type):
-            column = table.column(index)
+            column = table.column(index).cast(pa.float64())
             table = table.set_column(index, field.name, pc.if_else(pc.is_nan(column), None, column))
     return table
 

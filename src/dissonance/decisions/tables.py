@@ -1,9 +1,11 @@
-"""Tables as bytes, in Arrow's stream format."""
+"""Tables as bytes: Arrow's stream format, packed by LZ4, which costs less time than the bytes that it saves."""
 
 from __future__ import annotations
 
 import pyarrow as pa
 import pyarrow.ipc
+
+PACKED = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
 def table_bytes(table: pa.Table) -> bytes:
@@ -13,7 +15,7 @@ def table_bytes(table: pa.Table) -> bytes:
     {'a': [1, 2]}
     """
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
+    with pa.ipc.new_stream(sink, table.schema, options=PACKED) as writer:
         writer.write_table(table)
     return bytes(sink.getvalue())
 

@@ -22,7 +22,7 @@ TRUTH = Feature("b", FeatureKind.CATEGORY, missing_allowed=True, categories=(Fal
 MIXED = Feature("m", FeatureKind.CATEGORY, missing_allowed=True, categories=(1, "x", True))
 SCHEMA = FeatureSchema((NUMBER, WHOLE, TEXT, CODE, TRUTH, MIXED))
 
-SOME_CELLS = "|1|1.0|2|10|01| 1 |1e3|0x1F|1_0|inf|nan|NA|a|x|true|False|é|-0"
+SOME_CELLS = "|1|1.0|2|10|01| 1 |1e3|0x1F|1_0|inf|nan|NA|a|x|true|False|é|-0|1e20"
 CELLS = st.sampled_from(SOME_CELLS.split("|"))
 
 

@@ -137,6 +137,14 @@ def test_classes_of_two_types_have_columns_of_their_own() -> None:
 
 
 VALUES = st.sampled_from([None, 0.5, 3.0, float("nan"), float("inf"), -1.0])
+
+
+@pytest.mark.parametrize("kind", [pa.float16(), pa.float32(), pa.int8(), pa.uint64()])
+def test_numbers_of_any_width_are_read(kind: pa.DataType) -> None:
+    table = pa.table({"x": pa.array([1, 2], pa.int64()).cast(pa.float64()).cast(kind), "y": pa.array([3, 4], kind)})
+    assert read_rows(NUMBERS, table, text_cells=False, stop_at_first=False).matrix.tolist() == [[1, 3], [2, 4]]
+
+
 NUMBERS = FeatureSchema((Feature("x", FeatureKind.NUMBER, missing_allowed=True), Feature("y", FeatureKind.INTEGER)))
 
 

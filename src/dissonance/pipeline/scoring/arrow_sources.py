@@ -14,8 +14,12 @@ from dissonance.ports.blobs import Blobs
 from dissonance.ports.scoring import BrokenRow
 
 BATCH_ROWS = 16_384
+BATCH_CELLS = 1_000_000
+"""Of wide rows a batch has fewer."""
+
 BUFFER_BYTES = 1_048_576
-"""Of one column, read ahead: a row group is never held whole."""
+ALL_BUFFERS_BYTES = 67_108_864
+"""Of one column, and of all: what is read ahead, so that a row group is never held whole."""
 
 IPC_FILE_MAGIC = b"ARROW1"
 
@@ -38,10 +42,12 @@ class ParquetSource:
             while group < file.num_row_groups and first >= (size := file.metadata.row_group(group).num_rows):
                 first, group = first - size, group + 1
             groups = list(range(group, file.num_row_groups))
-            yield from _from_row(file.iter_batches(BATCH_ROWS, groups, self._columns, False), first, self._columns)
+            rows = max(1, min(BATCH_ROWS, BATCH_CELLS // len(self._columns)))
+            yield from _from_row(file.iter_batches(rows, groups, self._columns, False), first, self._columns)
 
     def _opened(self) -> pyarrow.parquet.ParquetFile:
-        return pyarrow.parquet.ParquetFile(self._blobs.open(self._path), buffer_size=BUFFER_BYTES, pre_buffer=False)
+        ahead = max(1, min(BUFFER_BYTES, ALL_BUFFERS_BYTES // len(self._columns)))
+        return pyarrow.parquet.ParquetFile(self._blobs.open(self._path), buffer_size=ahead, pre_buffer=False)
 
 
 class ArrowSource:

@@ -37,7 +37,8 @@ def _parquet_writer(file: pa.NativeFile, schema: pa.Schema) -> Any:
 FORMATS = (
     Format((".parquet",), parquet_names, ParquetSource, _parquet_writer),
     Format((".csv",), csv_names, CsvSource, pyarrow.csv.CSVWriter, text_cells=True),
-    Format((".arrow", ".arrows", ".ipc", ".feather"), arrow_names, ArrowSource, pa.ipc.new_file),
+    Format((".arrow", ".ipc", ".feather"), arrow_names, ArrowSource, pa.ipc.new_file),
+    Format((".arrows",), arrow_names, ArrowSource, pa.ipc.new_stream),
 )
 
 

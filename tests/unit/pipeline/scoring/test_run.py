@@ -70,7 +70,7 @@ def test_output_says_by_which_model(tmp_path: Path, model: Model) -> None:
     assert said[b"dissonance.model_digest"].decode() == model.proposer.digest
 
 
-@pytest.mark.parametrize("out", [".parquet", ".csv", ".arrow"])
+@pytest.mark.parametrize("out", [".parquet", ".csv", ".arrow", ".arrows"])
 def test_no_rows_give_a_file_of_no_answers(tmp_path: Path, model: Model, out: str) -> None:
     rows = write_rows(tmp_path / "rows.parquet", rows_table(3).slice(0, 0))
     assert score(model, request(rows, tmp_path / f"scores{out}", keys=("id",))).read == 0
