@@ -111,6 +111,8 @@ def test_parts_in_hand_of_a_worker_that_is_killed_are_done_by_another(
 
     there = DaskCrew(cluster.scheduler_address, specification).score(killing())
     assert [table_bytes(each.answers) for each in there] == here
+    with Client(cluster.scheduler_address, set_as_default=False) as client:
+        assert victims[0] not in client.run(os.getpid).values()
 
 
 def test_model_goes_to_workers_opened_and_no_key_with_it(model: Model, tmp_path: Path) -> None:
@@ -119,6 +121,13 @@ def test_model_goes_to_workers_opened_and_no_key_with_it(model: Model, tmp_path:
         *("task", "proposer", "critic", "keys", "text_cells", "stop_at_first"),
     }
     assert set(model.proposer.files) <= {"model.txt", "components.json"}
+
+
+@pytest.mark.parametrize("address", ["nonsense", "foo://x:1", "tls://127.0.0.1:9"])
+def test_an_address_that_cannot_be_one_is_told(model: Model, tmp_path: Path, address: str) -> None:
+    specification, all_parts = source_parts(tmp_path, model)
+    with pytest.raises(ClusterError, match="cannot be used"):
+        list(DaskCrew(address, specification).score(all_parts))
 
 
 def test_no_scheduler_at_the_address_is_told(model: Model, tmp_path: Path) -> None:

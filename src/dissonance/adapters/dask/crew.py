@@ -48,7 +48,7 @@ class DaskCrew:
         with (
             _translated(self._address),
             dask.config.set(SENDING),
-            Client(self._address, timeout=self._timeout_s, set_as_default=False) as client,
+            self._connected() as client,
         ):
             client.wait_for_workers(1, timeout=self._timeout_s)
             self._require_same_versions(client)
@@ -58,6 +58,14 @@ class DaskCrew:
                 yield from self._scored(client, plugin, parts)
             finally:
                 client.unregister_worker_plugin(plugin)
+
+    def _connected(self) -> Client:
+        try:
+            return Client(self._address, timeout=self._timeout_s, set_as_default=False)
+        except (ValueError, TypeError) as error:
+            raise ClusterError(
+                f"the address cannot be used: {error}", where=self._address, fix="give it as tcp://HOST:PORT or tls://…"
+            ) from error
 
     def _scored(self, client: Client, plugin: str, parts: Iterable[Part]) -> Iterator[Scored]:
         under_way: deque[Future] = deque()
