@@ -194,7 +194,7 @@ def crew_maker(cluster: str | None, jobs: int) -> MakeCrew:
     Raises `ConfigurationError` when what a cluster needs is not installed.
     """
     if cluster is None:
-        return lambda specification: ThreadCrew(Scorer(specification), jobs)
+        return lambda specification: ThreadCrew(Scorer(specification).score, jobs)
     if find_spec("distributed") is None:
         raise ConfigurationError(
             "distributed is not installed", where="--cluster", fix="pip install 'dissonance[system,cluster]'"

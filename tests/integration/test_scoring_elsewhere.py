@@ -79,7 +79,7 @@ def test_from_store_to_store_it_is_the_same_as_on_this_machine(
 
 def test_cluster_says_of_each_part_the_same_to_the_bit(tmp_path: Path, model: Model, cluster: LocalCluster) -> None:
     specification, all_parts = source_parts(tmp_path, model)
-    here = list(ThreadCrew(Scorer(specification), 1).score(all_parts))
+    here = list(ThreadCrew(Scorer(specification).score, 1).score(all_parts))
     there = list(DaskCrew(cluster.scheduler_address, specification).score(all_parts))
     assert [(each.number, each.read) for each in there] == [(each.number, each.read) for each in here]
     assert [table_bytes(each.answers) for each in there] == [table_bytes(each.answers) for each in here]
@@ -99,7 +99,7 @@ def test_parts_in_hand_of_a_worker_that_is_killed_are_done_by_another(
     tmp_path: Path, model: Model, cluster: LocalCluster
 ) -> None:
     specification, all_parts = source_parts(tmp_path, model)
-    here = [table_bytes(each.answers) for each in ThreadCrew(Scorer(specification), 1).score(all_parts)]
+    here = [table_bytes(each.answers) for each in ThreadCrew(Scorer(specification).score, 1).score(all_parts)]
     with Client(cluster.scheduler_address, set_as_default=False) as client:
         victims = list(client.run(os.getpid).values())
 

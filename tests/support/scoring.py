@@ -66,4 +66,4 @@ def request(source: Path, out: Path, rejected: Path | None = None, **options: An
 
 def score(model: Model, asked: Request, *, jobs: int = 1, part_rows: int = 1_000) -> Outcome:
     scoring = Scoring(model, asked, part_rows)
-    return scoring.run(lambda specification: ThreadCrew(Scorer(specification), jobs), lambda rows: None)
+    return scoring.run(lambda specification: ThreadCrew(Scorer(specification).score, jobs), lambda rows: None)
