@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -52,6 +51,15 @@ FEW_ROWS = 1_000
 TRAINING_ROWS = 20_000
 WRITTEN_ROWS = 65_536
 """Rows of a row group, or of a record batch, in the files that are made."""
+
+LAUNCH = """
+import os, sys
+pid = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+open(sys.argv[1], "w").write(str(usage.ru_maxrss))
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+"""A small process that starts the command: what a process held before it became another counts as its own peak."""
 
 GROWTH = 1.10
 """Peak memory at eight times the rows by that at one."""
@@ -92,27 +100,21 @@ def write_rows(path: Path, table: pa.Table) -> Path:
 
 def score(data: Path, file: Path, *options: str) -> Run:
     """The command as a process; its output is thrown away."""
-    out = file.with_name(f"scores-of-{file.name}")
+    out, peak = file.with_name(f"scores-of-{file.name}"), file.with_name("peak")
     arguments = ("score", census.TASK, str(file), "--out", str(out), "--json", *options)
     begun = time.perf_counter()
-    with subprocess.Popen(  # noqa: S603 - our own command
-        [sys.executable, "-m", "dissonance", *arguments],
+    ended = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-I", "-S", "-c", LAUNCH, peak, sys.executable, "-m", "dissonance", *arguments],
         stdout=subprocess.PIPE,
         env={**os.environ, "DISSONANCE_DATA": str(data)},
-    ) as process:
-        assert process.stdout is not None
-        told = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        check=False,
+    )
     seconds = time.perf_counter() - begun
-    if process.returncode:
-        raise SystemExit(f"the command ended with {process.returncode}: {told.decode()}")
+    if ended.returncode:
+        raise SystemExit(f"the command ended with {ended.returncode}: {ended.stdout.decode()}")
     out.unlink()
-    return Run(float(msgspec.json.decode(told)["rows_per_s"]), _peak_bytes(usage), seconds)
-
-
-def _peak_bytes(usage: resource.struct_rusage) -> int:
-    return usage.ru_maxrss if sys.platform == "darwin" else usage.ru_maxrss * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return Run(float(msgspec.json.decode(ended.stdout)["rows_per_s"]), int(peak.read_text()) * unit, seconds)
 
 
 def predict_rows_per_s(model: Model, table: pa.Table) -> float:
@@ -224,7 +226,7 @@ def say(text: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rows", type=int, default=500_000, help="once; 8 times as many beside (default: %(default)s)")
+    parser.add_argument("--rows", type=int, default=300_000, help="once; 8 times as many beside (default: %(default)s)")
     parser.add_argument("--repetitions", type=int, default=3, help="turns beside LightGBM (default: %(default)s)")
     parser.add_argument("--records", type=Path, default=Path("records"), help="where the record goes")
     given = parser.parse_args(arguments)
