@@ -182,7 +182,7 @@ def open_place(shown: str, s3: S3Address) -> Place:
     """A file of this machine, or `s3://bucket/key`. Raises `InputError` when it is neither."""
     scheme, found, rest = shown.partition("://")
     if not found:
-        return Place(LocalFiles(), str(Path(shown).expanduser()), shown)
+        return Place(LocalFiles(), str(Path(shown).expanduser().resolve()), shown)
     if scheme != "s3" or not all(rest.partition("/")):
         raise InputError("this is no address of a file", where=shown, fix="give a path, or s3://bucket/key")
     return Place(S3Files.at(s3), rest, shown)

@@ -52,7 +52,13 @@ class Scorer:
 
     def score(self, part: Part) -> Scored:
         given = self._specification
-        read = read_rows(given.task.schema, part.table, text_cells=given.text_cells, stop_at_first=given.stop_at_first)
+        read = read_rows(
+            given.task.schema,
+            part.table,
+            text_cells=given.text_cells,
+            stop_at_first=given.stop_at_first,
+            keys=given.keys,
+        )
         slices = [read.matrix[start : start + SLICE_ROWS] for start in range(0, len(read.matrix), SLICE_ROWS)]
         answers = _joined([self._answer(each) for each in slices or [read.matrix]])
         return Scored(

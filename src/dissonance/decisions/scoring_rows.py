@@ -40,24 +40,25 @@ class ReadRows(NamedTuple):
     bad: list[BadRow]
 
 
-def read_rows(schema: FeatureSchema, table: pa.Table, *, text_cells: bool, stop_at_first: bool) -> ReadRows:
-    """`text_cells`: the columns are binary, as a CSV file has them. Null and NaN are both missing, as they are for
-    `task create`. With `stop_at_first` what comes after the first bad row is left out."""
-    features = table.select(list(schema.names)) if table.num_rows else table
-    whole = _columns(schema, text_cells)
-    matrix = whole(features)
+def read_rows(
+    schema: FeatureSchema, table: pa.Table, *, text_cells: bool, stop_at_first: bool, keys: Sequence[str] = ()
+) -> ReadRows:
+    """`text_cells`: the columns are binary, as a CSV file has them; then `keys` must be text as well. Null and NaN are
+    both missing, as they are for `task create`. With `stop_at_first` what comes after the first bad row is left out."""
+    whole = _columns(schema, keys, text_cells)
+    matrix = whole(table)
     if matrix is not None:
         return ReadRows(matrix, np.arange(len(matrix)), [])
     rows, bad = RowEncoder(schema), []
     matrices, good = [], []
-    for start in range(0, features.num_rows, STRETCH_ROWS):
-        stretch = features.slice(start, STRETCH_ROWS)
+    for start in range(0, table.num_rows, STRETCH_ROWS):
+        stretch = table.slice(start, STRETCH_ROWS)
         matrix = whole(stretch)
         if matrix is not None:
             matrices.append(matrix)
             good.append(np.arange(start, start + len(matrix)))
             continue
-        for position, row in enumerate(_rows(schema, stretch, text_cells), start):
+        for position, row in enumerate(_rows(schema, keys, stretch, text_cells), start):
             try:
                 matrices.append(rows.encode([_or_raise(row)]))
                 good.append(np.array([position]))
@@ -75,31 +76,34 @@ def _joined(
     return ReadRows(np.concatenate([nothing, *matrices]), np.concatenate([np.empty(0, np.int64), *good]), bad)
 
 
-def _columns(schema: FeatureSchema, text_cells: bool) -> Callable[[pa.Table], Matrix | None]:
+def _columns(schema: FeatureSchema, keys: Sequence[str], text_cells: bool) -> Callable[[pa.Table], Matrix | None]:
     """What reads a table at once, or gives None when a row of it needs a closer look."""
     encoder = ColumnEncoder(schema)
 
     def read(table: pa.Table) -> Matrix | None:
+        if not table.num_rows:
+            return np.empty((0, len(schema.features)))
         try:
-            return encoder.encode(typed(schema, table) if text_cells and table.num_rows else _without_nan(table))
+            if not text_cells:
+                return encoder.encode(_without_nan(table.select(list(schema.names))))
+            for name in keys:
+                table.column(name).cast(pa.string())
+            return encoder.encode(typed(schema, table))
         except (InputError, pa.ArrowInvalid, OverflowError):
             return None
 
     return read
 
 
-def _rows(schema: FeatureSchema, table: pa.Table, text_cells: bool) -> Iterator[Row | InputError]:
+def _rows(schema: FeatureSchema, keys: Sequence[str], table: pa.Table, text_cells: bool) -> Iterator[Row | InputError]:
     """One by one; or why there is none."""
     if not text_cells:
-        yield from _without_nan(table).to_pylist()
+        yield from _without_nan(table.select(list(schema.names))).to_pylist()
         return
-    columns: Sequence[Sequence[bytes]] = [table.column(name).to_pylist() for name in schema.names]
-    for cells in zip(*columns, strict=True):
+    for cells in table.select(list(dict.fromkeys((*schema.names, *keys)))).to_pylist():
         try:
-            yield {
-                feature.name: cell_value(feature, decoded(cell, f"rows[0].{feature.name}"))
-                for feature, cell in zip(schema.features, cells, strict=True)
-            }
+            texts = {name: decoded(cell, f"rows[0].{name}") for name, cell in cells.items()}
+            yield {feature.name: cell_value(feature, texts[feature.name]) for feature in schema.features}
         except MalformedRow as error:
             yield error
 

@@ -109,7 +109,7 @@ def _class_values(classes: Sequence[Scalar]) -> pa.Array:
 
 
 def _readable(cells: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A key as the file has it; bytes that are no text, which only a rejected row can have, are shown as such."""
+    """A key as the file has it. Only a rejected row has bytes that are no text; they are shown as such."""
     try:
         return cells.cast(pa.string())
     except pa.ArrowInvalid:

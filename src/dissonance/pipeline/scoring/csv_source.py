@@ -57,9 +57,16 @@ class CsvSource:
 def csv_names(blobs: Blobs, path: str) -> list[str]:
     """Of the columns, as the header has them. Raises `InvalidDataFile`."""
     try:
-        with blobs.stream(path) as file, reading(path, "CSV"), TextIOWrapper(file, "utf-8-sig", newline="") as text:
+        # Lines after the header are read along; a byte of theirs that is no text is told with its row.
+        with (
+            blobs.stream(path) as file,
+            reading(path, "CSV"),
+            TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="") as text,
+        ):
             header = next((line for line in csv.reader(text) if line), None)
-    except (UnicodeDecodeError, csv.Error) as error:
+        if header is not None:
+            "".join(header).encode()
+    except (UnicodeEncodeError, csv.Error) as error:
         raise InvalidDataFile(
             f"the header line cannot be read: {error}", where=path, fix="write the file as UTF-8"
         ) from error

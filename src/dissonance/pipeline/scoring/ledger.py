@@ -7,7 +7,7 @@ parts that were in hand.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import pyarrow as pa
@@ -83,17 +83,17 @@ class Ledger:
 
     def __init__(self, blobs: Blobs, out: str) -> None:
         self._blobs = blobs
-        self._out = out
         self._folder = out + FOLDER_ENDING
 
-    def begin(self, subject: Subject, *, restart: bool) -> Manifest:
-        """What is done already. Raises `ScoringConflict` when it is of something else, or the output is there."""
+    def begin(self, subject: Subject, taken: Sequence[str], *, restart: bool) -> Manifest:
+        """What is done already. Raises `ScoringConflict` when it is of something else, or when nothing is and outputs
+        are there: `taken`."""
         if restart:
             self.clear()
         earlier = self._earlier()
         if earlier is None:
-            if not restart and self._blobs.exists(self._out):
-                raise ScoringConflict("the file is there already", where=self._out, fix=RESTART)
+            if taken and not restart:
+                raise ScoringConflict("the file is there already", where=taken[0], fix=RESTART)
             self._keep(fresh := Manifest(subject))
             return fresh
         differing = [

@@ -95,6 +95,7 @@ class Scoring:
         """Raises what is wrong with the request before anything is read of the rows. `rows_a_part`: by the width of a
         row when left out."""
         check_keys(model.task, request.keys)
+        _check_places(request)
         self._model = model
         self._request = request
         self._format = output_format(request.out.path)
@@ -120,7 +121,7 @@ class Scoring:
         row, with `OnBadRow.STOP`, what is wrong with it."""
         source = self._request.source
         stamp = source.blobs.stamp(source.path)
-        manifest = self._ledger.begin(self._subject(), restart=self._request.restart)
+        manifest = self._ledger.begin(self._subject(), self._taken(), restart=self._request.restart)
         if self._request.on_bad_row is OnBadRow.STOP and manifest.rejected:
             raise ScoringConflict("an earlier run left bad rows out", where=self._request.out.shown, fix=RESTART)
         resumed = manifest.read
@@ -137,6 +138,11 @@ class Scoring:
         self._put_together(manifest)
         self._ledger.clear()
         return Outcome(manifest.read, manifest.scored, manifest.rejected, resumed, len(manifest.parts))
+
+    def _taken(self) -> list[str]:
+        """Files that are there, where this one is to write."""
+        places = (self._request.out, self._request.rejected)
+        return [place.shown for place in places if place is not None and place.blobs.exists(place.path)]
 
     def _subject(self) -> Subject:
         source = self._request.source
@@ -195,6 +201,13 @@ def _open_source(task: Task, request: Request) -> tuple[Source, bool]:
                 f"'{name}' holds lists or structures", where="--key", fix="choose a column of plain values"
             )
     return source, format_.text_cells
+
+
+def _check_places(request: Request) -> None:
+    """Raises `InputError` when two of the files are one."""
+    places = [place for place in (request.source, request.out, request.rejected) if place is not None]
+    if len({(type(place.blobs), place.path) for place in places}) < len(places):
+        raise InputError("a file is named twice", where=request.out.shown, fix="give each a name of its own")
 
 
 def _write(place: Place, format_: Format, schema: pa.Schema, tables: Iterator[pa.Table]) -> None:

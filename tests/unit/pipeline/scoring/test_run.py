@@ -158,6 +158,33 @@ def test_an_output_that_is_there_is_left_alone_unless_restarted(tmp_path: Path, 
     assert (tmp_path / "scores.csv").read_text() != "mine"
 
 
+def test_a_report_that_is_there_is_left_alone(tmp_path: Path, model: Model) -> None:
+    rows = write_rows(tmp_path / "rows.parquet", rows_table(5))
+    (tmp_path / "bad.csv").write_text("mine")
+    with pytest.raises(ScoringConflict, match="there already"):
+        score(model, request(rows, tmp_path / "scores.csv", tmp_path / "bad.csv", on_bad_row=OnBadRow.REPORT))
+    assert (tmp_path / "bad.csv").read_text() == "mine"
+
+
+def test_an_output_in_the_place_of_the_input_is_refused_also_when_restarted(tmp_path: Path, model: Model) -> None:
+    rows = write_rows(tmp_path / "rows.csv", rows_table(5))
+    with pytest.raises(InputError, match="named twice"):
+        score(model, request(rows, rows, restart=True))
+    with pytest.raises(InputError, match="named twice"):
+        score(model, request(rows, tmp_path / "s.csv", tmp_path / "s.csv", on_bad_row=OnBadRow.REPORT))
+
+
+def test_a_key_that_is_no_text_is_a_bad_row(tmp_path: Path, model: Model) -> None:
+    path = write_rows(tmp_path / "rows.csv", rows_table(5))
+    path.write_bytes(path.read_bytes().replace(b"1002", b"\xff002"))
+    with pytest.raises(MalformedRow, match="UTF-8") as raised:
+        score(model, request(path, tmp_path / "scores.csv", keys=("id",)))
+    assert raised.value.where == f"{path}, row 2, column id"
+    asked = request(path, tmp_path / "scores.csv", tmp_path / "bad.csv", keys=("id",), on_bad_row=OnBadRow.REPORT)
+    assert score(model, asked).scored == 4
+    assert read_rows_of(tmp_path / "bad.csv")["id"].to_pylist() == ["�002"]
+
+
 class Cut(Exception):
     """The run is over, however far it came."""
 
