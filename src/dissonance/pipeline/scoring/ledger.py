@@ -93,7 +93,8 @@ class Ledger:
         earlier = self._earlier()
         if earlier is None:
             if taken and not restart:
-                raise ScoringConflict("the file is there already", where=taken[0], fix=RESTART)
+                fix = "give another --out, or --restart to replace it"
+                raise ScoringConflict("the file is there already", where=taken[0], fix=fix)
             self._keep(fresh := Manifest(subject))
             return fresh
         differing = [
