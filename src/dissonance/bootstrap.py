@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from importlib.util import find_spec
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -16,7 +14,6 @@ from dissonance.adapters.clock import SystemClock, SystemRandomness
 from dissonance.adapters.embedded.addresses import EngineAddresses
 from dissonance.adapters.embedded.state import read_state
 from dissonance.adapters.embedded.streams import record_streams
-from dissonance.adapters.files.local import LocalFiles
 from dissonance.adapters.guarded_registry import GuardedRegistry
 from dissonance.adapters.host import LocalHost
 from dissonance.adapters.keys.folder import KeyFolder
@@ -26,15 +23,11 @@ from dissonance.adapters.postgres import database
 from dissonance.adapters.postgres.keys import PostgresDataSubjectKeys
 from dissonance.adapters.postgres.migrate import Schema, migrate
 from dissonance.adapters.postgres.store import PostgresStore
-from dissonance.adapters.s3.files import S3Address, S3Files
 from dissonance.adapters.spool.outbox import SpoolingOutbox
 from dissonance.adapters.spool.spool import Spool
 from dissonance.contracts.topics import DEAD_STREAM, EventKind, stream
-from dissonance.decisions.scoring import Scorer
-from dissonance.errors import ConfigurationError, EngineUnavailable, InputError
+from dissonance.errors import ConfigurationError, EngineUnavailable
 from dissonance.pipeline.estimates import PipelineEstimates
-from dissonance.pipeline.scoring.run import MakeCrew, Place
-from dissonance.pipeline.scoring.threads import ThreadCrew
 from dissonance.pipeline.updates import PipelineUpdates
 from dissonance.ports.breaker import Breakers
 from dissonance.ports.bus import Bus
@@ -176,33 +169,6 @@ async def open_system(settings: Settings) -> AsyncIterator[System]:
         await bus.close()
         await store.close()
         await keys.close()
-
-
-def open_place(shown: str, s3: S3Address) -> Place:
-    """A file of this machine, or `s3://bucket/key`. Raises `InputError` when it is neither."""
-    scheme, found, rest = shown.partition("://")
-    if not found:
-        return Place(LocalFiles(), str(Path(shown).expanduser().resolve()), shown)
-    if scheme != "s3" or not all(rest.partition("/")):
-        raise InputError("this is no address of a file", where=shown, fix="give a path, or s3://bucket/key")
-    return Place(S3Files.at(s3), rest, shown)
-
-
-def crew_maker(cluster: str | None, jobs: int) -> MakeCrew:
-    """Threads of this process, or the workers of the Dask cluster whose scheduler is at `cluster`.
-
-    Raises `ConfigurationError` when what a cluster needs is not installed.
-    """
-    if cluster is None:
-        return lambda specification: ThreadCrew(Scorer(specification).score, jobs)
-    if find_spec("distributed") is None:
-        raise ConfigurationError(
-            "distributed is not installed", where="--cluster", fix="pip install 'dissonance[system,cluster]'"
-        )
-    from dissonance.adapters.dask.crew import DaskCrew  # an extra of its own
-
-    address = cluster
-    return lambda specification: DaskCrew(address, specification)
 
 
 async def run_roles(

@@ -14,7 +14,7 @@ from distributed import Client, LocalCluster
 
 from dissonance.adapters.dask.crew import DaskCrew
 from dissonance.adapters.s3.files import S3Address
-from dissonance.bootstrap import crew_maker, open_place
+from dissonance.bootstrap_scoring import crew_maker, open_place
 from dissonance.decisions.scoring import Scorer, ScorerSpecification
 from dissonance.decisions.tables import table_bytes
 from dissonance.errors import ClusterError, InputError, ScoringConflict

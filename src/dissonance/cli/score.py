@@ -88,7 +88,7 @@ def score(
     The same command goes on where an earlier one was cut. Exit code 3 when rows were skipped or reported; all others
     are answered.
     """
-    from dissonance.bootstrap import crew_maker
+    from dissonance.bootstrap_scoring import crew_maker
     from dissonance.pipeline.scoring.run import Scoring, open_model
 
     request = _request(file, out, rejected, tuple(key or ()), on_bad_row, restart, _s3_address(s3_endpoint))
@@ -152,7 +152,7 @@ def score_table(answer: ScoreAnswer) -> Table:
 def _request(
     file: str, out: str, rejected: str | None, keys: tuple[str, ...], on_bad_row: BadRows, restart: bool, s3: S3Address
 ) -> Request:
-    from dissonance.bootstrap import open_place
+    from dissonance.bootstrap_scoring import open_place
     from dissonance.pipeline.scoring.formats import input_format, output_format
     from dissonance.pipeline.scoring.run import OnBadRow, Request
 
