@@ -11,6 +11,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -21,10 +22,8 @@ from dissonance.bootstrap import open_system, run_on
 from dissonance.contracts.events import Event
 from dissonance.contracts.sealed import SealedRow
 from dissonance.ports.clock import Randomness
-from dissonance.roles.proposer.handle import Proposer
-from dissonance.roles.proposer.role import ROLE
-from dissonance.roles.proposer.routes import routes
-from dissonance.roles.role import AtWork, Role, Workplace
+from dissonance.roles.proposer.role import ROLE, build
+from dissonance.roles.role import Role
 from dissonance.settings import Settings
 from dissonance.web.server import serve
 
@@ -70,12 +69,7 @@ class Unpublished:
 
 
 def _unsealed_role() -> Role:
-    def build(place: Workplace) -> AtWork:
-        parts = place.catalogue, place.bus, place.keys, place.store, place.clock, place.randomness
-        proposer = Proposer(*parts, seal=unsealed)
-        return AtWork(routes(place, proposer), drain=proposer.drain)
-
-    return ROLE._replace(build=build)
+    return ROLE._replace(build=partial(build, seal=unsealed))
 
 
 async def _echo(_: str, stop: asyncio.Event, ready: Callable[[str], None]) -> None:

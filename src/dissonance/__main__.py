@@ -32,6 +32,7 @@ SYSTEM = (
     "pyarrow",
     "rich",
     "sqlalchemy",
+    "stamina",
     "typer",
     "uvicorn",
     "uvloop",

@@ -9,21 +9,27 @@ from typing import NamedTuple
 
 import msgspec
 
+from dissonance.adapters import guarded_registry
 from dissonance.adapters.clock import SystemClock, SystemRandomness
 from dissonance.adapters.embedded.addresses import EngineAddresses
 from dissonance.adapters.embedded.state import read_state
 from dissonance.adapters.embedded.streams import record_streams
+from dissonance.adapters.guarded_registry import GuardedRegistry
 from dissonance.adapters.host import LocalHost
 from dissonance.adapters.keys.folder import KeyFolder
 from dissonance.adapters.mlflow.registry import MlflowRegistry
 from dissonance.adapters.nats.bus import JetStreamBus
+from dissonance.adapters.postgres import database
 from dissonance.adapters.postgres.keys import PostgresDataSubjectKeys
 from dissonance.adapters.postgres.migrate import Schema, migrate
 from dissonance.adapters.postgres.store import PostgresStore
+from dissonance.adapters.spool.outbox import SpoolingOutbox
+from dissonance.adapters.spool.spool import Spool
 from dissonance.contracts.topics import DEAD_STREAM, EventKind, stream
 from dissonance.errors import ConfigurationError, EngineUnavailable
 from dissonance.pipeline.estimates import PipelineEstimates
 from dissonance.pipeline.updates import PipelineUpdates
+from dissonance.ports.breaker import Breakers
 from dissonance.ports.bus import Bus
 from dissonance.ports.clock import Clock, Randomness
 from dissonance.ports.host import Host
@@ -45,6 +51,9 @@ from dissonance.web.health import HealthCheck, require_answer
 from dissonance.web.rate_limits import RateLimitedVerifier, Verifier
 from dissonance.web.server import serve
 
+WITHOUT_ENGINES = frozenset({"proposer"})
+"""Roles that work while engines are away, and then are ready (ADR 40, ADR 41)."""
+
 
 class System(NamedTuple):
     """Everything that commands, roles and drills work on. Its parts are the real ones."""
@@ -60,6 +69,7 @@ class System(NamedTuple):
     randomness: Randomness
     key_folder: KeyFolder
     artefact_keys: ArtefactKeys
+    breakers: Breakers
 
 
 def addresses_of(settings: Settings) -> EngineAddresses:
@@ -100,6 +110,7 @@ async def _connect(settings: Settings, addresses: EngineAddresses, clock: Clock)
         max_deliver=settings.max_deliver,
         duplicate_window_s=settings.duplicate_window_s,
         stream_max_age_s=settings.stream_max_age_s,
+        stream_max_bytes=settings.stream_max_bytes,
     )
 
 
@@ -111,19 +122,31 @@ async def open_system(settings: Settings) -> AsyncIterator[System]:
     """
     addresses = addresses_of(settings)
     clock, randomness = SystemClock(), SystemRandomness()
+    breakers = Breakers(clock)
     key_folder = KeyFolder.open_or_create(settings.keys_folder, randomness)
     await asyncio.to_thread(migrate, addresses.database_url, Schema.EXPERIENCE)
     await asyncio.to_thread(migrate, addresses.keys_database_url, Schema.DATA_SUBJECT_KEYS)
     bus = await _connect(settings, addresses, clock)
     if not settings.nats_url:
         record_streams(settings.data_folder, [*(stream(kind) for kind in EventKind), DEAD_STREAM])
-    store = PostgresStore(addresses.database_url, clock=clock, connections=settings.database_connections)
+    store = PostgresStore(
+        addresses.database_url,
+        clock=clock,
+        connections=settings.database_connections,
+        breaker=breakers.make("experience database", failures=database.FAILURES, rest_s=database.REST_S),
+    )
     keys = PostgresDataSubjectKeys(
         addresses.keys_database_url,
         key_encryption_key=key_folder.key_encryption_key,
         hash_key=key_folder.derive("data-subjects"),
         clock=clock,
         randomness=randomness,
+        remembered_s=settings.keys_away_s,
+        breaker=breakers.make("keys database", failures=database.FAILURES, rest_s=database.REST_S),
+    )
+    registry = GuardedRegistry(
+        MlflowRegistry(addresses.mlflow_url),
+        breakers.make("MLflow", failures=guarded_registry.FAILURES, rest_s=guarded_registry.REST_S),
     )
     try:
         yield System(
@@ -132,14 +155,15 @@ async def open_system(settings: Settings) -> AsyncIterator[System]:
             store=store,
             keys=keys,
             bus=bus,
-            registry=MlflowRegistry(addresses.mlflow_url),
-            host=LocalHost(settings.data_folder, settings.keys_folder),
+            registry=registry,
+            host=LocalHost(settings.data_folder, settings.keys_folder, settings.spool),
             clock=clock,
             randomness=randomness,
             key_folder=key_folder,
             artefact_keys=ArtefactKeys.from_seed(
                 key_folder.derive("artefacts"), seed_of(key_folder.signing_private_key_pem)
             ),
+            breakers=breakers,
         )
     finally:
         await bus.close()
@@ -177,12 +201,14 @@ async def run_on(
     """As `run_roles`, on engines that are connected already."""
     settings, metrics = system.settings, Metrics()
     await system.keys.ready()
+    outbox = _outbox(system, metrics)
     models = RegistryLoader(system.registry, system.artefact_keys)
     catalogue = Catalogue(system.store, models, system.bus)
     place = Workplace(
         store=system.store,
         keys=system.keys,
         bus=system.bus,
+        outbox=outbox,
         registry=system.registry,
         models=models,
         catalogue=catalogue,
@@ -192,8 +218,12 @@ async def run_on(
         clock=system.clock,
         randomness=system.randomness,
         metrics=metrics,
+        breakers=system.breakers,
+        spare_keys=settings.spare_keys,
     )
     at_work = {role.name: role.build(place) for role in roles}
+    for engine, breaker in system.breakers.all().items():
+        metrics.watch_breaker(engine, breaker)
     workers = {name: [_worker(system, metrics, work) for work in built.work] for name, built in at_work.items()}
     app = create_app(
         [built.router for built in at_work.values()],
@@ -201,12 +231,14 @@ async def run_on(
         clock=system.clock,
         randomness=system.randomness,
         metrics=metrics,
-        health={name: _health(system, workers[name], stop) for name in at_work},
+        health={name: _health(system, outbox, name, workers[name], stop) for name in at_work},
+        engines=system.breakers.states,
         configuration=msgspec.structs.asdict(settings),
         max_body_bytes=settings.max_body_bytes,
     )
     async with _grpc(place, settings, app, at_work, stop, on_grpc):
-        await _live(settings, app, catalogue, at_work, workers, stop, on_started)
+        await _live(settings, app, [catalogue.follow, outbox.drain], at_work, workers, stop, on_started)
+    await outbox.close()
 
 
 @asynccontextmanager
@@ -239,10 +271,15 @@ async def _grpc(
         yield
 
 
+def _outbox(system: System, metrics: Metrics) -> SpoolingOutbox:
+    spool = Spool(system.settings.spool, system.randomness.token(8).hex(), system.settings.spool_bytes)
+    return SpoolingOutbox(system.bus, spool, system.breakers.make("outbox"), metrics)
+
+
 async def _live(
     settings: Settings,
     app: DissonanceApp,
-    catalogue: Catalogue,
+    always: Sequence[Callable[[], Awaitable[None]]],
     at_work: Mapping[str, AtWork],
     workers: Mapping[str, Sequence[Worker]],
     stop: asyncio.Event,
@@ -250,7 +287,7 @@ async def _live(
 ) -> None:
     """Serve and work until `stop`; then requests first, since they may still cause work, and workers after."""
     async with asyncio.TaskGroup() as tasks:
-        lasting = [tasks.create_task(catalogue.follow())]
+        lasting = [tasks.create_task(_run(each)) for each in always]
         lasting += [tasks.create_task(_run(built.background)) for built in at_work.values() if built.background]
         for worker in (worker for group in workers.values() for worker in group):
             tasks.create_task(worker.run())
@@ -309,15 +346,20 @@ def _verifier(system: System) -> Verifier:
     return RateLimitedVerifier(verifier, rate, system.clock) if rate > 0.0 else verifier
 
 
-def _health(system: System, workers: Sequence[Worker], stop: asyncio.Event) -> HealthCheck:
+def _health(
+    system: System, outbox: SpoolingOutbox, role: str, workers: Sequence[Worker], stop: asyncio.Event
+) -> HealthCheck:
     async def check() -> None:
         if stop.is_set():
             raise EngineUnavailable("it is stopping", where="process", fix="ask another replica")
-        await asyncio.gather(
-            require_answer("NATS", system.bus.ready),
-            require_answer("the experience database", system.store.ready),
-            require_answer("the keys database", system.keys.ready),
-        )
+        if role in WITHOUT_ENGINES:
+            await outbox.require_room()
+        else:
+            await asyncio.gather(
+                require_answer("NATS", system.bus.ready),
+                require_answer("the experience database", system.store.ready),
+                require_answer("the keys database", system.keys.ready),
+            )
         for worker in workers:
             if not worker.state.running or worker.state.waiting_for:
                 raise EngineUnavailable(

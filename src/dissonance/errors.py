@@ -145,6 +145,16 @@ class InvalidDataFile(InputError):
     slug, title = "invalid-data-file", "The data file cannot be used"
 
 
+class MalformedRow(InputError):
+    slug, title = "malformed-row", "A line of the file is no row"
+
+
+class ScoringConflict(InputError):
+    """Something else was scored to the same place before, and is not finished or is still there."""
+
+    slug, title, status = "scoring-conflict", "The scoring that was begun is of something else", 409
+
+
 class HoldoutLeak(InputError):
     slug, title = "holdout-leak", "Rows of the golden holdout are in the training data"
 
@@ -201,6 +211,12 @@ class EngineUnavailable(EngineError):
     slug, title, status = "engine-unavailable", "An engine is not reachable", 503
 
 
+class StreamFull(EngineUnavailable):
+    """The broker takes no more events of a kind: whoever works on them is too far behind, or they are kept too long."""
+
+    slug, title = "stream-full", "The broker has no room for more events"
+
+
 class RecordBroken(EngineError):
     """What was stored is not what this version writes: somebody else changed it, or it was damaged."""
 
@@ -215,6 +231,14 @@ class DataFolderError(EngineError):
 
 class DataFolderBusy(DataFolderError):
     slug = "data-folder-busy"
+
+
+class StorageError(EngineError):
+    slug, title, status = "storage", "A file or an object store cannot be used", 503
+
+
+class ClusterError(EngineError):
+    slug, title, status = "cluster", "The cluster cannot be used", 503
 
 
 class TimedOut(EngineError):

@@ -43,8 +43,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ack_wait_s: Seconds = 30.0  # seconds until an unanswered message is handed out again
     duplicate_window_s: Seconds = 120.0  # seconds in which the broker drops a repeated event id
     stream_max_age_s: Seconds = 604_800.0  # seconds an event stays in its stream
+    stream_max_bytes: Annotated[int, Meta(ge=0)] = 0  # of each stream, which then refuses more; 0 = what the disk holds
     fetch_messages: Count = 256  # messages a role takes at once
     database_connections: Count = 8  # connections of one process
+    spare_keys: Count = 20_000  # keys held ready for data subjects that are new while the store of keys is away
+    keys_away_s: Seconds = 900.0  # seconds, since it was last read, that a key is used while its store is away
+    spool_bytes: Annotated[int, Meta(ge=0)] = 268_435_456  # of events kept on disk while the broker is away; 0 = 503
+    spool_folder: str = ""  # where those events are kept; empty = <data>/spool
     token_audience: str = "dissonance"  # noqa: S105 - a name, not a secret
     token_issuer: str = "dissonance-local"  # noqa: S105 - a name, not a secret
     log_level: str = "INFO"
@@ -56,6 +61,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def keys_folder(self) -> Path:
         return Path(self.key_folder).expanduser().absolute() if self.key_folder else self.data_folder / "keys"
+
+    @property
+    def spool(self) -> Path:
+        return Path(self.spool_folder).expanduser().absolute() if self.spool_folder else self.data_folder / "spool"
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -76,6 +85,26 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         )
     return Settings(
         **{field.name: _value(field, given[field.name]) for field in fields(Settings) if field.name in given}
+    )
+
+
+class S3Settings(msgspec.Struct, frozen=True):
+    """Of the standard variables of AWS, those that the S3 client does not read by itself; credentials it finds."""
+
+    endpoint: str | None
+    region: str | None
+    ca_file: str | None
+
+
+def read_s3_settings(environment: Mapping[str, str]) -> S3Settings:
+    """
+    >>> read_s3_settings({"AWS_ENDPOINT_URL": "http://localhost:9000"}).endpoint
+    'http://localhost:9000'
+    """
+    return S3Settings(
+        environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL") or None,
+        environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or None,
+        environment.get("AWS_CA_BUNDLE") or None,
     )
 
 

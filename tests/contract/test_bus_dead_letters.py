@@ -144,3 +144,19 @@ def test_dead_letters_are_listed_oldest_first_up_to_the_limit(kit: BusKit) -> No
         await bus.close()
 
     asyncio.run(scenario())
+
+
+def test_dead_letters_are_listed_in_pages(kit: BusKit) -> None:
+    async def scenario() -> None:
+        bus = await kit.connect()
+        for number in range(5):
+            await bus.publish([evaluated(number)])
+            await bury(bus, f"reason {number}")
+        first = await bus.dead_letters(2)
+        second = await bus.dead_letters(2, after=first[-1].sequence)
+        third = await bus.dead_letters(2, after=second[-1].sequence)
+        assert [letter.reason for letter in (*first, *second, *third)] == [f"reason {number}" for number in range(5)]
+        assert await bus.dead_letters(2, after=third[-1].sequence) == []
+        await bus.close()
+
+    asyncio.run(scenario())

@@ -105,6 +105,18 @@ def test_keys_database_tells_other_keys_from_its_own(empty_url: str) -> None:
     asyncio.run(asked())
 
 
+def test_many_that_check_the_keys_of_a_new_database_at_once_agree(empty_url: str) -> None:
+    migrate(empty_url, Schema.DATA_SUBJECT_KEYS)
+    case = PostgresKeysCase(1, empty_url)
+
+    async def asked() -> None:
+        replicas = [case.keys() for _ in range(8)]
+        await asyncio.gather(*(keys.ready() for keys in replicas))
+        await asyncio.gather(*(keys.close() for keys in replicas))
+
+    asyncio.run(asked())
+
+
 def test_keys_database_that_was_never_migrated_is_not_ready(empty_url: str) -> None:
     async def asked() -> None:
         keys = PostgresKeysCase(1, empty_url).keys()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from fastapi.routing import APIRouter
 from starlette.requests import Request
@@ -79,6 +79,7 @@ def echo_app(
     configuration: Mapping[str, object] | None = None,
     max_body_bytes: int = 10_000,
     metrics: Metrics | None = None,
+    engines: Callable[[], Mapping[str, str]] = dict,
 ) -> DissonanceApp:
     return create_app(
         [check_router()] if routers is None else routers,
@@ -89,4 +90,5 @@ def echo_app(
         health=health or {},
         configuration=configuration or {},
         max_body_bytes=max_body_bytes,
+        engines=engines,
     )

@@ -12,6 +12,7 @@ from dissonance.contracts.events import Judged
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.errors import RecordBroken, SealBroken
+from dissonance.ports.breaker import Breakers
 from dissonance.ports.findings import Finding
 from dissonance.ports.registry import ModelRole
 from dissonance.roles.auditor.handle import Auditor
@@ -58,6 +59,7 @@ class Audited:
         self.bus = self.work.bus
         self.registry = self.shelf.registry
         self.host = MemoryHost()
+        self.breakers = Breakers(self.clock)
         self.task: Task = TASK
 
     @classmethod
@@ -96,6 +98,7 @@ class Audited:
             models=RegistryLoader(self.registry, self.shelf.keys),
             host=self.host,
             clock=self.clock,
+            breakers=self.breakers,
         )
         return Auditor(Observer(observed), self.store, self.bus, self.clock)
 

@@ -77,6 +77,10 @@ class NatsServer:
             self._process.wait()
             self._process = None
 
+    def signal(self, what: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(what)
+
     def lose_store(self) -> None:
         shutil.rmtree(self.store)
 

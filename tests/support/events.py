@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from dissonance.contracts.events import (
     EVENT_TYPES,
+    AnswerKept,
     CandidateRegistered,
     Contradicted,
     Event,
@@ -159,6 +160,7 @@ CURRENT: dict[EventKind, Event] = {
             },
         ),
         _make(FindingResolved, {"code": "disk", "subject": "data folder", "first_seen_us": T0_US}),
+        _make(AnswerKept, {"key_hash": b"\x33" * 32, "body_digest": b"\x44" * 32, "answer": b"\x93predicted"}),
         _make(TaskCreated, {"name": "census"}),
         _make(TaskDeleted, {"name": "census"}),
     )

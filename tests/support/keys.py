@@ -35,7 +35,9 @@ class MemoryKeysCase:
     def tell(self, story: KeyStory, *, second_key_encryption_key: bytes = KEY_ENCRYPTION_KEY) -> None:
         shared = WrappedKeys()
         one, two = (
-            MemoryDataSubjectKeys(self.randomness, key_encryption_key=key, hash_key=HASH_KEY, shared=shared)
+            MemoryDataSubjectKeys(
+                self.randomness, key_encryption_key=key, hash_key=HASH_KEY, shared=shared, clock=self.clock
+            )
             for key in (KEY_ENCRYPTION_KEY, second_key_encryption_key)
         )
 

@@ -20,6 +20,7 @@ from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Feature, FeatureKind, FeatureSchema, Task
 from dissonance.contracts.topics import EventKind
 from dissonance.errors import DissonanceError, ModelNotFound
+from dissonance.ports.breaker import Breakers
 from dissonance.ports.registry import ModelRole
 from dissonance.roles import ROLES
 from dissonance.roles.catalogue import Catalogue
@@ -99,14 +100,16 @@ class PlainLoader:
 class Walk:
     """Make it inside a running loop, with `await Walk.open()`."""
 
-    def __init__(self, gap: float, task: Task, proposer: ProposerModel | None) -> None:
+    def __init__(
+        self, gap: float, task: Task, proposer: ProposerModel | None, beside: Walk | None = None, seed: int = 1
+    ) -> None:
         self.task = task
-        self.clock = FixedClock()
-        self.randomness = SeededRandomness(1)
-        self.store = MemoryStore(self.clock)
-        self.keys = MemoryDataSubjectKeys(SeededRandomness(2))
-        self.bus = MemoryBus(self.clock)
-        self.registry = MemoryRegistry(self.clock)
+        self.clock = FixedClock() if beside is None else beside.clock
+        self.randomness = SeededRandomness(seed)
+        self.store = MemoryStore(self.clock) if beside is None else beside.store
+        self.keys = MemoryDataSubjectKeys(SeededRandomness(2), clock=self.clock) if beside is None else beside.keys
+        self.bus = MemoryBus(self.clock) if beside is None else beside.bus
+        self.registry = MemoryRegistry(self.clock) if beside is None else beside.registry
         self.loader = PlainLoader(gap, proposer)
         self.access = LocalAccess(self.clock)
         self.metrics = Metrics()
@@ -118,6 +121,7 @@ class Walk:
             store=self.store,
             keys=self.keys,
             bus=self.bus,
+            outbox=self.bus,
             registry=self.registry,
             models=self.loader,
             catalogue=self.catalogue,
@@ -127,6 +131,8 @@ class Walk:
             clock=self.clock,
             randomness=self.randomness,
             metrics=self.metrics,
+            breakers=Breakers(self.clock),
+            spare_keys=20,
         )
         self.at_work = {name: role.build(self.place) for name, role in ROLES.items()}
         self.app = create_app(
@@ -150,6 +156,11 @@ class Walk:
             walk.registry.register(task.task_id, task.name, role, b"", "", metrics={}, parameters={}, parent=None)
             walk.registry.promote(task.task_id, role, 1)
         return walk
+
+    @classmethod
+    def beside(cls, other: Walk) -> Walk:
+        """Replicas of all roles, on the engines of the other."""
+        return cls(0.05, other.task, None, other, seed=3)
 
     async def post(self, route: str, body: Mapping[str, Any] | bytes, key: str = "", grant: str = "admin") -> Reply:
         headers = {**self.access.header(grant), "content-type": "application/json"}

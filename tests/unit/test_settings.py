@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from dissonance.errors import ConfigurationError
-from dissonance.settings import PREFIX, Settings, read_settings
+from dissonance.settings import PREFIX, Settings, read_s3_settings, read_settings
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -73,3 +73,13 @@ def test_settings_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         Settings().http_port = 1  # type: ignore[misc]
     assert "http_port" in msgspec.structs.asdict(Settings())
+
+
+def test_the_endpoint_of_s3_alone_wins_over_that_of_all_of_aws() -> None:
+    found = read_s3_settings({"AWS_ENDPOINT_URL": "http://a", "AWS_ENDPOINT_URL_S3": "http://b", "AWS_REGION": "x"})
+    assert (found.endpoint, found.region, found.ca_file) == ("http://b", "x", None)
+
+
+def test_an_empty_variable_of_aws_is_none() -> None:
+    found = read_s3_settings({"AWS_ENDPOINT_URL": "", "AWS_DEFAULT_REGION": "y", "AWS_CA_BUNDLE": "ca.pem"})
+    assert (found.endpoint, found.region, found.ca_file) == (None, "y", "ca.pem")

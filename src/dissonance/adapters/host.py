@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shutil
 import stat
+from contextlib import suppress
 from pathlib import Path
 
-from dissonance.ports.host import Disk, KeyFolderMode
+from dissonance.adapters.spool.segment import ENDING
+from dissonance.ports.host import Disk, KeyFolderMode, Spooled
 
 
 class LocalHost:
-    def __init__(self, data_folder: Path, key_folder: Path) -> None:
+    def __init__(self, data_folder: Path, key_folder: Path, spool_folder: Path) -> None:
+        self._spool_folder = spool_folder
         self._data_folder = data_folder
         self._key_folder = key_folder
 
@@ -27,3 +30,13 @@ class LocalHost:
         except OSError:
             return None
         return KeyFolderMode(str(self._key_folder), mode)
+
+    def spooled(self) -> Spooled | None:
+        if not self._spool_folder.is_dir():
+            return None
+        files, size = 0, 0
+        for path in self._spool_folder.glob(f"*{ENDING}"):
+            with suppress(FileNotFoundError):  # drained meanwhile
+                size += path.stat().st_size
+                files += 1
+        return Spooled(str(self._spool_folder), files, size)

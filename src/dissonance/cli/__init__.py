@@ -15,7 +15,22 @@ from pathlib import Path
 import typer
 from typer._click.exceptions import UsageError  # Typer's copy of Click has no public name for it
 
-from dissonance.cli import audit, dead_letters, demo, drill, engines, kpis, labels, models, policy, replay, task, token
+from dissonance.cli import (
+    audit,
+    dead_letters,
+    demo,
+    drill,
+    engines,
+    kpis,
+    labels,
+    models,
+    policy,
+    replay,
+    replays,
+    score,
+    task,
+    token,
+)
 from dissonance.cli import run as run_command
 from dissonance.cli.output import ErrorMessage, emit_error, emit_json, error_console
 from dissonance.errors import ConfigurationError, DissonanceError
@@ -40,12 +55,15 @@ app.command("down")(engines.down)
 app.command("run")(run_command.run)
 app.add_typer(task.app, name="task")
 app.add_typer(models.app, name="models")
+app.command("score")(score.score)
 app.add_typer(labels.app, name="labels")
 app.add_typer(policy.app, name="policy")
 app.command("audit")(audit.audit)
 app.command("replay")(replay.replay_command)
+app.command("replays")(replays.replays_command)
 app.add_typer(token.app, name="token")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(dead_letters.app, name="deadletters", hidden=True)
 app.command("kpis")(kpis.kpis)
 app.add_typer(drill.app, name="drill")
 

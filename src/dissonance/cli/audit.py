@@ -63,6 +63,7 @@ def auditor_of(system: System) -> Auditor:
         models=RegistryLoader(system.registry, system.artefact_keys),
         host=system.host,
         clock=system.clock,
+        breakers=system.breakers,
     )
     return Auditor(Observer(observed), system.store, system.bus, system.clock)
 

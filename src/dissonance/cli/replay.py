@@ -50,7 +50,8 @@ class UpdateLine(msgspec.Struct, frozen=True):
 
 class ReplayAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What `replay --json` prints. `differing`: rows and updates whose verdict or reason is another now; `examples`
-    names the first of the rows. `unreadable_links` are of an older form and were left out."""
+    names the first of the rows. `unreadable_links` are of an older form and were left out. `replay_id`: its name
+    among those that are kept, with `--keep`."""
 
     task: str
     start: str | None
@@ -64,6 +65,7 @@ class ReplayAnswer(msgspec.Struct, frozen=True, kw_only=True):
     transitions: list[TransitionLine]
     examples: list[RowLine]
     updates: list[UpdateLine]
+    replay_id: str | None = None
 
 
 def replay_command(
@@ -76,15 +78,18 @@ def replay_command(
     ] = None,
     policy_version: Annotated[int | None, typer.Option(help="Judge by this version of the policy.")] = None,
     data: Annotated[str | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep what comes out otherwise beside what was recorded: dissonance replays.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Judge again from the evidence in the hash chain, which is verified first.
 
     Under the policy of each verdict everything must come out as it was recorded; exit code 1 when it does not. With
-    --set or --policy-version: what would have been different. Nothing is changed. Updates lie in no stretch of event
-    time: all of them are judged again.
+    --set or --policy-version: what would have been different. No verdict is changed by it, also with --keep. Updates
+    lie in no stretch of event time: all of them are judged again.
     """
-    from dissonance.pipeline.replay import replay
+    from dissonance.pipeline.replay import Keeping, replay
 
     changes = parse_changes(values or [])
     if changes and policy_version is not None:
@@ -103,7 +108,8 @@ def replay_command(
                 advance(percent - done)
                 done = percent
 
-            return await replay(system.store, task, inside, judge_by, follow)
+            keeping = Keeping(describe(changes, policy_version), system.clock.now_us()) if keep else None
+            return await replay(system.store, task, inside, judge_by, follow, keeping)
 
     outcome = on_system(data, work)
     same = not changes and policy_version is None
@@ -119,7 +125,7 @@ def describe(changes: dict[str, float | int | str], version: int | None) -> str:
     """
     if version is not None:
         return f"version {version}"
-    listed = ", ".join(f"{name}={value}" for name, value in changes.items())
+    listed = ", ".join(f"{name}={value}" for name, value in sorted(changes.items()))
     return f"as recorded, but {listed}" if listed else "as recorded"
 
 
@@ -153,6 +159,7 @@ def replay_answer(outcome: ReplayOutcome, policy: str) -> ReplayAnswer:
             UpdateLine(each.version, each.recorded.value, each.replayed.value, list(each.changed_rules))
             for each in replayed.updates
         ],
+        replay_id=outcome.replay_id,
     )
 
 
@@ -172,6 +179,8 @@ def show_replay(console: Console, answer: ReplayAnswer) -> None:
         console.print(f"{row.prediction_id}  {row.event_time}  {row.recorded} → {row.replayed}")
     if answer.unreadable_links:
         console.print(f"[yellow]{answer.unreadable_links} links of an older form were left out.[/yellow]")
+    if answer.replay_id is not None:
+        console.print(f"Kept: dissonance replays {escape(answer.task)} --id {answer.replay_id}")
     colour = "yellow" if answer.differing else "green"
     console.print(f"[{colour}]{answer.differing:,} differ; {answer.links:,} links of the chain hold.[/{colour}]")
 

@@ -13,6 +13,7 @@ CONSUMERS: Mapping[str, tuple[EventKind, ...]] = {
     "gate-rollouts": (EventKind.LABELS_JOINED, EventKind.WINDOW_EVALUATED),
     "learner": (EventKind.JUDGED,),
     "learner-labels": (EventKind.LABELLED,),
+    "learner-answers": (EventKind.ANSWER_KEPT,),
     "learner-updates": (EventKind.RETRAIN_REQUESTED,),
     "evaluator": (EventKind.EXPERIENCED, EventKind.LABELS_JOINED),
     "evaluator-estimates": (EventKind.WINDOW_EVALUATED,),

@@ -273,6 +273,17 @@ class FindingResolved(Event, frozen=True, kw_only=True):
     first_seen_us: int
 
 
+class AnswerKept(Event, frozen=True, kw_only=True):
+    """The first answer to an idempotency key, while the store that keeps such answers is away; `event_id` is the key's
+    hash, so that of several the broker keeps the first. Fields as in `ports.store.IdempotentAnswer`."""
+
+    KIND: ClassVar[EventKind] = EventKind.ANSWER_KEPT
+
+    key_hash: bytes
+    body_digest: bytes
+    answer: bytes
+
+
 class TaskCreated(Event, frozen=True, kw_only=True):
     KIND: ClassVar[EventKind] = EventKind.TASK_CREATED
 
@@ -305,6 +316,7 @@ EVENT_TYPES: dict[EventKind, type[Event]] = {
         PolicyChanged,
         FindingRaised,
         FindingResolved,
+        AnswerKept,
         TaskCreated,
         TaskDeleted,
     )

@@ -29,6 +29,7 @@ class EventKind(StrEnum):
     POLICY_CHANGED = "policy_changed"
     FINDING_RAISED = "finding_raised"
     FINDING_RESOLVED = "finding_resolved"
+    ANSWER_KEPT = "answer_kept"
     TASK_CREATED = "task_created"
     TASK_DELETED = "task_deleted"
 

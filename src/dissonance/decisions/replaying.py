@@ -102,6 +102,7 @@ class Replay:
         self._rows = 0
         self._transitions: Counter[tuple[Reason, Reason]] = Counter()
         self._examples: list[RowDiffers] = []
+        self._differing: list[RowDiffers] = []
         self._updates: list[UpdateReplayed] = []
         self._unreadable = 0
         self._versions: set[int] = set()
@@ -115,6 +116,11 @@ class Replay:
             self._add_update(link)
         else:
             self._add_inputs(link)
+
+    def take_differing(self) -> list[RowDiffers]:
+        """The rows whose reason came out otherwise since it was asked last."""
+        taken, self._differing = self._differing, []
+        return taken
 
     def result(self) -> Replayed:
         return Replayed(
@@ -137,8 +143,11 @@ class Replay:
     def _count(self, prediction_id: bytes, time_us: int, recorded: Reason, replayed: Reason) -> None:
         self._rows += 1
         self._transitions[recorded, replayed] += 1
-        if recorded is not replayed and len(self._examples) < EXAMPLES:
-            self._examples.append(RowDiffers(prediction_id, time_us, recorded, replayed))
+        if recorded is not replayed:
+            differs = RowDiffers(prediction_id, time_us, recorded, replayed)
+            self._differing.append(differs)
+            if len(self._examples) < EXAMPLES:
+                self._examples.append(differs)
 
     def _add_update(self, link: UpdateLink) -> None:
         verdict, findings = judge_update(link.numbers, self._policy_of(link.policy))

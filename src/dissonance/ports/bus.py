@@ -64,11 +64,24 @@ class DeadLetter(msgspec.Struct, frozen=True):
     data: bytes
 
 
-class Bus(Protocol):
+class Outbox(Protocol):
+    """Where events go out."""
+
     async def publish(self, events: Sequence[Event]) -> None:
-        """Returns when the broker has acknowledged every event as durable.
+        """Returns when every event is durable.
 
         The same `event_id` within the broker's window is kept once. Raises `EngineUnavailable`.
+        """
+        ...
+
+
+class Bus(Outbox, Protocol):
+    """The broker. `publish` returns when the broker itself has acknowledged every event."""
+
+    async def publish_once(self, event: Event) -> Event | None:
+        """None when it is durable; when its `event_id` was published within the broker's window before, that event.
+
+        Raises `EngineUnavailable`.
         """
         ...
 
@@ -89,7 +102,9 @@ class Bus(Protocol):
         None when it has acknowledged all there are."""
         ...
 
-    async def dead_letters(self, limit: int = 1000) -> list[DeadLetter]: ...
+    async def dead_letters(self, limit: int = 1000, after: int = 0) -> list[DeadLetter]:
+        """The oldest, of those with a number above `after`."""
+        ...
 
     async def replay_dead_letter(self, sequence: int) -> None:
         """Publish it again on its own topic and drop it here."""

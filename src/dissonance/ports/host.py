@@ -20,6 +20,14 @@ class KeyFolderMode(NamedTuple):
     mode: int
 
 
+class Spooled(NamedTuple):
+    """Events that wait on the disk of this machine for the broker."""
+
+    folder: str
+    files: int
+    size_bytes: int
+
+
 class Host(Protocol):
     def disk(self) -> Disk | None:
         """Where the engines keep their data; None when they are on other machines."""
@@ -27,4 +35,8 @@ class Host(Protocol):
 
     def key_folder(self) -> KeyFolderMode | None:
         """None when there is none to look at."""
+        ...
+
+    def spooled(self) -> Spooled | None:
+        """None when there is no folder of that kind."""
         ...

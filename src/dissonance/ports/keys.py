@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 DataSubjectHash = bytes
@@ -10,6 +10,10 @@ DataSubjectHash = bytes
 
 DataKey = bytes
 """An AES-256 key, 32 bytes."""
+
+
+SpareId = bytes
+"""Name of a spare key, 16 random bytes."""
 
 
 class DataSubjectKeys(Protocol):
@@ -23,6 +27,34 @@ class DataSubjectKeys(Protocol):
 
     async def find(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> dict[DataSubjectHash, DataKey]:
         """The keys that exist; destroyed and unknown subjects are missing from the result."""
+        ...
+
+    def remembered(
+        self, task_id: str, data_subjects: Sequence[DataSubjectHash], read_within_s: float | None = None
+    ) -> dict[DataSubjectHash, DataKey]:
+        """Keys that this process read lately, without asking the store: for while that is away.
+
+        How lately, whoever made this says, unless `read_within_s` says less. What this process destroyed is not among
+        them.
+        """
+        ...
+
+    async def reserve(self, count: int) -> dict[SpareId, DataKey]:
+        """Spare keys: durable here, and nobody's yet. With one a row about somebody new can be sealed while this store
+        is away, and named by nothing but its id (ADR 40)."""
+        ...
+
+    async def release(self, spare_ids: Sequence[SpareId]) -> None:
+        """Forget spare keys that were never used."""
+        ...
+
+    async def adopt(self, task_id: str, spares: Mapping[SpareId, DataSubjectHash]) -> dict[SpareId, DataKey]:
+        """Spare keys that were used, and about whom: each becomes the key of its data subject where there was none.
+
+        Where there was one already the spare key is kept beside it, to open what was sealed with it, and is destroyed
+        together with it. Missing from the result: spare keys of data subjects that were erased, and unknown ones.
+        May be called again with the same.
+        """
         ...
 
     async def destroy(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> int:

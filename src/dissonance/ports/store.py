@@ -20,6 +20,7 @@ from dissonance.contracts.schema import Task
 from dissonance.contracts.verdicts import Reason, Verdict
 from dissonance.ports.findings import FindingStore
 from dissonance.ports.labels import LabelStore
+from dissonance.ports.replays import ReplayStore
 from dissonance.ports.rollouts import RolloutStore
 
 
@@ -342,6 +343,7 @@ class Store(
     WindowStore,
     RolloutStore,
     FindingStore,
+    ReplayStore,
     IdempotencyStore,
     Protocol,
 ):

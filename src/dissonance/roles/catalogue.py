@@ -181,7 +181,6 @@ class Catalogue:
             if old is not None and old.proposer_digest == serving.proposer_digest:
                 return old
             self._production[task.task_id] = serving
-            self._arms.pop(task.task_id, None)
             self._keep(task, serving)
         log(_logger, LogAction.MODEL_LOADED, task=task.name, version=serving.version, digest=serving.proposer_digest)
         return serving

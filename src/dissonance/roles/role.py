@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from dissonance.contracts.events import Event
 from dissonance.contracts.topics import EventKind
-from dissonance.ports.bus import Bus
+from dissonance.ports.breaker import Breakers
+from dissonance.ports.bus import Bus, Outbox
 from dissonance.ports.clock import Clock, Randomness
 from dissonance.ports.host import Host
 from dissonance.ports.keys import DataSubjectKeys
@@ -23,11 +24,15 @@ from dissonance.web.routes import ProtectedRouter
 
 
 class Workplace(NamedTuple):
-    """Everything a role may touch. One per process, shared by its roles."""
+    """Everything a role may touch. One per process, shared by its roles.
+
+    `outbox` takes events also while the broker is away. `spare_keys`: see `Settings`.
+    """
 
     store: Store
     keys: DataSubjectKeys
     bus: Bus
+    outbox: Outbox
     registry: Registry
     models: ModelLoader
     catalogue: Catalogue
@@ -37,6 +42,8 @@ class Workplace(NamedTuple):
     clock: Clock
     randomness: Randomness
     metrics: Metrics
+    breakers: Breakers
+    spare_keys: int = 10_000
 
 
 Handler = Callable[[Sequence[Event]], Awaitable[list[Event]]]

@@ -137,13 +137,19 @@ class Worker:
         return WorkerState(self._running, self._last_progress_us, self._in_hand, self._waiting_for)
 
     async def lag(self) -> int:
-        """Messages not yet acknowledged by this consumer, all replicas together. Raises `EngineUnavailable`."""
+        """Messages not yet acknowledged by this consumer, all replicas together. Raises `EngineUnavailable`.
+
+        The metrics get it, and how long ago the oldest of them was published.
+        """
         lag = await self._bus.lag(self._consumer, self._kinds)
+        oldest_us = await self._bus.oldest_us(self._consumer, self._kinds) if lag else None
+        age_s = 0.0 if oldest_us is None else max(0, self._clock.now_us() - oldest_us) / 1e6
         self._metrics.lag.labels(role=self._consumer).set(lag)
+        self._metrics.oldest_age.labels(role=self._consumer).set(age_s)
         return lag
 
     async def watch_lag(self, every_s: float = LAG_EVERY_S) -> None:
-        """Keep the metric of the lag current, for ever; it stays what it was while the broker is away."""
+        """Keep the metrics of the lag and its age current, for ever; they stay as they are while the broker is away."""
         while True:
             with suppress(EngineError):
                 await self.lag()

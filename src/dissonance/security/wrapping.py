@@ -15,6 +15,8 @@ NEW_KEY_BYTES = KEY_BYTES + NONCE_BYTES
 
 HASH_BYTES = 16
 
+_SPARE = b"dissonance-spare-key|"
+
 
 class SubjectHash:
     """The keyed hash that stands for a data subject. Keeps the keyed state: a hash takes half the time then.
@@ -43,6 +45,18 @@ class KeyWrap:
     def new(self, task_id: str, data_subject: bytes, random: bytes) -> bytes:
         """A new key, wrapped. `random`: 44 bytes, the key and the nonce."""
         return self.seal(random[KEY_BYTES:], random[:KEY_BYTES], _bound_to(task_id, data_subject))
+
+    def of(self, task_id: str, data_subject: bytes, key: bytes, nonce: bytes) -> bytes:
+        """A key that there is already, wrapped for a data subject."""
+        return self.seal(nonce, key, _bound_to(task_id, data_subject))
+
+    def new_spare(self, spare_id: bytes, random: bytes) -> bytes:
+        """A new key of nobody yet, wrapped under its own id. `random` as for `new`."""
+        return self.seal(random[KEY_BYTES:], random[:KEY_BYTES], _SPARE + spare_id)
+
+    def open_spare(self, spare_id: bytes, wrapped: bytes) -> bytes:
+        """The key. Raises `SealBroken` under another key-encryption key, or for another id."""
+        return self.unseal(wrapped, _SPARE + spare_id)
 
     def open(self, task_id: str, data_subject: bytes, wrapped: bytes) -> bytes:
         """The key. Raises `SealBroken` under another key-encryption key, or for another data subject."""

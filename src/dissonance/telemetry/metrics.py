@@ -11,6 +11,8 @@ True
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from dissonance.telemetry.names import MetricName
@@ -23,6 +25,15 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 
 ROWS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 """Upper bounds of the batch size histogram, in rows."""
+
+
+class ShownBreaker(Protocol):
+    """`ports.breaker.Breaker`, as much of it as is shown."""
+
+    opened: int
+
+    @property
+    def openness(self) -> float: ...
 
 
 class Metrics:
@@ -74,12 +85,49 @@ class Metrics:
         self.lag = Gauge(
             MetricName.LAG, "Messages waiting for a role or in its hands", ["role"], registry=self.registry
         )
+        self.oldest_age = Gauge(
+            MetricName.OLDEST_AGE,
+            "Age of the oldest message that waits for a role or is in its hands; 0 when there is none",
+            ["role"],
+            registry=self.registry,
+        )
+        self.spare_keys = Gauge(
+            MetricName.SPARE_KEYS,
+            "Keys held ready for data subjects that come while the store of keys is away",
+            registry=self.registry,
+        )
+        self.spare_keys_used = Counter(
+            MetricName.SPARE_KEYS_USED, "Spare keys that rows were sealed under", registry=self.registry
+        )
+        self.spool_bytes = Gauge(
+            MetricName.SPOOL_BYTES, "Bytes of sealed events that wait on disk for the broker", registry=self.registry
+        )
+        self.spooled_events = Counter(
+            MetricName.SPOOLED_EVENTS, "Events that were put on disk since the broker was away", registry=self.registry
+        )
+        self.breaker_open = Gauge(
+            MetricName.BREAKER_OPEN,
+            "1 while an engine is not asked since it did not answer, 0.5 while one call sees whether it does, else 0",
+            ["engine"],
+            registry=self.registry,
+        )
+        self.breaker_opened = Gauge(
+            MetricName.BREAKER_OPENED,
+            "How often an engine was given up since this process started",
+            ["engine"],
+            registry=self.registry,
+        )
         self.batch_size = Histogram(
             MetricName.BATCH_SIZE, "Rows handled in one batch", ["role"], buckets=ROWS, registry=self.registry
         )
         self.unexpected_errors = Counter(
             MetricName.UNEXPECTED_ERRORS, "Errors that nobody foresaw", ["where"], registry=self.registry
         )
+
+    def watch_breaker(self, engine: str, breaker: ShownBreaker) -> None:
+        """From now on say of a breaker what it is when the metrics are read."""
+        self.breaker_open.labels(engine=engine).set_function(lambda: breaker.openness)
+        self.breaker_opened.labels(engine=engine).set_function(lambda: breaker.opened)
 
     def text(self) -> bytes:
         """Everything, in the Prometheus text format."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -57,15 +57,16 @@ def create_app(
     health: Mapping[str, HealthCheck],
     configuration: Mapping[str, object],
     max_body_bytes: int,
+    engines: Callable[[], Mapping[str, str]] = dict,
     title: str = "Dissonance",
 ) -> DissonanceApp:
     """The app with the routes of `routers` and those of `web.system`.
 
-    `health` maps each role of the process to its readiness check. `configuration` is masked by
-    `web.configuration.without_secrets` before it is shown. Raises `ConfigurationError` for a route without a
-    permission, a public one that may not be, or one declared twice.
+    `health` maps each role of the process to its readiness check; `engines` says how the circuit breakers stand.
+    `configuration` is masked by `web.configuration.without_secrets` before it is shown. Raises `ConfigurationError` for
+    a route without a permission, a public one that may not be, or one declared twice.
     """
-    checks = Health(health, clock)
+    checks = Health(health, clock, engines=engines)
     system = system_routes(checks, metrics, configuration)
     routes = checked_routes([system, *routers])
     app = DissonanceApp(

@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 
 import msgspec
 
-from dissonance.errors import DissonanceError, EngineUnavailable
+from dissonance.errors import DissonanceError
 from dissonance.ports.clock import Clock
+from dissonance.ports.limits import within
 from dissonance.telemetry.logs import log
 from dissonance.telemetry.names import LogAction
 
@@ -40,18 +41,27 @@ class RoleReadiness(msgspec.Struct, frozen=True, omit_defaults=True):
     fix: str = ""
 
 
-class Readiness(msgspec.Struct, frozen=True):
-    """Ready when every role is."""
+class Readiness(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Ready when every role is. `engines`: of each that has a circuit breaker, whether that is `closed` (it is asked),
+    `open` (it did not answer, and is not asked), or on `trial`."""
 
     ready: bool
     roles: dict[str, RoleReadiness]
+    engines: dict[str, str] = {}
 
 
 class Health:
     """The checks of a process, by role."""
 
-    def __init__(self, checks: Mapping[str, HealthCheck], clock: Clock, timeout_s: float = CHECK_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        checks: Mapping[str, HealthCheck],
+        clock: Clock,
+        timeout_s: float = CHECK_TIMEOUT_S,
+        engines: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
         self._checks = dict(checks)
+        self._engines = engines
         self._clock = clock
         self._timeout_s = timeout_s
         self._kept: Readiness | None = None
@@ -64,7 +74,8 @@ class Health:
             if self._kept is None or self._clock.now_us() >= self._kept_until_us:
                 answers = await asyncio.gather(*(self._ask(role) for role in self._checks))
                 roles = dict(zip(self._checks, answers, strict=True))
-                self._kept = Readiness(ready=all(answer.ready for answer in answers), roles=roles)
+                ready = all(answer.ready for answer in answers)
+                self._kept = Readiness(ready, roles, {name: str(state) for name, state in self._engines().items()})
                 self._kept_until_us = self._clock.now_us() + KEPT_US
             return self._kept
 
@@ -83,22 +94,5 @@ class Health:
 
 
 async def require_answer(engine: str, check: EngineCheck, timeout_s: float = ENGINE_TIMEOUT_S) -> None:
-    """Raises what `check` raises, or `EngineUnavailable` with the engine's name when nothing comes for `timeout_s`.
-
-    A driver may take its time to let go of a call that was cancelled, so that is not waited for.
-    """
-    asking = asyncio.create_task(check())
-    try:
-        answered, _ = await asyncio.wait({asking}, timeout=timeout_s)
-    finally:
-        asking.cancel()
-        asking.add_done_callback(_take_note)
-    if not answered:
-        raise EngineUnavailable(f"{engine} does not answer", where=engine, fix="see dissonance status")
-    asking.result()
-
-
-def _take_note(asked: asyncio.Task[None]) -> None:
-    """What comes after the caller went on is nobody's concern any more."""
-    if not asked.cancelled():
-        asked.exception()
+    """Raises what `check` raises, or `EngineUnavailable` with the engine's name when nothing comes for `timeout_s`."""
+    await within(timeout_s, engine, check())

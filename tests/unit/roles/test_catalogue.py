@@ -262,3 +262,33 @@ def test_first_requests_that_come_at_once_share_one_pair() -> None:
         assert len({id(serving) for serving in served}) == 1
 
     told(story)
+
+
+def test_store_that_goes_away_while_a_model_is_swapped_leaves_somebody_to_answer() -> None:
+    class Loader(PlainLoader):
+        """Reads a model while the store ends."""
+
+        store: MemoryStore | None = None
+
+        def production(self, task: Task) -> Serving:
+            if self.store is not None:
+                self.store.available = False
+            return super().production(task)
+
+    async def run() -> None:
+        case = Followed()
+        loader = Loader(gap=0.1)
+        loader.pairs[2] = PlainLoader.pair(2, 0.2)
+        catalogue = Catalogue(case.store, loader, case.bus)
+        await case.store.create(TASK, POLICY)
+        await catalogue.by_name(TASK.name)
+        assert (await catalogue.arms(TASK)).production.version == 1
+        loader.serving, loader.store = 2, case.store
+        await catalogue.refresh_all()
+        assert (await catalogue.production(TASK)).version == 2
+        assert (await catalogue.arms(TASK)).production.version == 1
+        case.store.available, loader.store = True, None
+        await catalogue.refresh_all()
+        assert (await catalogue.arms(TASK)).production.version == 2
+
+    asyncio.run(run())

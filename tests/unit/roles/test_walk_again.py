@@ -10,7 +10,8 @@ from dissonance.contracts.verdicts import Reason
 from dissonance.decisions.policy_changes import with_values
 from dissonance.decisions.replaying import Replayed
 from dissonance.errors import SealBroken, UnknownWindow
-from dissonance.pipeline.replay import ALWAYS, range_of_window, replay
+from dissonance.pipeline.replay import ALWAYS, Keeping, range_of_window, replay
+from dissonance.ports.replays import ReplayRecord
 from support.walk import TASK, Walk, row
 
 
@@ -47,6 +48,36 @@ def test_another_policy_shows_what_would_have_been_different() -> None:
     result = asyncio.run(scenario())
     assert result.transitions[Reason.BUDGET, Reason.WITHIN_BUDGET] == 2
     assert result.differing == 2
+
+
+def test_replay_that_is_kept_lies_beside_the_verdicts_and_is_one_however_often_it_is_made() -> None:
+    async def scenario() -> None:
+        walk = await walked()
+        store, changes = walk.store, {"d_budget_per_hour": 4}
+
+        async def again(now_us: int) -> str | None:
+            keeping = Keeping("as recorded, but d_budget_per_hour=4", now_us)
+            done = await replay(store, "toy", ALWAYS, lambda policy: with_values(policy, changes), keep=keeping)
+            return done.replay_id
+
+        before = await store.evidence(TASK.task_id)
+        first = await again(1)
+        assert first is not None and await again(2) == first
+        [record] = await store.replays(TASK.task_id)
+        assert record == ReplayRecord(
+            first, None, None, "as recorded, but d_budget_per_hour=4", len(before), rows=7, differing=2, made_at_us=1
+        )
+        kept = await store.replayed(TASK.task_id, first)
+        assert {(each.recorded, each.replayed) for each in kept} == {(Reason.BUDGET, Reason.WITHIN_BUDGET)}
+        judged = await store.judged(TASK.task_id, [each.prediction_id for each in kept])
+        assert {reason for _, reason, _ in judged.values()} == {Reason.BUDGET} and len(judged) == 2
+        assert await store.evidence(TASK.task_id) == before
+        await walk.predict([row(person="later")])
+        await walk.pump()
+        assert await again(3) != first
+        assert [each.made_at_us for each in await store.replays(TASK.task_id)] == [3, 1]
+
+    asyncio.run(scenario())
 
 
 def test_a_chain_that_was_changed_is_not_replayed() -> None:

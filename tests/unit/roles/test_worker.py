@@ -129,12 +129,17 @@ def test_state_and_lag_tell_whether_work_goes_on() -> None:
         bus, recorder = MemoryBus(clock), Recorder()
         worker = make(bus, recorder.handle, clock=clock, metrics=metrics)
         assert worker.state == (False, 0, 0, "")
-        await bus.publish([evaluated(1), evaluated(2)])
+        await bus.publish([evaluated(1)])
+        clock.advance(5)
+        await bus.publish([evaluated(2)])
+        clock.advance(2)
         assert await worker.lag() == 2
         assert 'dissonance_lag_messages{role="role"} 2.0' in metrics.text().decode()
+        assert 'dissonance_oldest_message_age_seconds{role="role"} 7.0' in metrics.text().decode()
         await run_until_at_rest(worker, bus)
         assert worker.state == (False, clock.now_us(), 0, "")
         assert await worker.lag() == 0
+        assert 'dissonance_oldest_message_age_seconds{role="role"} 0.0' in metrics.text().decode()
 
     asyncio.run(scenario())
 

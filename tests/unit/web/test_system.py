@@ -8,6 +8,7 @@ import pytest
 
 from dissonance.adapters.memory.clock import FixedClock
 from dissonance.errors import EngineUnavailable
+from dissonance.ports.breaker import Breakers
 from dissonance.web.health import KEPT_US, Health, require_answer
 from support.access import LocalAccess
 from support.api import echo_app
@@ -54,6 +55,16 @@ def test_one_role_that_is_not_ready_makes_it_503_and_says_why() -> None:
             "learner": {"ready": False, "why": "PostgreSQL does not answer", "fix": "start it"},
         },
     }
+
+
+def test_engines_that_are_not_asked_are_named_while_all_roles_are_ready() -> None:
+    breakers = Breakers(FixedClock())
+    breakers.make("keys database").failed()
+    breakers.make("MLflow")
+    app = echo_app(LocalAccess(), health={"proposer": Role().check}, engines=breakers.states)
+    reply = call(app, "GET", "/readyz")
+    assert reply.status == 200
+    assert reply.json()["engines"] == {"keys database": "open", "MLflow": "closed"}
 
 
 def test_many_probes_at_once_ask_each_role_once_and_again_when_the_answer_is_old() -> None:

@@ -32,7 +32,19 @@ MIGRATIONS: Mapping[int, Migration] = {}
 
 INITIALISING = ".initialising"
 OWN_NAMES = frozenset(
-    {"VERSION", "lock", "state.json", "streams.json", "ports.json", "keys", "postgres", "nats", "mlflow", "logs"}
+    {
+        "VERSION",
+        "lock",
+        "state.json",
+        "streams.json",
+        "ports.json",
+        "keys",
+        "postgres",
+        "nats",
+        "mlflow",
+        "logs",
+        "spool",
+    }
     | {f"postgres{INITIALISING}"}
 )
 

@@ -103,7 +103,7 @@ class MemoryBroker:
         self.dead: dict[int, DeadLetter] = {}
         self.watchers: list[tuple[frozenset[EventKind], asyncio.Queue[bytes]]] = []
         self._window_us = round(duplicate_window_s * _MICROSECONDS)
-        self._published_us: dict[tuple[EventKind, str], int] = {}
+        self._published: dict[tuple[EventKind, str], Message] = {}
         self._durables: dict[tuple[str, EventKind], Durable] = {}
         self._buried = 0
         self._waiting: set[asyncio.Event] = set()
@@ -113,15 +113,20 @@ class MemoryBroker:
 
     def publish(self, kind: EventKind, task_id: str, message_id: str, data: bytes) -> None:
         """Watchers see every message, also one that is repeated within the window and therefore not kept."""
-        now_us = self.clock.now_us()
-        earlier_us = self._published_us.get((kind, message_id))
-        if earlier_us is None or now_us - earlier_us >= self._window_us:
-            self._published_us[kind, message_id] = now_us
-            self.streams[kind].append(Message(task_id, data, now_us))
+        if self.within_window(kind, message_id) is None:
+            message = self._published[kind, message_id] = Message(task_id, data, self.clock.now_us())
+            self.streams[kind].append(message)
         for kinds, arrived in self.watchers:
             if kind in kinds:
                 arrived.put_nowait(data)
         self.wake()
+
+    def within_window(self, kind: EventKind, message_id: str) -> bytes | None:
+        """What was published under this id within the window."""
+        earlier = self._published.get((kind, message_id))
+        if earlier is None or self.clock.now_us() - earlier.published_us >= self._window_us:
+            return None
+        return earlier.data
 
     def bury(self, kept: Kept, reason: str) -> None:
         self._buried += 1

@@ -49,6 +49,12 @@ class MemoryBus:
         for event in events:
             self.broker.publish(event.KIND, event.task_id, event.event_id, encode(event))
 
+    async def publish_once(self, event: Event) -> Event | None:
+        self.require()
+        earlier = self.broker.within_window(event.KIND, event.event_id)
+        self.broker.publish(event.KIND, event.task_id, event.event_id, encode(event))
+        return None if earlier is None else decode(earlier)
+
     @asynccontextmanager
     async def subscribe(self, consumer: str, kinds: Sequence[EventKind]) -> AsyncIterator[Subscription]:
         yield _MemorySubscription(self, consumer, kinds, self._ack_wait_us)
@@ -78,9 +84,9 @@ class MemoryBus:
         known = [self.broker.durable(consumer, kind).oldest_us for kind in kinds]
         return min((oldest_us for oldest_us in known if oldest_us is not None), default=None)
 
-    async def dead_letters(self, limit: int = 1000) -> list[DeadLetter]:
+    async def dead_letters(self, limit: int = 1000, after: int = 0) -> list[DeadLetter]:
         self.require()
-        return list(self.broker.dead.values())[:limit]
+        return [letter for letter in self.broker.dead.values() if letter.sequence > after][:limit]
 
     async def replay_dead_letter(self, sequence: int) -> None:
         letter = self._letter(sequence)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dissonance.ports.host import Disk, KeyFolderMode
+from dissonance.ports.host import Disk, KeyFolderMode, Spooled
 
 GIB = 2**30
 
@@ -11,9 +11,13 @@ class MemoryHost:
     def __init__(self) -> None:
         self.free = 90 * GIB
         self.mode = 0o700
+        self.spool_files = 0
 
     def disk(self) -> Disk | None:
         return Disk("/data", 100 * GIB, self.free)
 
     def key_folder(self) -> KeyFolderMode | None:
         return KeyFolderMode("/data/keys", self.mode)
+
+    def spooled(self) -> Spooled | None:
+        return Spooled("/data/spool", self.spool_files, 1000 * self.spool_files)

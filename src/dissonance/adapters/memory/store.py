@@ -13,11 +13,12 @@ import msgspec
 
 from dissonance.adapters.memory.findings import MemoryFindings
 from dissonance.adapters.memory.labels import MemoryLabels
+from dissonance.adapters.memory.replays import MemoryReplays
 from dissonance.adapters.memory.rollouts import MemoryRollouts
 from dissonance.adapters.memory.task_rows import LabelLine, TaskRows
 from dissonance.adapters.memory.windows import MemoryWindows
 from dissonance.contracts.events import Judged
-from dissonance.contracts.ids import uuid7_time_us
+from dissonance.contracts.ids import uuid7_floor, uuid7_time_us
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.contracts.times import HOUR_US
@@ -42,7 +43,7 @@ logger = logging.getLogger(__name__)
 CREATED, CREATED_BY = "task created", "task create"
 
 
-class MemoryStore(MemoryLabels, MemoryRollouts, MemoryWindows, MemoryFindings):
+class MemoryStore(MemoryReplays, MemoryLabels, MemoryRollouts, MemoryWindows, MemoryFindings):
     """`ports.store.Store`. `available = False` plays a database that is away."""
 
     is_double = True
@@ -307,6 +308,10 @@ class MemoryStore(MemoryLabels, MemoryRollouts, MemoryWindows, MemoryFindings):
             known.verdicts.pop(each, None)
             known.labels.pop(each, None)
         known.requests = {key: each for key, each in known.requests.items() if each.prediction_id not in gone}
+        below = uuid7_floor(oldest_us + 1_000)
+        for verdicts in known.replayed.values():
+            for each in [each for each in verdicts if each < below]:
+                del verdicts[each]
         known.dropped += len(gone)
         return len(gone)
 

@@ -11,6 +11,7 @@ from dissonance.contracts.events import UpdateJudged
 from dissonance.contracts.schema import Task
 from dissonance.contracts.verdicts import Reason, Verdict
 from dissonance.ports.labels import LabelRequest
+from dissonance.ports.replays import ReplayedVerdict, ReplayRecord
 from dissonance.ports.rollouts import Rollout
 from dissonance.ports.store import Experience, PolicyRecord, Split, Window
 
@@ -59,6 +60,8 @@ class TaskRows:
         self.requests: dict[bytes, LabelRequest] = {}
         self.rollouts: dict[str, Rollout] = {}
         self.updates: dict[str, tuple[UpdateJudged, int]] = {}
+        self.replays: dict[str, ReplayRecord] = {}
+        self.replayed: dict[str, dict[bytes, ReplayedVerdict]] = {}
         self.dropped = 0
 
     def add_link(self, evidence: bytes) -> int:

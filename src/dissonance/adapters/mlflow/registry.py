@@ -20,6 +20,7 @@ from mlflow.entities.model_registry import RegisteredModel
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from dissonance.adapters.mlflow.failures import translated
+from dissonance.adapters.retrying import repeated
 from dissonance.errors import ModelNotFound, TaskExists
 from dissonance.ports.registry import ModelRole, ModelVersion
 
@@ -30,8 +31,8 @@ PAGE = 1000
 TIMEOUT_S = 10
 """Seconds until a request that gets no answer is given up."""
 
-RETRIES = 1
-"""MLflow's own default, 7 with growing pauses, would hold a caller for minutes when the server is away."""
+RETRIES = 0
+"""What may be repeated is, by `adapters.retrying`; MLflow's own 7 retries would hold a caller for minutes."""
 
 CLIENT_SETTINGS = (
     (variables.MLFLOW_HTTP_REQUEST_TIMEOUT, TIMEOUT_S),
@@ -89,6 +90,7 @@ class MlflowRegistry:
             self._client.set_registered_model_alias(model.name, ALIAS, str(version))
         return _aliased(model)
 
+    @repeated
     def production(self, task_id: str, role: ModelRole) -> ModelVersion:
         with translated("find the model in production"):
             model = self._model(task_id, role)
@@ -101,6 +103,7 @@ class MlflowRegistry:
                 )
             return _version(self._client.get_model_version(model.name, str(aliased)), aliased)
 
+    @repeated
     def versions(self, task_id: str, role: ModelRole) -> list[ModelVersion]:
         with translated("list models"):
             model = self._model(task_id, role)
@@ -108,11 +111,13 @@ class MlflowRegistry:
             found = [_version(version, aliased) for version in self._all_versions(model.name)]
         return sorted(found, key=lambda version: version.version, reverse=True)
 
+    @repeated
     def artefact(self, task_id: str, role: ModelRole, version: int) -> bytes:
         with translated("fetch a model"), tempfile.TemporaryDirectory() as folder:
             run_id = self._client.get_model_version(self._name(task_id, role), str(version)).run_id
             return Path(self._client.download_artifacts(str(run_id), ARTEFACT_FILE, folder)).read_bytes()
 
+    @repeated
     def delete_task(self, task_id: str) -> None:
         """Also the artefacts themselves, which MLflow would keep. Nothing to delete is no error."""
         with translated("delete a task's models"):

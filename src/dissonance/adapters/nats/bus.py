@@ -10,16 +10,24 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from nats.js import JetStreamContext
+from nats.js.api import Header
 from nats.js.errors import NotFoundError
 
 from dissonance.adapters.nats.connection import Connection
 from dissonance.adapters.nats.dead_letters import Graveyard
 from dissonance.adapters.nats.failures import translated
 from dissonance.adapters.nats.publisher import Outgoing, Publisher
-from dissonance.adapters.nats.streams import configs, durable, ensure_streams, require_streams
+from dissonance.adapters.nats.streams import (
+    MAX_ACK_PENDING,
+    UNLIMITED,
+    configs,
+    durable,
+    ensure_streams,
+    require_streams,
+)
 from dissonance.adapters.nats.subscription import PullSubscription
 from dissonance.adapters.nats.watching import watching
-from dissonance.contracts.codec import encode
+from dissonance.contracts.codec import decode, encode
 from dissonance.contracts.events import Event
 from dissonance.contracts.topics import EventKind, stream, topic
 from dissonance.ports.bus import DeadLetter, Subscription
@@ -33,7 +41,16 @@ class JetStreamBus:
 
     is_double = False
 
-    def __init__(self, connection: Connection, clock: Clock, *, ack_wait_s: float, max_deliver: int) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        clock: Clock,
+        *,
+        ack_wait_s: float,
+        max_deliver: int,
+        max_ack_pending: int = MAX_ACK_PENDING,
+    ) -> None:
+        self._max_ack_pending = max_ack_pending
         self._connection = connection
         self._jetstream: JetStreamContext = connection.client.jetstream()
         self._publisher = Publisher(connection)
@@ -52,19 +69,28 @@ class JetStreamBus:
         max_deliver: int,
         duplicate_window_s: float,
         stream_max_age_s: float,
+        stream_max_bytes: int = 0,
+        max_ack_pending: int = MAX_ACK_PENDING,
         replicas: int = 1,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
     ) -> JetStreamBus:
         """Connect and bring the streams to these settings.
 
         `url`: `nats://user:password@host:port`. `max_deliver`: deliveries of a message before it is a dead letter.
-        `replicas`: copies of each stream in a cluster (1, 3 or 5). Raises `EngineUnavailable` when the broker is not
-        reachable; from then on the connection mends itself for ever.
+        `stream_max_bytes`: of each stream of events, 0 = the disk; one that is full refuses with `StreamFull`.
+        `max_ack_pending`: messages that all replicas of a consumer may have in hand. `replicas`: copies of each stream
+        in a cluster (1, 3 or 5). Raises `EngineUnavailable` when the broker is not reachable; from then on the
+        connection mends itself for ever.
         """
         connection = await Connection.open(url, connect_timeout_s)
-        bus = cls(connection, clock, ack_wait_s=ack_wait_s, max_deliver=max_deliver)
+        bus = cls(connection, clock, ack_wait_s=ack_wait_s, max_deliver=max_deliver, max_ack_pending=max_ack_pending)
         try:
-            wanted = configs(max_age_s=stream_max_age_s, window_s=duplicate_window_s, replicas=replicas)
+            wanted = configs(
+                max_age_s=stream_max_age_s,
+                window_s=duplicate_window_s,
+                replicas=replicas,
+                max_bytes=stream_max_bytes or UNLIMITED,
+            )
             await ensure_streams(bus._jetstream, wanted)
             await bus._publisher.start()
         except BaseException:
@@ -77,6 +103,16 @@ class JetStreamBus:
             [Outgoing(topic(event.KIND, event.task_id), encode(event), event.event_id) for event in events]
         )
 
+    async def publish_once(self, event: Event) -> Event | None:
+        self._connection.require()
+        headers = {Header.MSG_ID.value: event.event_id}
+        with translated("cannot publish"):
+            answer = await self._jetstream.publish(topic(event.KIND, event.task_id), encode(event), headers=headers)
+            if not answer.duplicate:
+                return None
+            earlier = await self._jetstream.get_msg(answer.stream, seq=answer.seq)
+        return decode(earlier.data or b"")
+
     @asynccontextmanager
     async def subscribe(self, consumer: str, kinds: Sequence[EventKind]) -> AsyncIterator[Subscription]:
         """The consumers are made at the first fetch, and again when the broker has lost them."""
@@ -88,6 +124,7 @@ class JetStreamBus:
             kinds,
             ack_wait_s=self._ack_wait_s,
             max_deliver=self._max_deliver,
+            max_ack_pending=self._max_ack_pending,
         )
         async with subscription:
             self._open.add(subscription)
@@ -137,9 +174,9 @@ class JetStreamBus:
         waits = (info.num_pending or 0) + (info.num_ack_pending or 0)
         return None if not waits or info.ack_floor is None else info.ack_floor.stream_seq
 
-    async def dead_letters(self, limit: int = 1000) -> list[DeadLetter]:
+    async def dead_letters(self, limit: int = 1000, after: int = 0) -> list[DeadLetter]:
         self._connection.require()
-        return await self._graveyard.listed(limit)
+        return await self._graveyard.listed(limit, after)
 
     async def replay_dead_letter(self, sequence: int) -> None:
         self._connection.require()

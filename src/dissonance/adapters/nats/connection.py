@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
+import stamina
 from nats.aio.client import Client
 
 from dissonance.adapters.nats.failures import translated, unavailable
@@ -16,11 +17,16 @@ from dissonance.telemetry.names import LogAction
 logger = logging.getLogger(__name__)
 
 RECONNECT_WAIT_S = 0.25  # between two attempts to reach a broker that is away
+RECONNECT_LONGEST_S = 1.0  # between two attempts at the start, which grow apart
 PING_INTERVAL_S = 10  # a broker that is silent for three of these is given up
 FLUSH_TIMEOUT_S = 5.0
 DRAIN_TIMEOUT_S = 10
 UNKNOWN_TO_BROKER = "Authorization Violation"
 OUTBOUND_BYTES = 8_388_608  # written by us and not yet taken by the socket
+
+
+def _may_pass(error: Exception) -> bool:
+    return isinstance(error, EngineUnavailable) and UNKNOWN_TO_BROKER not in error.what
 
 
 class Connection:
@@ -36,23 +42,32 @@ class Connection:
     async def open(cls, url: str, timeout_s: float) -> Connection:
         """Raises `EngineUnavailable` when the broker is not reachable for about `timeout_s`, or at once when it says
         that it does not know us. (It hangs up so fast then that its word may be lost, and only a reset be seen.)"""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout_s
-        while True:
-            self = cls()
-            try:
-                with translated("cannot connect"):
-                    await self._connect(url)
-                return self
-            except EngineUnavailable as error:
-                await self.close()
-                why = f"cannot connect: {self._why() or error.what}"
-                if UNKNOWN_TO_BROKER in why or loop.time() + RECONNECT_WAIT_S >= deadline:
-                    raise unavailable(why) from error
-            except BaseException:
-                await self.close()
-                raise
-            await asyncio.sleep(RECONNECT_WAIT_S)
+        async for attempt in stamina.retry_context(
+            on=_may_pass,
+            attempts=None,
+            timeout=timeout_s,
+            wait_initial=RECONNECT_WAIT_S,
+            wait_max=RECONNECT_LONGEST_S,
+            wait_jitter=RECONNECT_WAIT_S,
+        ):
+            with attempt:
+                return await cls._opened(url)
+        raise AssertionError("an attempt returns or raises")
+
+    @classmethod
+    async def _opened(cls, url: str) -> Connection:
+        """One attempt."""
+        self = cls()
+        try:
+            with translated("cannot connect"):
+                await self._connect(url)
+            return self
+        except EngineUnavailable as error:
+            await self.close()
+            raise unavailable(f"cannot connect: {self._why() or error.what}") from error
+        except BaseException:
+            await self.close()
+            raise
 
     def _why(self) -> str:
         """The last error of the client; one without a word by its name."""
@@ -103,7 +118,8 @@ class Connection:
             except EngineError as error:
                 log(logger, LogAction.ENGINE_UNREACHABLE, logging.WARNING, engine="nats", error=error.slug)
         self._closing = True
-        await self.client.close()
+        with suppress(OSError):  # nobody is at the other end any more
+            await self.client.close()
 
     async def _on_error(self, error: Exception) -> None:
         self._last_error = error

@@ -45,10 +45,10 @@ class Graveyard:
         topic = dead_topic(delivery.kind, task_id, consumer)
         await self._publisher.publish([Outgoing(topic, delivery.data, delivery.origin.identity, headers)])
 
-    async def listed(self, limit: int) -> list[DeadLetter]:
-        """Oldest first."""
+    async def listed(self, limit: int, after: int = 0) -> list[DeadLetter]:
+        """Oldest first, of those with a sequence above `after`."""
         letters: list[DeadLetter] = []
-        sequence = 1
+        sequence = after + 1
         while len(letters) < limit:
             message = await self._next(sequence)
             if message is None:

@@ -46,6 +46,7 @@ class Outgoing(NamedTuple):
 
 class _ApiError(msgspec.Struct, frozen=True):
     code: int | None = None
+    err_code: int | None = None
     description: str | None = None
 
 
@@ -198,4 +199,4 @@ def _failure_in(message: Msg) -> EngineError | None:
         status = (message.headers or {}).get(Header.STATUS.value, "no answer")
         return unavailable(f"no stream takes this topic ({status}); is this the right store and key?")
     error = _answers.decode(message.data).error
-    return None if error is None else api_failure("cannot publish", error.code, error.description)
+    return None if error is None else api_failure("cannot publish", error.code, error.description, error.err_code)

@@ -26,6 +26,10 @@ CONFIGURED_DIFFERENTLY = 10058
 
 DEAD_WINDOW_S = 86_400.0  # seconds in which a dead letter that is buried twice is kept once
 UNLIMITED = -1
+
+MAX_ACK_PENDING = 20_000
+"""Messages that all replicas of a consumer together may have in hand. A replica takes at most 16 fetches at once."""
+
 NAMES_REQUEST = "$JS.API.STREAM.NAMES"
 REQUEST_TIMEOUT_S = 5.0
 
@@ -34,25 +38,38 @@ class _Names(msgspec.Struct, frozen=True):
     streams: list[str] | None = None
 
 
-def _config(name: str, topics: list[str], *, max_age_s: float, window_s: float, replicas: int) -> StreamConfig:
+def _config(
+    name: str, topics: list[str], *, max_age_s: float, window_s: float, replicas: int, max_bytes: int = UNLIMITED
+) -> StreamConfig:
+    """A stream that is full refuses what is new: what is old may not have been worked on yet."""
     return StreamConfig(
         name=name,
         subjects=topics,
         storage=StorageType.FILE,
         retention=RetentionPolicy.LIMITS,
-        discard=DiscardPolicy.OLD,
+        discard=DiscardPolicy.NEW,
         max_age=max_age_s,
         max_msgs=UNLIMITED,
-        max_bytes=UNLIMITED,
+        max_bytes=max_bytes,
         duplicate_window=window_s,
         num_replicas=replicas,
     )
 
 
-def configs(*, max_age_s: float, window_s: float, replicas: int) -> list[StreamConfig]:
-    """Every stream there is. Dead letters have no age: only a person replays or drops them."""
+def configs(*, max_age_s: float, window_s: float, replicas: int, max_bytes: int = UNLIMITED) -> list[StreamConfig]:
+    """Every stream there is; `max_bytes` bounds each that holds events.
+
+    Dead letters have no age: only a person replays or drops them.
+    """
     kinds = [
-        _config(stream(kind), [topic(kind)], max_age_s=max_age_s, window_s=window_s, replicas=replicas)
+        _config(
+            stream(kind),
+            [topic(kind)],
+            max_age_s=max_age_s,
+            window_s=window_s,
+            replicas=replicas,
+            max_bytes=max_bytes,
+        )
         for kind in EventKind
     ]
     dead = _config(DEAD_STREAM, [f"{DEAD_PREFIX}.>"], max_age_s=0.0, window_s=DEAD_WINDOW_S, replicas=replicas)
@@ -95,7 +112,14 @@ def durable(consumer: str, kind: EventKind) -> str:
     return f"{consumer}-{kind.value}"
 
 
-async def ensure_consumer(jetstream: JetStreamContext, consumer: str, kind: EventKind, *, ack_wait_s: float) -> None:
+async def ensure_consumer(
+    jetstream: JetStreamContext,
+    consumer: str,
+    kind: EventKind,
+    *,
+    ack_wait_s: float,
+    max_ack_pending: int = MAX_ACK_PENDING,
+) -> None:
     """A durable that replicas share. It starts with the oldest event there is, and JetStream redelivers for ever:
     it is this adapter that buries a message, since JetStream's `max_deliver` would only forget it."""
     config = ConsumerConfig(
@@ -105,7 +129,7 @@ async def ensure_consumer(jetstream: JetStreamContext, consumer: str, kind: Even
         ack_policy=AckPolicy.EXPLICIT,
         ack_wait=ack_wait_s,
         max_deliver=UNLIMITED,
-        max_ack_pending=UNLIMITED,
+        max_ack_pending=max_ack_pending,
     )
     with translated(f"cannot make consumer {config.name}"):
         await jetstream.add_consumer(stream(kind), config)

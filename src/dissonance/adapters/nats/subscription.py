@@ -27,7 +27,7 @@ from dissonance.adapters.nats.connection import Connection
 from dissonance.adapters.nats.dead_letters import Graveyard
 from dissonance.adapters.nats.delivery import JetStreamDelivery
 from dissonance.adapters.nats.failures import translated, unavailable
-from dissonance.adapters.nats.streams import durable, ensure_consumer
+from dissonance.adapters.nats.streams import MAX_ACK_PENDING, durable, ensure_consumer
 from dissonance.contracts.topics import EventKind, stream
 from dissonance.errors import EngineUnavailable
 from dissonance.ports.bus import Delivery
@@ -86,7 +86,9 @@ class PullSubscription:
         *,
         ack_wait_s: float,
         max_deliver: int,
+        max_ack_pending: int = MAX_ACK_PENDING,
     ) -> None:
+        self._max_ack_pending = max_ack_pending
         self._connection = connection
         self._jetstream = jetstream
         self._graveyard = graveyard
@@ -204,7 +206,13 @@ class PullSubscription:
     async def _ensure_consumers(self) -> None:
         if not self._consumers_made:
             for kind in self._pulls:
-                await ensure_consumer(self._jetstream, self._consumer, kind, ack_wait_s=self._ack_wait_s)
+                await ensure_consumer(
+                    self._jetstream,
+                    self._consumer,
+                    kind,
+                    ack_wait_s=self._ack_wait_s,
+                    max_ack_pending=self._max_ack_pending,
+                )
             self._consumers_made = True
 
     async def _on_message(self, message: Msg) -> None:

@@ -19,8 +19,10 @@ from psycopg.pq import ConnStatus
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from dissonance.adapters.postgres.columns import with_columns
-from dissonance.adapters.postgres.failures import translated
+from dissonance.adapters.postgres.failures import is_unreachable, translated
 from dissonance.adapters.postgres.queries import load_queries
+from dissonance.errors import EngineError
+from dissonance.ports.breaker import Breaker
 
 CONNECT_S = 2
 """Seconds until an attempt to connect is given up."""
@@ -34,6 +36,10 @@ STATEMENT_S = 30.0
 HANG_UP_SLACK_S = 3.0
 """Seconds that the server gets beyond its statement's limit to say so, before we hang up."""
 
+FAILURES = 2
+REST_S = 1.0
+"""Of a breaker: failures in a row that open it, and seconds until one call is tried."""
+
 LOCK_MS = 10_000
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
@@ -43,11 +49,20 @@ Parameters = Mapping[str, object]
 class Database:
     """Named queries of one file on one database. Opens at first use; belongs to the event loop of that use.
 
-    `statement_s`: seconds that the server may work on one statement.
+    `statement_s`: seconds that the server may work on one statement. While `breaker` is open no call waits.
     """
 
-    def __init__(self, url: str, *, queries: str, connections: int, statement_s: float = STATEMENT_S) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        queries: str,
+        connections: int,
+        statement_s: float = STATEMENT_S,
+        breaker: Breaker | None = None,
+    ) -> None:
         self.url = url
+        self._breaker = breaker
         self._limit_s = statement_s + HANG_UP_SLACK_S
         limits = f"-c statement_timeout={round(1000 * statement_s)} -c lock_timeout={LOCK_MS}"
         self._queries = load_queries(queries)
@@ -81,13 +96,26 @@ class Database:
             async with self._opening:
                 if self._pool.closed:
                     await self._open(doing)
-        with translated(doing):
+        with self._guarded(), translated(doing):
             connection = await self._live()
             try:
                 with _hanging_up(connection, self._limit_s) if limited else nullcontext():
                     yield connection
             finally:
                 await self._pool.putconn(connection)
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        if self._breaker is None:
+            yield
+            return
+        self._breaker.require()
+        try:
+            yield
+        except EngineError as error:
+            self._breaker.failed() if is_unreachable(error) else self._breaker.succeeded()
+            raise
+        self._breaker.succeeded()
 
     async def _open(self, doing: str) -> None:
         with translated(doing):

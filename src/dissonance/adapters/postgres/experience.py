@@ -122,9 +122,8 @@ class PostgresExperience(WeeklyPart):
                 await self._count(connection, task_id, oldest_us, rows[0])
                 # Rows that are not stored yet keep what was asked about them.
                 below = UUID(bytes=uuid7_floor(oldest_us + 1_000))
-                await self._database.execute_on(
-                    connection, "drop_requests", {"task": task_key(task_id), "below": below}
-                )
+                for query in ("drop_requests", "drop_replayed"):
+                    await self._database.execute_on(connection, query, {"task": task_key(task_id), "below": below})
         return dropped + int(rows[0][0])
 
     async def _count(self, connection: Any, task_id: str, oldest_us: int, gone: Sequence[int]) -> None:

@@ -17,6 +17,10 @@ _RETRY = (
 )
 
 
+_GONE = ("08", "57P01", "57P02", "57P03")
+"""SQLSTATE of connections that broke, and of a server that shuts down, crashed or starts (PostgreSQL, appendix A)."""
+
+
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
     """Raises `EngineUnavailable` for what may succeed when tried again, `EngineError` for what will not.
@@ -35,6 +39,18 @@ def translated(doing: str) -> Iterator[None]:
         raise EngineError(
             f"PostgreSQL refused to {doing}: {_first_line(error)}", where="postgres", fix="see the log of PostgreSQL"
         ) from error
+
+
+def is_unreachable(error: EngineError) -> bool:
+    """Whether PostgreSQL was not there, or not the one to talk to: shutting down, starting, hung up.
+
+    What it says of a statement (too long, a deadlock, a full disk) it says because it is there.
+    """
+    cause = error.__cause__
+    if not isinstance(cause, _RETRY):
+        return False
+    state = getattr(cause, "sqlstate", None)
+    return state is None or state.startswith(_GONE)
 
 
 def caused_by(error: EngineError, kind: type[psycopg.Error]) -> bool:

@@ -8,22 +8,29 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dissonance.adapters.postgres.columns import Byteas
 from dissonance.adapters.postgres.database import Database
-from dissonance.adapters.postgres.key_cache import KeyCache
 from dissonance.adapters.postgres.migrate import Schema
 from dissonance.adapters.postgres.part import task_key
 from dissonance.adapters.postgres.version import require_version
 from dissonance.errors import SealBroken
+from dissonance.ports.breaker import Breaker
 from dissonance.ports.clock import Clock, Randomness
-from dissonance.ports.keys import DataKey, DataSubjectHash
+from dissonance.ports.keys import DataKey, DataSubjectHash, SpareId
+from dissonance.security.envelope import NONCE_BYTES
+from dissonance.security.key_cache import CACHED_US, KeyCache
 from dissonance.security.wrapping import NEW_KEY_BYTES, KeyWrap, SubjectHash
 
 CHUNK_KEYS = 5_000
 """Keys of one statement."""
+
+SPARE_ID_BYTES = 16
+
+UNUSED_SPARES_KEPT_US = 90 * 86_400 * 1_000_000
+"""Spare keys that nothing was heard of for so long died with the process that had them."""
 
 STATEMENT_S = 7.0
 """Seconds of one statement: every prediction about somebody new waits for one."""
@@ -34,7 +41,7 @@ class PostgresDataSubjectKeys:
 
     `key_encryption_key`: 32 bytes. `hash_key`: for `data_subject_hash`. Both are checked against the database at
     first use: `SealBroken` when it was made with others. A key that another replica destroyed may be in use here for
-    up to 60 seconds more (`key_cache.CACHED_US`).
+    up to 60 seconds more (`security.key_cache.CACHED_US`); it is remembered for `remembered_s`.
     """
 
     def __init__(
@@ -46,20 +53,22 @@ class PostgresDataSubjectKeys:
         clock: Clock,
         randomness: Randomness,
         connections: int = 4,
+        remembered_s: float = 900.0,
+        breaker: Breaker | None = None,
     ) -> None:
         self._database = Database(
-            keys_database_url, queries="keys.sql", connections=connections, statement_s=STATEMENT_S
+            keys_database_url, queries="keys.sql", connections=connections, statement_s=STATEMENT_S, breaker=breaker
         )
         self._wrap = KeyWrap(key_encryption_key)
         self._hash_key = hash_key
         self._subject_hash = SubjectHash(hash_key)
         self._clock = clock
         self._randomness = randomness
-        self._cache = KeyCache()
+        self._cache = KeyCache(lifetime_us=max(CACHED_US, round(remembered_s * 1e6)))
         self._checked = False
 
     async def obtain(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> dict[DataSubjectHash, DataKey]:
-        keys, missing = self._cache.take(task_id, data_subjects, self._clock.now_us())
+        keys, missing = self._cache.take(task_id, data_subjects, self._clock.now_us(), CACHED_US)
         if missing:
             await self._check()
         for start in range(0, len(missing), CHUNK_KEYS):
@@ -78,7 +87,7 @@ class PostgresDataSubjectKeys:
         return keys
 
     async def find(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> dict[DataSubjectHash, DataKey]:
-        keys, missing = self._cache.take(task_id, data_subjects, self._clock.now_us())
+        keys, missing = self._cache.take(task_id, data_subjects, self._clock.now_us(), CACHED_US)
         if missing:
             await self._check()
         for start in range(0, len(missing), CHUNK_KEYS):
@@ -94,15 +103,57 @@ class PostgresDataSubjectKeys:
     def _unwrapped(self, task_id: str, rows: Iterable[tuple[Any, ...]]) -> dict[bytes, bytes]:
         return {data_subject: self._wrap.open(task_id, data_subject, wrapped) for data_subject, wrapped in rows}
 
+    def remembered(
+        self, task_id: str, data_subjects: Sequence[DataSubjectHash], read_within_s: float | None = None
+    ) -> dict[DataSubjectHash, DataKey]:
+        within_us = None if read_within_s is None else round(read_within_s * 1e6)
+        return self._cache.take(task_id, data_subjects, self._clock.now_us(), within_us)[0]
+
+    async def reserve(self, count: int) -> dict[SpareId, DataKey]:
+        await self._check()
+        now_us = self._clock.now_us()
+        await self._database.execute("forget_spares", {"older_than_us": now_us - UNUSED_SPARES_KEPT_US})
+        made: dict[bytes, bytes] = {}
+        for start in range(0, count, CHUNK_KEYS):
+            ids = [self._randomness.token(SPARE_ID_BYTES) for _ in range(min(CHUNK_KEYS, count - start))]
+            wrapped = [self._wrap.new_spare(each, self._randomness.token(NEW_KEY_BYTES)) for each in ids]
+            parameters = {"spare_ids": Byteas(ids), "wrapped": Byteas(wrapped), "now_us": now_us}
+            await self._database.execute("reserve_keys", parameters)
+            made |= {each: self._wrap.open_spare(each, key) for each, key in zip(ids, wrapped, strict=True)}
+        return made
+
+    async def release(self, spare_ids: Sequence[SpareId]) -> None:
+        await self._database.execute("release_keys", {"spare_ids": Byteas(spare_ids)})
+
+    async def adopt(self, task_id: str, spares: Mapping[SpareId, DataSubjectHash]) -> dict[SpareId, DataKey]:
+        await self._check()
+        parameters = {
+            "task": task_key(task_id),
+            "spare_ids": Byteas(list(spares)),
+            "data_subjects": Byteas(list(spares.values())),
+        }
+        rows = await self._database.rows("adopt_keys", parameters)
+        opened = {spare_id: self._wrap.open_spare(spare_id, wrapped) for spare_id, _, wrapped in rows}
+        first = {data_subject: opened[spare_id] for spare_id, data_subject, _ in reversed(rows)}
+        keys = {
+            data_subject: self._wrap.of(task_id, data_subject, key, self._randomness.token(NONCE_BYTES))
+            for data_subject, key in first.items()
+        }
+        parameters = {"task": task_key(task_id), "data_subjects": Byteas(list(keys))}
+        await self._database.rows("obtain_keys", parameters | {"wrapped": Byteas(list(keys.values()))})
+        return opened
+
     async def destroy(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> int:
         """A data subject that has no key yet is logged too, and never gets one."""
-        return await self._destroy(task_id, "log_destroyed_keys", "destroy_keys", data_subjects)
+        return await self._destroy(task_id, "log_destroyed_keys", "destroy_keys", "destroy_spares", data_subjects)
 
     async def destroy_task(self, task_id: str) -> int:
         """No data subject of the task ever gets a key again."""
-        return await self._destroy(task_id, "log_destroyed_task", "destroy_task_keys", None)
+        return await self._destroy(task_id, "log_destroyed_task", "destroy_task_keys", "destroy_task_spares", None)
 
-    async def _destroy(self, task_id: str, log: str, destroy: str, data_subjects: Sequence[bytes] | None) -> int:
+    async def _destroy(
+        self, task_id: str, log: str, destroy: str, destroy_spares: str, data_subjects: Sequence[bytes] | None
+    ) -> int:
         parameters: dict[str, object] = {"task": task_key(task_id), "at_us": self._clock.now_us()}
         if data_subjects is not None:
             parameters["data_subjects"] = Byteas(data_subjects)
@@ -111,6 +162,7 @@ class PostgresDataSubjectKeys:
             await self._database.execute_on(connection, "hold_back_new_keys", {})
             await self._database.execute_on(connection, log, parameters)
             destroyed = await self._database.execute_on(connection, destroy, parameters)
+            await self._database.execute_on(connection, destroy_spares, parameters)
         if data_subjects is None:
             self._cache.forget_task(task_id)
         else:
@@ -130,7 +182,10 @@ class PostgresDataSubjectKeys:
             return
         hash_key_digest = hashlib.sha256(self._hash_key).digest()
         ours = self._wrap.seal(self._randomness.token(12), b"key check", hash_key_digest)
-        sealed = (await self._database.rows("key_check", {"sealed": ours}))[0][0]
+        first: list[tuple[Any, ...]] = []
+        while not first:  # nobody's yet, and made by another meanwhile: the statement saw neither
+            first = await self._database.rows("key_check", {"sealed": ours})
+        sealed = first[0][0]
         try:
             opened = self._wrap.unseal(sealed, hash_key_digest)
         except SealBroken as error:

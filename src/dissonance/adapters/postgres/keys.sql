@@ -45,7 +45,7 @@ WHERE k.task_id = %(task)s AND k.data_subject = ANY(%(data_subjects)s::bytea[])
 
 -- name: hold_back_new_keys
 -- purpose: nobody makes a key while some are destroyed; readers are not held back
-LOCK TABLE data_subject_keys IN SHARE ROW EXCLUSIVE MODE;
+LOCK TABLE data_subject_keys, spare_keys IN SHARE ROW EXCLUSIVE MODE;
 
 -- name: log_destroyed_keys
 -- purpose: what is destroyed stays destroyed
@@ -64,3 +64,41 @@ INSERT INTO destroyed_tasks (task_id, destroyed_at_us) VALUES (%(task)s, %(at_us
 -- name: destroy_task_keys
 -- purpose: every key of a task
 DELETE FROM data_subject_keys WHERE task_id = %(task)s;
+
+-- name: destroy_spares
+-- purpose: spare keys that were used for these data subjects
+DELETE FROM spare_keys WHERE task_id = %(task)s AND data_subject = ANY(%(data_subjects)s::bytea[]);
+
+-- name: destroy_task_spares
+-- purpose: spare keys that were used in a task
+DELETE FROM spare_keys WHERE task_id = %(task)s;
+
+-- name: reserve_keys
+-- purpose: spare keys of nobody yet
+INSERT INTO spare_keys (spare_id, wrapped, made_at_us)
+SELECT spare_id, wrapped, %(now_us)s FROM unnest(%(spare_ids)s::bytea[], %(wrapped)s::bytea[]) AS g (spare_id, wrapped);
+
+-- name: release_keys
+-- purpose: spare keys that were never used
+DELETE FROM spare_keys WHERE spare_id = ANY(%(spare_ids)s::bytea[]) AND data_subject IS NULL;
+
+-- name: forget_spares
+-- purpose: spare keys that a process took with it when it died, and that nothing was sealed with
+DELETE FROM spare_keys WHERE data_subject IS NULL AND made_at_us < %(older_than_us)s;
+
+-- name: adopt_keys
+-- purpose: say of used spare keys whose they are; those of the erased are destroyed
+WITH given AS (
+    SELECT spare_id, data_subject,
+        EXISTS (SELECT FROM destroyed_tasks d WHERE d.task_id = %(task)s)
+        OR EXISTS (
+            SELECT FROM destroyed_keys d WHERE d.task_id = %(task)s AND d.data_subject = g.data_subject
+        ) AS erased
+    FROM unnest(%(spare_ids)s::bytea[], %(data_subjects)s::bytea[]) AS g (spare_id, data_subject)
+), destroyed AS (
+    DELETE FROM spare_keys s USING given g WHERE s.spare_id = g.spare_id AND g.erased
+)
+UPDATE spare_keys s SET task_id = %(task)s, data_subject = g.data_subject FROM given g
+WHERE s.spare_id = g.spare_id AND NOT g.erased
+    AND (s.data_subject IS NULL OR (s.task_id = %(task)s AND s.data_subject = g.data_subject))
+RETURNING s.spare_id, s.data_subject, s.wrapped;

@@ -586,3 +586,30 @@ WHERE task_id = %(task)s AND key_hash = ANY(%(keys)s::bytea[]);
 -- name: forget_idempotency
 -- purpose: answers kept before this time
 DELETE FROM idempotency WHERE kept_at_us < %(older_than_us)s;
+
+-- name: add_replayed
+-- purpose: verdicts that came out otherwise in a replay, those that are not there yet
+INSERT INTO replayed_verdicts (task_id, replay_id, prediction_id, event_time_us, recorded, replayed)
+SELECT %(task)s, %(replay_id)s, prediction_id, event_time_us, recorded, replayed
+FROM unnest(%(ids)s::uuid[], %(times_us)s::bigint[], %(recorded)s::text[], %(replayed)s::text[])
+    AS given (prediction_id, event_time_us, recorded, replayed)
+ON CONFLICT DO NOTHING;
+
+-- name: save_replay
+-- purpose: a replay whose verdicts are there
+INSERT INTO replays (task_id, replay_id, body, made_at_us)
+VALUES (%(task)s, %(replay_id)s, %(body)s::jsonb, %(at_us)s) ON CONFLICT DO NOTHING;
+
+-- name: replays
+-- purpose: the replays of a task, newest first
+SELECT body::text FROM replays WHERE task_id = %(task)s ORDER BY made_at_us DESC, replay_id LIMIT %(limit)s;
+
+-- name: replayed
+-- purpose: verdicts of a replay, in order of their predictions
+SELECT prediction_id, event_time_us, recorded, replayed FROM replayed_verdicts
+WHERE task_id = %(task)s AND replay_id = %(replay_id)s AND prediction_id > %(after)s
+ORDER BY prediction_id LIMIT %(limit)s;
+
+-- name: drop_replayed
+-- purpose: replayed verdicts of rows that retention dropped
+DELETE FROM replayed_verdicts WHERE task_id = %(task)s AND prediction_id < %(below)s;

@@ -9,11 +9,13 @@ from dissonance.adapters.postgres.idempotency import PostgresIdempotency
 from dissonance.adapters.postgres.labels import PostgresLabels
 from dissonance.adapters.postgres.migrate import Schema
 from dissonance.adapters.postgres.reference import PostgresReference
+from dissonance.adapters.postgres.replays import PostgresReplays
 from dissonance.adapters.postgres.rollouts import PostgresRollouts
 from dissonance.adapters.postgres.tasks import PostgresTasks
 from dissonance.adapters.postgres.verdicts import PostgresVerdicts
 from dissonance.adapters.postgres.version import require_version
 from dissonance.adapters.postgres.windows import PostgresWindows
+from dissonance.ports.breaker import Breaker
 from dissonance.ports.clock import Clock
 
 
@@ -25,6 +27,7 @@ class PostgresStore(
     PostgresLabels,
     PostgresRollouts,
     PostgresFindings,
+    PostgresReplays,
     PostgresWindows,
     PostgresIdempotency,
 ):
@@ -34,8 +37,11 @@ class PostgresStore(
     seconds; when it is back they work again, in this same object.
     """
 
-    def __init__(self, database_url: str, *, clock: Clock, connections: int = 8) -> None:
-        super().__init__(Database(database_url, queries="queries.sql", connections=connections), clock)
+    def __init__(
+        self, database_url: str, *, clock: Clock, connections: int = 8, breaker: Breaker | None = None
+    ) -> None:
+        database = Database(database_url, queries="queries.sql", connections=connections, breaker=breaker)
+        super().__init__(database, clock)
 
     async def database_time_us(self) -> int:
         return int((await self._database.rows("database_time", {}))[0][0])

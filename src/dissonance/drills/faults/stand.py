@@ -188,7 +188,7 @@ class Stand:
                 "mlflow_url": mlflow_url,
                 "database_url": at_socket(addresses.database_url, folder),
                 "keys_database_url": at_socket(addresses.keys_database_url, folder),
-                **(DRAIN if group in REPLICAS else {}),
+                **(DRAIN | {"spool_folder": str(self.data / "logs" / "spool")} if group in REPLICAS else {}),
             }
 
     async def _tcp(self, group: str, engine: str, url: str) -> str:

@@ -44,6 +44,16 @@ CHECKS: dict[str, Check] = {
         "this machine's clock and the database's differ by more than two seconds",
         "synchronise the clocks (NTP)",
     ),
+    "events-spooled": Check(
+        Severity.WARNING,
+        "answers wait on this machine's disk, since the broker does not take them",
+        "they follow by themselves when NATS is back and a proposer runs here; dissonance status",
+    ),
+    "breaker-open": Check(
+        Severity.WARNING,
+        "this process does not ask an engine, since that did not answer",
+        "see whether it runs and is reachable from here; it is asked again by itself",
+    ),
     "consumer-stale": Check(
         Severity.ERROR,
         "a consumer has not acknowledged a message that is older than two minutes",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Feature, FeatureKind, Task
+from dissonance.ports.breaker import BreakerState
 from dissonance.ports.bus import DeadLetter
-from dissonance.ports.host import Disk, KeyFolderMode
+from dissonance.ports.host import Disk, KeyFolderMode, Spooled
 from dissonance.ports.store import Window
 
 SECOND_US = 1_000_000
@@ -39,6 +40,21 @@ def disk_low(disk: Disk) -> Fault | None:
         return None
     what = f"{disk.free / GIB:.1f} of {disk.total / GIB:.1f} GiB are free"
     return Fault(disk.folder, what, {"free_bytes": disk.free, "total_bytes": disk.total})
+
+
+def events_spooled(spooled: Spooled) -> Fault | None:
+    if not spooled.files:
+        return None
+    what = f"{spooled.size_bytes / 1e6:.1f} MB of sealed events in {spooled.files} files"
+    return Fault(spooled.folder, what, {"files": spooled.files, "bytes": spooled.size_bytes})
+
+
+def breakers_open(states: Mapping[str, BreakerState]) -> list[Fault]:
+    return [
+        Fault(engine, f"its breaker is {state.value}", {"state": state.value})
+        for engine, state in sorted(states.items())
+        if state is not BreakerState.CLOSED
+    ]
 
 
 def key_folder_open(folder: KeyFolderMode) -> Fault | None:

@@ -22,6 +22,7 @@ from dissonance.errors import (
     SealBroken,
     UnknownTask,
 )
+from dissonance.ports.breaker import Breakers
 from dissonance.ports.bus import Bus
 from dissonance.ports.clock import Clock
 from dissonance.ports.host import Host
@@ -30,6 +31,7 @@ from dissonance.ports.registry import Registry
 from dissonance.ports.store import Store, Window
 from dissonance.roles.auditor.decide import (
     Fault,
+    breakers_open,
     clock_skew,
     consumer_stale,
     dead_letters,
@@ -37,6 +39,7 @@ from dissonance.roles.auditor.decide import (
     dissonance_budget_spent,
     dissonance_high,
     dissonance_low,
+    events_spooled,
     key_folder_open,
     label_budget_spent,
     label_famine,
@@ -69,6 +72,7 @@ class Observed(NamedTuple):
     models: ModelLoader
     host: Host
     clock: Clock
+    breakers: Breakers
 
 
 Check = Callable[[], Awaitable[list[Fault]]]
@@ -84,6 +88,8 @@ class Observer:
         for code, check in (
             ("key-folder-open", self._key_folder),
             ("disk-low", self._disk),
+            ("events-spooled", self._spooled),
+            ("breaker-open", self._breakers),
             ("clock-skew", self._clocks),
             ("consumer-stale", self._consumers),
             ("dead-letters", self._dead_letters),
@@ -128,6 +134,13 @@ class Observer:
     async def _disk(self) -> list[Fault]:
         disk = self._at.host.disk()
         return _one(None if disk is None else disk_low(disk))
+
+    async def _spooled(self) -> list[Fault]:
+        spooled = self._at.host.spooled()
+        return _one(None if spooled is None else events_spooled(spooled))
+
+    async def _breakers(self) -> list[Fault]:
+        return breakers_open(self._at.breakers.states())
 
     async def _clocks(self) -> list[Fault]:
         before_us = self._at.clock.now_us()

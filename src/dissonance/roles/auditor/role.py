@@ -19,6 +19,7 @@ def build(place: Workplace) -> AtWork:
             models=place.models,
             host=place.host,
             clock=place.clock,
+            breakers=place.breakers,
         )
     )
     auditor = Auditor(observer, place.store, place.bus, place.clock)

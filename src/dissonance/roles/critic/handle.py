@@ -17,6 +17,7 @@ from dissonance.ports.clock import Clock, Randomness
 from dissonance.ports.keys import DataSubjectKeys
 from dissonance.roles.catalogue import Catalogue
 from dissonance.roles.serving import Opinion, Serving, doubt_of
+from dissonance.roles.spares import settled
 from dissonance.security.rows import features_matrix, open_rows, probabilities_matrix, seal_rows
 
 PRODUCER = "critic"
@@ -45,6 +46,7 @@ class Critic:
     async def _contradict(self, event: Predicted) -> Contradicted:
         task = (await self._catalogue.by_id(event.task_id)).task
         serving = await self._catalogue.serving(task, event.model_digest)
+        event = await settled(self._keys, event, self._randomness)
         keys = await self._keys.find(event.task_id, list(set(event.data_subjects)))
         rows = open_rows(keys, event.task_id, event.prediction_ids, event.data_subjects, event.sealed)
         there = [position for position, row in enumerate(rows) if row is not None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dissonance.contracts.topics import EventKind
+from dissonance.roles.learner.answers import KeptAnswers
 from dissonance.roles.learner.asking import Asking
 from dissonance.roles.learner.handle import Learner
 from dissonance.roles.learner.housekeeping import Housekeeping
@@ -11,6 +12,7 @@ from dissonance.roles.learner.updates import LearnerUpdates
 from dissonance.roles.role import AtWork, Role, Work, Workplace
 
 KEEPS, JOINS, LEARNS = (EventKind.JUDGED,), (EventKind.LABELLED,), (EventKind.RETRAIN_REQUESTED,)
+ANSWERS = (EventKind.ANSWER_KEPT,)
 
 
 def build(place: Workplace) -> AtWork:
@@ -19,6 +21,7 @@ def build(place: Workplace) -> AtWork:
     work = (
         Work("learner", KEEPS, learner.store),
         Work("learner-labels", JOINS, learner.join),
+        Work("learner-answers", ANSWERS, KeptAnswers(place.store).handle),
         Work("learner-updates", LEARNS, LearnerUpdates(place.updates).handle),
     )
     return AtWork(routes(place), work, background=Housekeeping(place.store, place.clock).run)
@@ -27,7 +30,7 @@ def build(place: Workplace) -> AtWork:
 ROLE = Role(
     "learner",
     "stores experience, asks for labels and joins them, learns from them",
-    (*KEEPS, *JOINS, *LEARNS),
+    (*KEEPS, *JOINS, *ANSWERS, *LEARNS),
     (EventKind.EXPERIENCED, EventKind.LABELLED, EventKind.LABELS_JOINED, EventKind.CANDIDATE_REGISTERED),
     build,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -82,13 +82,16 @@ def _one_by_one(ask: Ask) -> Matrix:
     return ask.context.encoder.encode(ask.context.json_rows.as_objects(ask.values))
 
 
-def without_erased(batch: Batch, known: dict[bytes, bytes]) -> tuple[Batch, list[bool]]:
-    """The asks whose data subjects all have a key, and of each ask whether it is one of them."""
-    stays = [all(data_subject in known for data_subject in ask.data_subjects) for ask in batch.asks]
+def without_refused(
+    batch: Batch, refusal: Callable[[Sequence[bytes]], DissonanceError | None]
+) -> tuple[Batch, list[DissonanceError | None]]:
+    """The asks about whose data subjects there is no `refusal`, and of each ask its own, None where there is none."""
+    refusals = [refusal(ask.data_subjects) for ask in batch.asks]
+    stays = [each is None for each in refusals]
     if all(stays):
-        return batch, stays
+        return batch, refusals
     rows = np.repeat(stays, [ask.rows for ask in batch.asks])
-    return Batch([ask for ask, stay in zip(batch.asks, stays, strict=True) if stay], batch.features[rows]), stays
+    return Batch([ask for ask, stay in zip(batch.asks, stays, strict=True) if stay], batch.features[rows]), refusals
 
 
 def erased() -> KeyDestroyed:

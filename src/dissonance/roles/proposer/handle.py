@@ -7,16 +7,16 @@ import asyncio
 import numpy as np
 
 from dissonance.errors import DissonanceError
-from dissonance.ports.bus import Bus
+from dissonance.ports.bus import Outbox
 from dissonance.ports.clock import Clock, Randomness
-from dissonance.ports.keys import DataSubjectKeys
-from dissonance.ports.store import IdempotencyStore
 from dissonance.roles.catalogue import Catalogue
-from dissonance.roles.proposer.ask import Answered, Ask, Batch, Outcome, encode_asks, erased, without_erased
+from dissonance.roles.proposer.ask import Answered, Ask, Batch, Outcome, encode_asks, without_refused
 from dissonance.roles.proposer.batching import Batcher
 from dissonance.roles.proposer.decide import falls_on_canary, shares
+from dissonance.roles.proposer.keyring import KeyRing, KeysAtHand
 from dissonance.roles.proposer.recording import Given, Recorder, Seals, given_to, ids_of, messages
 from dissonance.roles.proposer.repeats import Repeats
+from dissonance.roles.proposer.reservations import Reservations
 from dissonance.roles.serving import Arms, Matrix, Serving
 from dissonance.security.rows import seal_rows
 
@@ -30,20 +30,20 @@ class Proposer:
     def __init__(
         self,
         catalogue: Catalogue,
-        bus: Bus,
-        keys: DataSubjectKeys,
-        store: IdempotencyStore,
+        outbox: Outbox,
+        keys: KeyRing,
+        reservations: Reservations,
         clock: Clock,
         randomness: Randomness,
         *,
         seal: Seals = seal_rows,
     ) -> None:
         self._catalogue = catalogue
-        self._bus = bus
+        self._outbox = outbox
         self._keys = keys
         self._randomness = randomness
         self._recorder = Recorder(clock, randomness, seal)
-        self._repeats = Repeats(store, keys, clock)
+        self._repeats = Repeats(reservations, keys)
         self._batchers: dict[str, Batcher[Ask, Outcome]] = {}
 
     async def answer(self, ask: Ask) -> Answered:
@@ -69,15 +69,15 @@ class Proposer:
         batch, refused = encode_asks(asks)
         task_id = asks[0].context.task.task_id
         keys = await self._keys.obtain(task_id, list({each for ask in batch.asks for each in ask.data_subjects}))
-        batch, stays = without_erased(batch, keys)
+        batch, refusals = without_refused(batch, keys.refusal)
         answered = iter(await self._answer_batch(batch, keys) if batch.asks else [])
-        stayed = iter(stays)
+        others = iter(refusals)
         return [
-            refused[position] if position in refused else next(answered) if next(stayed) else erased()
+            refused[position] if position in refused else next(others) or next(answered)
             for position in range(len(asks))
         ]
 
-    async def _answer_batch(self, batch: Batch, keys: dict[bytes, bytes]) -> list[Outcome]:
+    async def _answer_batch(self, batch: Batch, keys: KeysAtHand) -> list[Outcome]:
         arms = await self._catalogue.arms(batch.asks[-1].context.task)
         given = await self._give(arms, batch)
         events = self._recorder.record(batch, given, keys)
@@ -88,7 +88,7 @@ class Proposer:
         ]
         if len(events) == len(batch.asks):
             events = await self._repeats.settle(batch.asks, events, outcomes)
-        await self._bus.publish(messages(events))
+        await self._outbox.publish(messages(events))
         return outcomes
 
     async def _give(self, arms: Arms, batch: Batch) -> list[Given]:

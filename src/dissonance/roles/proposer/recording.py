@@ -14,6 +14,7 @@ from dissonance.contracts.sealed import SealedRow
 from dissonance.ports.clock import Clock, Randomness
 from dissonance.roles.proposer.ask import Ask, Batch
 from dissonance.roles.proposer.decide import Share, shares
+from dissonance.roles.proposer.keyring import KeysAtHand
 from dissonance.roles.serving import Arms, Matrix
 from dissonance.security.rows import seal_rows
 
@@ -64,7 +65,7 @@ class Recorder:
         self._ids = IdSource(clock, randomness)
         self._seal = seal
 
-    def record(self, batch: Batch, given: Sequence[Given], keys: dict[bytes, bytes]) -> list[Predicted]:
+    def record(self, batch: Batch, given: Sequence[Given], keys: KeysAtHand) -> list[Predicted]:
         """One event for all asks where that says all there is to say; else one for each, in order."""
         spans = shares([ask.rows for ask in batch.asks])
         alike = len({(each.model_digest, each.arm, each.shadow_digest) for each in given}) == 1
@@ -75,12 +76,13 @@ class Recorder:
             for ask, each, (start, end) in zip(batch.asks, given, spans, strict=True)
         ]
 
-    def _event(self, asks: Sequence[Ask], features: Matrix, given: Given, keys: dict[bytes, bytes]) -> Predicted:
+    def _event(self, asks: Sequence[Ask], features: Matrix, given: Given, keys: KeysAtHand) -> Predicted:
         n, context, key = len(features), asks[-1].context, asks[0].key
         ids = self._ids.many(n)
         data_subjects = [data_subject for ask in asks for data_subject in ask.data_subjects]
         now_us = self._clock.now_us()
         rows = _rows(features, given.probabilities, given.shadow)
+        sealed = self._seal(keys.keys, context.task.task_id, ids, data_subjects, rows, self._randomness)
         return Predicted(
             event_id=ids[0].hex() if key is None else key.key_hash.hex(),
             task_id=context.task.task_id,
@@ -90,7 +92,7 @@ class Recorder:
             data_subjects=data_subjects,
             event_times_us=[time_us for ask in asks for time_us in ask.event_times_us],
             processing_times_us=[now_us] * n,
-            sealed=self._seal(keys, context.task.task_id, ids, data_subjects, rows, self._randomness),
+            sealed=keys.named(sealed, data_subjects),
             model_digest=given.model_digest,
             policy_digest=context.policy_digest,
             canary_arms=[given.arm] * n,

@@ -6,19 +6,18 @@ from collections.abc import Sequence
 
 from dissonance.contracts import codec
 from dissonance.contracts.events import Predicted
-from dissonance.errors import IdempotencyConflict, MalformedEvent
-from dissonance.ports.clock import Clock
-from dissonance.ports.keys import DataSubjectKeys
-from dissonance.ports.store import IdempotencyStore, IdempotentAnswer
+from dissonance.errors import EngineUnavailable, IdempotencyConflict, MalformedEvent
+from dissonance.ports.store import IdempotentAnswer
 from dissonance.roles.proposer.ask import Answered, Ask, IdempotencyKey, Outcome, erased
-from dissonance.security.rows import open_rows, probabilities_matrix
+from dissonance.roles.proposer.keyring import KeyRing
+from dissonance.roles.proposer.reservations import Reservations
+from dissonance.security.rows import probabilities_matrix
 
 
 class Repeats:
-    def __init__(self, store: IdempotencyStore, keys: DataSubjectKeys, clock: Clock) -> None:
-        self._store = store
+    def __init__(self, reservations: Reservations, keys: KeyRing) -> None:
+        self._reservations = reservations
         self._keys = keys
-        self._clock = clock
 
     async def settle(
         self, asks: Sequence[Ask], events: Sequence[Predicted], outcomes: list[Outcome]
@@ -39,7 +38,7 @@ class Repeats:
             key_hash: IdempotentAnswer(key_hash, _key_of(asks[at]).body_digest, codec.encode(events[at]))
             for key_hash, at in first.items()
         }
-        earlier = await self._store.reserve(asks[0].context.task.task_id, list(answers.values()), self._clock.now_us())
+        earlier = await self._reservations.reserve(asks[0].context.task.task_id, list(answers.values()))
         to_publish: list[Predicted] = []
         for position, (ask, event) in enumerate(zip(asks, events, strict=True)):
             published: Predicted | None = event
@@ -50,14 +49,18 @@ class Repeats:
                 to_publish.append(published)
         return to_publish
 
-    async def _earlier(self, ask: Ask, kept: IdempotentAnswer) -> tuple[Predicted | None, Outcome]:
+    async def _earlier(self, ask: Ask, kept: IdempotentAnswer | EngineUnavailable) -> tuple[Predicted | None, Outcome]:
+        if isinstance(kept, EngineUnavailable):
+            return None, kept
         if kept.body_digest != _key_of(ask).body_digest:
             return None, _conflict()
         event = codec.decode(kept.answer)
         if not isinstance(event, Predicted):
             raise MalformedEvent("a kept answer is not a prediction", where="idempotency", fix="use another key")
-        keys = await self._keys.find(event.task_id, list(set(event.data_subjects)))
-        rows = open_rows(keys, event.task_id, event.prediction_ids, event.data_subjects, event.sealed)
+        try:
+            rows = await self._keys.opened(event)
+        except EngineUnavailable as error:
+            return None, error
         opened = [row for row in rows if row is not None]
         if len(opened) < len(rows):
             return None, erased()

@@ -2,19 +2,51 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from dissonance.contracts.topics import EventKind
 from dissonance.roles.proposer.handle import Proposer
+from dissonance.roles.proposer.keyring import KeyRing
 from dissonance.roles.proposer.protocols import mlflow, open_inference_grpc, open_inference_rest
+from dissonance.roles.proposer.recording import Seals
+from dissonance.roles.proposer.reservations import Reservations
 from dissonance.roles.proposer.routes import routes
+from dissonance.roles.proposer.warming import warm
 from dissonance.roles.role import AtWork, Role, Workplace
+from dissonance.security.rows import seal_rows
 
 
-def build(place: Workplace) -> AtWork:
-    proposer = Proposer(place.catalogue, place.bus, place.keys, place.store, place.clock, place.randomness)
+def build(place: Workplace, seal: Seals = seal_rows) -> AtWork:
+    """`seal`: how rows are sealed."""
+    ring = KeyRing(
+        place.keys,
+        place.clock,
+        place.randomness,
+        place.breakers.make("proposer/keys"),
+        place.metrics,
+        spare_keys=place.spare_keys,
+    )
+    breaker = place.breakers.make("proposer/idempotency")
+    reservations = Reservations(place.store, place.bus, place.clock, breaker)
+    proposer = Proposer(place.catalogue, place.outbox, ring, reservations, place.clock, place.randomness, seal=seal)
+
+    async def background() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(warm(place.catalogue, place.store))
+            tasks.create_task(ring.watch())
+            tasks.create_task(reservations.watch())
+
     router = routes(place, proposer)
     open_inference_rest.add_routes(router, place, proposer)
     mlflow.add_routes(router, place, proposer)
-    return AtWork(router, drain=proposer.drain, grpc=open_inference_grpc.service(place, proposer))
+    grpc = open_inference_grpc.service(place, proposer)
+    return AtWork(router, drain=proposer.drain, background=background, grpc=grpc)
 
 
-ROLE = Role("proposer", "answers with the production model", (), (EventKind.PREDICTED,), build)
+ROLE = Role(
+    "proposer",
+    "answers with the production model",
+    (),
+    (EventKind.PREDICTED, EventKind.ANSWER_KEPT),
+    build,
+)

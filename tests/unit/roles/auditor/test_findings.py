@@ -76,6 +76,22 @@ async def disk_is_freed(here: Audited) -> None:
     here.host.free = 11 * GIB
 
 
+async def broker_takes_nothing(here: Audited) -> None:
+    here.host.spool_files = 1
+
+
+async def broker_takes_all(here: Audited) -> None:
+    here.host.spool_files = 0
+
+
+async def a_breaker_opens(here: Audited) -> None:
+    here.breakers.make("MLflow").failed()
+
+
+async def the_breaker_closes(here: Audited) -> None:
+    here.breakers.all()["MLflow"].succeeded()
+
+
 async def clock_runs_away(here: Audited) -> None:
     here.store.skew_us = 2_000_001
 
@@ -187,6 +203,8 @@ CASES: dict[str, Case] = {
     "key-folder-open": Case(folder_is_opened, folder_is_closed, "/data/keys", WHOLE_SYSTEM),
     "disk-low": Case(disk_fills, disk_is_freed, "/data", WHOLE_SYSTEM),
     "clock-skew": Case(clock_runs_away, clock_is_set, "database", WHOLE_SYSTEM),
+    "events-spooled": Case(broker_takes_nothing, broker_takes_all, "/data/spool", WHOLE_SYSTEM),
+    "breaker-open": Case(a_breaker_opens, the_breaker_closes, "MLflow", WHOLE_SYSTEM),
     "consumer-stale": Case(nobody_reads, somebody_reads, "gate-rollouts", WHOLE_SYSTEM),
     "dead-letters": Case(a_letter_dies, the_letter_is_dropped, "gate-rollouts", WHOLE_SYSTEM),
     "model-missing": Case(alias_is_lost, alias_is_back, TASK.name),

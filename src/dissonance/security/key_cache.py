@@ -25,15 +25,22 @@ class KeyCache:
     def __len__(self) -> int:
         return len(self._keys)
 
-    def take(self, task_id: str, data_subjects: Iterable[bytes], now_us: int) -> tuple[dict[bytes, bytes], list[bytes]]:
-        """The keys that are here, and, each once, the data subjects whose keys are not."""
+    def take(
+        self, task_id: str, data_subjects: Iterable[bytes], now_us: int, younger_than_us: int | None = None
+    ) -> tuple[dict[bytes, bytes], list[bytes]]:
+        """The keys that are here, and, each once, the data subjects whose keys are not.
+
+        With `younger_than_us` only keys that were read less long ago than that; older ones stay here.
+        """
+        limit_us = self._lifetime_us if younger_than_us is None else younger_than_us
         found: dict[bytes, bytes] = {}
         missing: list[bytes] = []
         for data_subject in dict.fromkeys(data_subjects):
             name = (task_id, data_subject)
             entry = self._keys.get(name)
-            if entry is None or self._is_old(entry[1], now_us):
-                self._keys.pop(name, None)
+            if entry is None or now_us - entry[1] >= limit_us:
+                if entry is not None and self._is_old(entry[1], now_us):
+                    del self._keys[name]
                 missing.append(data_subject)
             else:
                 self._keys.move_to_end(name)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dissonance.adapters.postgres.key_cache import KeyCache
+from dissonance.security.key_cache import KeyCache
 
 TASK, OTHER = "ab" * 16, "cd" * 16
 
@@ -11,6 +11,14 @@ def test_key_is_kept_for_its_lifetime_and_no_longer() -> None:
     assert cache.take(TASK, [b"a", b"b", b"b"], now_us=1_099) == ({b"a": b"A"}, [b"b"])
     assert cache.take(TASK, [b"a"], now_us=1_100) == ({}, [b"a"])
     assert cache.take(OTHER, [b"a"], now_us=1_000) == ({}, [b"a"])
+
+
+def test_key_that_is_too_old_for_one_stays_for_another() -> None:
+    cache = KeyCache(lifetime_us=100)
+    cache.put(TASK, {b"a": b"A"}, now_us=0)
+    assert cache.take(TASK, [b"a"], now_us=50, younger_than_us=50) == ({}, [b"a"])
+    assert cache.take(TASK, [b"a"], now_us=50, younger_than_us=51) == ({b"a": b"A"}, [])
+    assert cache.take(TASK, [b"a"], now_us=99) == ({b"a": b"A"}, [])
 
 
 def test_keys_that_are_too_old_do_not_stay_in_memory_until_the_cache_is_full() -> None:

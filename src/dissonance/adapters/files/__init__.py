@@ -1,0 +1,1 @@
+"""Files of this machine behind the port `Blobs`."""

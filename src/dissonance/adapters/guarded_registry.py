@@ -1,0 +1,75 @@
+"""A registry that is not asked for a while after it did not answer (ADR 39)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dissonance.errors import DissonanceError, EngineUnavailable
+from dissonance.ports.breaker import Breaker
+from dissonance.ports.registry import ModelRole, ModelVersion, Registry
+
+FAILURES = 2
+REST_S = 2.0
+
+
+class GuardedRegistry:
+    """`ports.registry.Registry`. Thread-safe as far as `registry` is."""
+
+    def __init__(self, registry: Registry, breaker: Breaker) -> None:
+        self._registry = registry
+        self._breaker = breaker
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        self._breaker.require()
+        try:
+            yield
+        except EngineUnavailable:
+            self._breaker.failed()
+            raise
+        except DissonanceError:  # an answer, if not the one hoped for
+            self._breaker.succeeded()
+            raise
+        self._breaker.succeeded()
+
+    def register(
+        self,
+        task_id: str,
+        task_name: str,
+        role: ModelRole,
+        artefact: bytes,
+        digest: str,
+        *,
+        metrics: dict[str, float],
+        parameters: dict[str, str],
+        parent: int | None,
+    ) -> ModelVersion:
+        with self._guarded():
+            return self._registry.register(
+                task_id, task_name, role, artefact, digest, metrics=metrics, parameters=parameters, parent=parent
+            )
+
+    def promote(self, task_id: str, role: ModelRole, version: int) -> int | None:
+        with self._guarded():
+            return self._registry.promote(task_id, role, version)
+
+    def production(self, task_id: str, role: ModelRole) -> ModelVersion:
+        with self._guarded():
+            return self._registry.production(task_id, role)
+
+    def versions(self, task_id: str, role: ModelRole) -> list[ModelVersion]:
+        with self._guarded():
+            return self._registry.versions(task_id, role)
+
+    def artefact(self, task_id: str, role: ModelRole, version: int) -> bytes:
+        with self._guarded():
+            return self._registry.artefact(task_id, role, version)
+
+    def delete_task(self, task_id: str) -> None:
+        with self._guarded():
+            self._registry.delete_task(task_id)
+
+    def ready(self) -> None:
+        with self._guarded():
+            self._registry.ready()

@@ -1,0 +1,1 @@
+"""Events on this machine's disk while the broker is away (ADR 41)."""
