@@ -22,13 +22,14 @@ def whole_campaign() -> list[Fault]:
     return [
         *by_part,
         kill_without_broker("proposer-1"),
+        # Before the swap: a replica that has loaded the candidate once keeps it, whatever becomes of its file.
+        corrupt_candidate(),
         rolling_restart(),
         model_swap(),
         flood(),
         idle_connections(),
         clock_skew("proposer-2", AHEAD_S),
         clock_skew("gate", BEHIND_S),
-        corrupt_candidate(),
         corrupt_at_start(),
         full_disk(LOGS),
         full_disk(BROKER),
