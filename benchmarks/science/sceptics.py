@@ -8,7 +8,7 @@ import numpy as np
 
 from dissonance.science.arrays import Matrix
 from dissonance.science.disagreement import worst_case
-from dissonance.science.harm import harm_null, harm_test
+from dissonance.science.harm import harm_test
 from dissonance.science.sceptic import Labelled, fit_sceptic
 from dissonance.science.shift_table import Calibration, shipped_table
 from dissonance.science.window_accuracy import (
@@ -43,7 +43,7 @@ def null_of_the_alarm(known: Known, window: Traffic) -> Estimate:
     found = told(known, window)
     if isinstance(found, CannotTell):
         return Estimate(note="no overlap")
-    null = harm_null(fitted(known).beliefs, len(window.p), seed=SEED)
+    null = fitted(known).source.null(len(window.p))
     return Estimate(alarm=harm_test(null, found.beliefs, margin=0.0).p_value <= LEVEL)
 
 
