@@ -60,8 +60,7 @@ def devils_advocate(known: Known, window: Traffic) -> Estimate:
     """The worst case by constrained disagreement: a bound and no estimate."""
     if known.seed != SEED or len(window.p) != SHAP_ROWS:
         return Estimate(note="the worst case was measured on windows of one size, with one seed")
-    reference = known.reference
-    rows = Labelled(reference.features, reference.p, reference.classes)
+    rows = known.reference.labelled
     worst = worst_case(rows, window.features, window.p, category_sizes=known.category_sizes, seed=SEED)
     return Estimate(bound=worst.accuracy)
 
@@ -102,9 +101,7 @@ def with_attributions(known: Known, window: Traffic) -> Estimate:
 
 @lru_cache(maxsize=2)
 def fitted(known: Known) -> Reference:
-    reference = known.reference
-    rows = Labelled(reference.features, reference.p, reference.classes)
-    return fit_reference(rows, category_sizes=known.category_sizes, seed=SEED)
+    return fit_reference(known.reference.labelled, category_sizes=known.category_sizes, seed=SEED)
 
 
 @lru_cache(maxsize=64)

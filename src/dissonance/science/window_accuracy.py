@@ -18,7 +18,7 @@ from dissonance.science.arrays import Matrix, Vector
 from dissonance.science.density import DensityRatio, area_under_curve, density_ratio
 from dissonance.science.expected import ExpectedMetrics, expected_metrics
 from dissonance.science.harm import HarmNull, HarmTest, SourceBeliefs, harm_test, source_beliefs
-from dissonance.science.sceptic import Labelled, Sceptic, fit_sceptic, out_of_fold_distribution
+from dissonance.science.sceptic import Labelled, Sceptic, fit_sceptic, out_of_fold_confidence
 from dissonance.science.shift_table import Calibration, Uncertainty, shipped_table
 
 LEAST_ROWS = 30
@@ -76,8 +76,7 @@ class Reference(NamedTuple):
 def fit_reference(rows: Labelled, *, category_sizes: Sequence[int], seed: int, usual: int | None = None) -> Reference:
     """`usual`: see `Reference`. Raises `InputError` with fewer than `LEAST_ROWS` rows."""
     _enough(len(rows.classes), "the reference")
-    q = out_of_fold_distribution(rows, category_sizes=category_sizes, seed=seed)
-    beliefs = np.asarray(q[np.arange(len(q)), rows.p.argmax(axis=1)])[:usual]
+    beliefs = out_of_fold_confidence(rows, category_sizes=category_sizes, seed=seed)[:usual]
     plain = fit_sceptic(rows, category_sizes=category_sizes, seed=seed)
     return Reference(rows, tuple(category_sizes), seed, plain, source_beliefs(beliefs, seed=seed), usual)
 
