@@ -51,17 +51,38 @@ class WindowReply(msgspec.Struct, frozen=True, kw_only=True):
     estimate: WindowEstimate | None = None
 
 
+class AuditReply(msgspec.Struct, frozen=True, kw_only=True):
+    """The answers of a window, audited by the labels that were asked for, each weighed by the chance that it was.
+
+    Of `rows` (the newest ones, old enough for their labels to have come) `labels` are known, and `unanswered` were
+    asked about and are silent, or wait for a second look: they widen the intervals by the most they could matter.
+    `accuracy` with `interval` for one look and `interval_at_any_time` for any number of looks (None where labels count
+    as they come), `[low, high]` at 95 %; `believed`: the critic's mean belief without labels. `both_wrong_rate`: of
+    wrong answers among those that the critic too holds to be right (c ≥ ½); None while no label of these is known."""
+
+    rows: int
+    labels: int
+    unanswered: int
+    believed: float
+    accuracy: float
+    interval: list[float]
+    interval_at_any_time: list[float] | None
+    both_wrong_rate: float | None
+    both_wrong_interval: list[float] | None
+
+
 class WindowsReply(msgspec.Struct, frozen=True):
     task: str
     windows: list[WindowReply]
 
 
 class WindowDetailReply(msgspec.Struct, frozen=True):
-    """One window with its slices, the least accurate first."""
+    """One window with its slices, the least accurate first. `audit`: None while no label that was asked for counts."""
 
     task: str
     window: WindowReply
     slices: list[SliceReply]
+    audit: AuditReply | None = None
 
 
 class RetrainRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -22,7 +22,8 @@ from dissonance.contracts.window_api import (
 )
 from dissonance.errors import EngineUnavailable, InputError, UnknownTask, UnknownWindow
 from dissonance.ports.store import Window
-from dissonance.roles.evaluator.handle import PRODUCER
+from dissonance.roles.evaluator.audits import MOST_ROWS, audited
+from dissonance.roles.evaluator.handle import PRODUCER, latest_us
 from dissonance.roles.role import Workplace
 from dissonance.science.proportions import wilson_interval
 from dissonance.security.permissions import Permission
@@ -60,11 +61,13 @@ def routes(place: Workplace) -> ProtectedRouter:
         problems=(UnknownTask, UnknownWindow, EngineUnavailable),
     )
     async def window(request: Request, task: str, window_id: str) -> Response:
-        """One window with its slices, the least accurate first."""
+        """One window with its slices, the least accurate first, and its audit by labels as they are now."""
         context = await place.catalogue.by_name(task)
         for found in await place.store.windows(context.task.task_id, MAX_WINDOWS):
             if found.window_id == window_id:
-                return json_reply(WindowDetailReply(task, window_reply(found), slice_replies(found)))
+                drawn = await place.store.drawn_rows(found.task_id, found.start_us, found.end_us, MOST_ROWS)
+                audit = audited(drawn, context.policy, await latest_us(place.store, place.clock, found.task_id))
+                return json_reply(WindowDetailReply(task, window_reply(found), slice_replies(found), audit))
         raise UnknownWindow(
             f"'{task}' has no window '{window_id[:80]}'",
             where="window_id",
