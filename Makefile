@@ -145,6 +145,10 @@ drill-startup: setup ## Seconds until `dissonance up` is ready, and the memory o
 drill-nothing-lost: setup ## Kill roles and engines mid-stream, then account for every acknowledged prediction
 	@$(BIN)/dissonance drill nothing-lost
 
+.PHONY: drill-faults
+drill-faults: setup ## Kill, stop, slow, cut off, fill, corrupt and flood every part under load (15 minutes; ONLY=word, RATE=200)
+	@$(BIN)/dissonance drill faults $(if $(RATE),--rate $(RATE)) $(if $(ONLY),--only "$(ONLY)")
+
 .venv-tools/bin/uv:
 	@test -x $(BIN)/python || $(MAKE) setup
 	$(BIN)/python -m venv .venv-tools
@@ -152,7 +156,7 @@ drill-nothing-lost: setup ## Kill roles and engines mid-stream, then account for
 
 .PHONY: lock
 lock: .venv-tools/bin/uv ## Resolve requirements.lock anew from pyproject.toml, with hashes; those of the peers too
-	.venv-tools/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --extra system --extra cluster --group dev pyproject.toml \
+	.venv-tools/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --extra system --extra cluster --extra drills --group dev pyproject.toml \
 	  -o requirements.lock --custom-compile-command "make lock"
 	.venv-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-package nvidia-nccl-cu12 \

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 from rich.table import Table
 
+from dissonance.cli.faults import faults
 from dissonance.cli.output import emit, error_console, progress
 
 if TYPE_CHECKING:
@@ -94,6 +95,9 @@ def startup(records: Records = DEFAULT_RECORDS, data: Data = None, as_json: AsJs
     from dissonance.drills import startup as drill
 
     _finish(drill.record_of(_in_folder(data, lambda folder: drill.startup(folder, _say))), records, as_json)
+
+
+app.command("faults")(faults)
 
 
 def _in_folder(data: Path | None, work: Callable[[Path], Awaitable[Result]]) -> Result:

@@ -73,21 +73,30 @@ class Child:
         return memory_of(self.pid)
 
 
-def command_line(arguments: Sequence[str], settings: Mapping[str, str]) -> list[str]:
+def command_line(
+    arguments: Sequence[str], settings: Mapping[str, str], variables: Mapping[str, str] | None = None
+) -> list[str]:
     """The command as this very Python would run it, installed script or not, under these settings and no others.
 
-    `env` sets and unsets the variables, since nobody but `settings` reads the environment (design 6.5).
+    `env` sets and unsets the variables, since nobody but `settings` reads the environment (design 6.5). `variables`
+    are others that the child gets besides, as for a library that is put before all others.
     """
     names = [name for name in Settings.__struct_fields__ if name not in settings]
     unset = [word for name in names for word in ("-u", PREFIX + name.upper())]
-    variables = [f"{PREFIX}{name.upper()}={value}" for name, value in settings.items()]
+    given = [f"{PREFIX}{name.upper()}={value}" for name, value in settings.items()]
+    given += [f"{name}={value}" for name, value in (variables or {}).items()]
     # Should this process die without a word, the kernel stops the child (Linux), and it its own children.
     watched = (sys.executable, "-I", "-S", str(SHIM), str(os.getpid()), str(int(signal.SIGTERM)), "-1", "-1")
-    return [*watched, "/usr/bin/env", *unset, *variables, sys.executable, "-m", "dissonance", *arguments]
+    return [*watched, "/usr/bin/env", *unset, *given, sys.executable, "-m", "dissonance", *arguments]
 
 
 async def start_child(
-    name: str, arguments: Sequence[str], settings: Mapping[str, str], logs: Path, ready_s: float = READY_S
+    name: str,
+    arguments: Sequence[str],
+    settings: Mapping[str, str],
+    logs: Path,
+    ready_s: float = READY_S,
+    variables: Mapping[str, str] | None = None,
 ) -> Child:
     """Start `dissonance <arguments>` and wait for its line of JSON.
 
@@ -97,7 +106,7 @@ async def start_child(
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / f"{name}.log"
     with log.open("ab") as file:
-        process = await _spawn(command_line(arguments, settings), file)
+        process = await _spawn(command_line(arguments, settings, variables), file)
     try:
         line = await asyncio.wait_for(_first_object(process, log), ready_s)
     except TimeoutError as error:

@@ -153,13 +153,18 @@ def _finite(value: Raw) -> Raw:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def file_of(folder: Path, record: Record) -> Path:
+    """Where the record of a run is, or goes."""
+    stamp = record.when.replace("-", "").replace(":", "")
+    return folder / f"{record.name}-{stamp}.json"
+
+
 def write_record(folder: Path, record: Record) -> Path:
     """Write it whole or not at all; a record that is there already is never overwritten.
 
     Raises `DataFolderError` when the folder cannot be written, and when this run has a record already.
     """
-    stamp = record.when.replace("-", "").replace(":", "")
-    path = folder / f"{record.name}-{stamp}.json"
+    path = file_of(folder, record)
     content = msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
     # The link makes the name appear with the whole content behind it, and refuses a name that is taken.
     unfinished = folder / f".{path.name}.{os.getpid()}"

@@ -22,6 +22,7 @@ from typing import Any, Self
 
 import psutil
 
+from dissonance.adapters.embedded.loopback import HOST
 from dissonance.adapters.embedded.state import engine_pids
 from dissonance.drills.children import Child, memory_of, run_command, start_child, start_until_ready
 from dissonance.errors import EngineError
@@ -44,7 +45,8 @@ class RunningSystem:
     Entering starts the engines; roles are started with `start` or `start_all`, since proposer and critic need nothing
     but find something to do only once a task is there. Leaving stops roles first, engines last, whatever happened.
     `settings` are fields of `Settings` that the children get beside the data folder; they get no other setting, also
-    when the environment has some. `up`: options of `dissonance up`.
+    when the environment has some. `up`: options of `dissonance up`. `group_settings` are those of one group alone, such
+    as other addresses of the engines, and may be changed until it starts.
     """
 
     def __init__(
@@ -58,6 +60,8 @@ class RunningSystem:
         self.data = data
         self.logs = logs
         self.groups = dict(groups)
+        self.engines_ready: dict[str, Any] = {}
+        self.group_settings: dict[str, dict[str, str]] = {}
         self._settings = {**(settings or {}), "data": str(data)}
         self._up = tuple(up)
         self._children: dict[str, Child] = {}
@@ -76,25 +80,37 @@ class RunningSystem:
         """`dissonance up`; returns what it said about its addresses when it was ready."""
         child = await start_child(ENGINES, ("up", *self._up, "--json"), self._settings, self.logs)
         self._children[ENGINES] = child
+        self.engines_ready = child.ready
         return child.ready
 
     async def start_all(self) -> None:
         await asyncio.gather(*(self.start(group) for group in self.groups))
 
-    async def start(self, group: str) -> Child:
-        """Start, or start again, a group of roles; it gets the port it had before, so that its address stays."""
+    async def start(self, group: str, variables: Mapping[str, str] | None = None) -> Child:
+        """Start, or start again, a group of roles; it gets the port it had before, so that its address stays.
+
+        `variables` of the environment are for this start only.
+        """
         roles = self.groups[group]
         port = self._ports.get(group, 0)
         arguments = ("run", *roles, "--port", str(port), "--json")
-        child = await start_child(group, arguments, self._settings, self.logs)
+        settings = {**self._settings, **self.group_settings.get(group, {})}
+        child = await start_child(group, arguments, settings, self.logs, variables=variables)
         self._children[group] = child
         self._ports[group] = _port_of(str(child.ready["url"]))
         return child
 
-    async def start_again(self, group: str, *, within_s: float, say: Callable[[str], None]) -> Child:
+    async def start_again(
+        self,
+        group: str,
+        *,
+        within_s: float,
+        say: Callable[[str], None],
+        variables: Mapping[str, str] | None = None,
+    ) -> Child:
         """`start` as a supervisor does it: until the group is ready, for `within_s` seconds; `say` is told why not."""
         return await start_until_ready(
-            lambda: self.start(group), within_s=within_s, say=lambda text: say(f"{group} {text}")
+            lambda: self.start(group, variables), within_s=within_s, say=lambda text: say(f"{group} {text}")
         )
 
     async def stop(self) -> None:
@@ -112,6 +128,14 @@ class RunningSystem:
     async def kill(self, group: str) -> None:
         """SIGKILL to one group of roles; `start` brings it back."""
         await self._children.pop(group).kill()
+
+    def group_url(self, group: str) -> str:
+        """Base address of one group, also while it is away."""
+        return f"http://{HOST}:{self._ports[group]}"
+
+    def port(self, group: str) -> int:
+        """Where a group listens, also while it is away."""
+        return self._ports[group]
 
     def pid(self, group: str) -> int:
         return self._children[group].pid

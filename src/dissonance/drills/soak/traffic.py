@@ -64,9 +64,9 @@ def start_us(rows: int, now_us: int) -> int:
     return now_us // DAY_US * DAY_US - days * DAY_US
 
 
-def write_training_file(folder: Path, before_us: int) -> Path:
+def write_training_file(folder: Path, before_us: int, rows: int = TRAINING_ROWS) -> Path:
     """As `census` writes it, with event times in the year before `before_us`."""
-    path = census.write_training_file(folder, TRAINING_ROWS)
+    path = census.write_training_file(folder, rows)
     frame = pd.read_parquet(path)
     times_us = before_us - 365 * DAY_US + np.arange(len(frame)) * (365 * DAY_US // len(frame))
     frame.assign(**{TIME: pd.to_datetime(times_us, unit="us", utc=True)}).to_parquet(path, index=False)
