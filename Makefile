@@ -77,7 +77,7 @@ up: setup ## Start PostgreSQL, NATS and MLflow and keep them running (Ctrl-C sto
 	@$(BIN)/dissonance up
 
 .PHONY: bench
-bench: bench-cycle bench-store bench-score ## Every short benchmark; each writes a record that `dissonance kpis` shows
+bench: bench-cycle bench-store bench-score bench-cost ## Every short benchmark; each writes a record that `dissonance kpis` shows
 
 .PHONY: bench-cycle
 bench-cycle: setup ## Durable cycles per second, from a single-row request to the stored experience
@@ -90,6 +90,10 @@ bench-store: setup ## Rows per second into the experience store, by INSERT from 
 .PHONY: bench-score
 bench-score: setup ## Rows per second of batch scoring beside LightGBM alone, and its memory as files grow
 	@$(BIN)/python benchmarks/score.py $(if $(ROWS),--rows $(ROWS))
+
+.PHONY: bench-cost
+bench-cost: setup ## Seconds to fit the critic of a window and microseconds a row to score, on one core
+	@$(BIN)/python benchmarks/science_cost.py
 
 .PHONY: bench-soak
 bench-soak: setup ## A million rows through all roles: memory, lag, loss (20 minutes; ROWS=20000 for one)
@@ -152,8 +156,7 @@ drill-faults: setup ## Kill, stop, slow, cut off, fill, corrupt and flood every 
 
 .PHONY: lock
 lock: .venv-tools/bin/uv ## Resolve requirements.lock anew from pyproject.toml, with hashes; those of the peers too
-	.venv-tools/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --extra system --extra cluster --extra drills \
-	  --group dev pyproject.toml \
+	.venv-tools/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --extra system --extra cluster --extra drills --group dev pyproject.toml \
 	  -o requirements.lock --custom-compile-command "make lock"
 	.venv-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-package nvidia-nccl-cu12 \

@@ -15,12 +15,12 @@ import numpy as np
 from dissonance.contracts.policy import Policy
 from dissonance.science.arrays import Classes, Mask, Matrix, Vector
 from dissonance.science.changed_slices import Checked, find_changed_slice
-from dissonance.science.critic import fit_critic
 from dissonance.science.metrics import log_loss
 from dissonance.science.mixing import Calibration, mixed
 from dissonance.science.proposer import LightGBMProposer
 from dissonance.science.quarantine import Quarantine, judge_batch
 from dissonance.science.renewal import Believed, crosswise
+from dissonance.science.sceptic import fit_sceptic
 from dissonance.science.signed import SignedFit
 from dissonance.science.step import largest_step
 from science.prepare import Prepared
@@ -113,7 +113,7 @@ def finder_rows(prepared: Prepared) -> Iterator[Row]:
     target, sizes, k = prepared.target, prepared.category_sizes, prepared.classes_count
     half = np.arange(len(target)) < len(target) // 2
     known, later = target.take(np.flatnonzero(half)), target.take(np.flatnonzero(~half))
-    critic = fit_critic(known.features, known.p, known.classes, category_sizes=sizes)
+    critic = fit_sceptic(known.labelled, category_sizes=sizes, seed=prepared.seed)
     expected = 1.0 - critic.confidence(later.features, later.p)
     for kind, draws in (("none", NULLS), ("flipped", POWERS), ("redrawn", POWERS)):
         for _ in range(draws):

@@ -15,10 +15,10 @@ from dissonance.science.active_inference import Audit, audit
 from dissonance.science.arrays import Vector
 from dissonance.science.blind_spot import both_wrong_when_agreed
 from dissonance.science.counted_labels import Asked, Delay, counted
-from dissonance.science.critic import fit_critic
 from dissonance.science.dissonance import critic_distribution
 from dissonance.science.proportions import Interval, wilson_interval
 from dissonance.science.sampling import least_sure, propensities, rank_of_least_sure, spending, sureness
+from dissonance.science.sceptic import fit_sceptic
 from science.prepare import Prepared, Rows
 
 WINDOW = 1_000
@@ -48,8 +48,7 @@ class _Window(NamedTuple):
 def audits(prepared: Prepared) -> Iterator[dict[str, Any]]:
     """One row a way of asking and a way of looking: shares over the draws."""
     pool = prepared.target
-    reference = prepared.reference
-    critic = fit_critic(reference.features, reference.p, reference.classes, category_sizes=prepared.category_sizes)
+    critic = fit_sceptic(prepared.reference.labelled, category_sizes=prepared.category_sizes, seed=prepared.seed)
     beliefs = critic.confidence(pool.features, pool.p)
     truth = float(pool.right.mean())
     generator = np.random.default_rng([prepared.seed, 2, *prepared.case.encode()])

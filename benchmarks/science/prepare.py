@@ -15,6 +15,7 @@ from dissonance.errors import InvalidDataFile
 from dissonance.science.arrays import Classes, Matrix, Vector
 from dissonance.science.frames import Encoding
 from dissonance.science.proposer import LightGBMProposer, fit_lightgbm
+from dissonance.science.sceptic import Labelled
 from science.case import Case
 from science.check import check_sides, checked_frame, checked_share
 
@@ -37,6 +38,10 @@ class Rows(NamedTuple):
     @property
     def right(self) -> Vector:
         return np.asarray(self.p.argmax(axis=1) == self.classes, dtype=np.float64)
+
+    @property
+    def labelled(self) -> Labelled:
+        return Labelled(*self)
 
     def __len__(self) -> int:
         return len(self.classes)

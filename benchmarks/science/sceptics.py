@@ -8,7 +8,7 @@ import numpy as np
 
 from dissonance.science.arrays import Matrix
 from dissonance.science.disagreement import worst_case
-from dissonance.science.harm import harm_null, harm_test
+from dissonance.science.harm import harm_test
 from dissonance.science.sceptic import Labelled, fit_sceptic
 from dissonance.science.shift_table import Calibration, shipped_table
 from dissonance.science.window_accuracy import (
@@ -43,7 +43,7 @@ def null_of_the_alarm(known: Known, window: Traffic) -> Estimate:
     found = told(known, window)
     if isinstance(found, CannotTell):
         return Estimate(note="no overlap")
-    null = harm_null(fitted(known).beliefs, len(window.p), seed=SEED)
+    null = fitted(known).source.null(len(window.p))
     return Estimate(alarm=harm_test(null, found.beliefs, margin=0.0).p_value <= LEVEL)
 
 
@@ -60,8 +60,7 @@ def devils_advocate(known: Known, window: Traffic) -> Estimate:
     """The worst case by constrained disagreement: a bound and no estimate."""
     if known.seed != SEED or len(window.p) != SHAP_ROWS:
         return Estimate(note="the worst case was measured on windows of one size, with one seed")
-    reference = known.reference
-    rows = Labelled(reference.features, reference.p, reference.classes)
+    rows = known.reference.labelled
     worst = worst_case(rows, window.features, window.p, category_sizes=known.category_sizes, seed=SEED)
     return Estimate(bound=worst.accuracy)
 
@@ -102,9 +101,7 @@ def with_attributions(known: Known, window: Traffic) -> Estimate:
 
 @lru_cache(maxsize=2)
 def fitted(known: Known) -> Reference:
-    reference = known.reference
-    rows = Labelled(reference.features, reference.p, reference.classes)
-    return fit_reference(rows, category_sizes=known.category_sizes, seed=SEED)
+    return fit_reference(known.reference.labelled, category_sizes=known.category_sizes, seed=SEED)
 
 
 @lru_cache(maxsize=64)

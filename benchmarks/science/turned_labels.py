@@ -9,8 +9,8 @@ import numpy as np
 
 from dissonance.contracts.policy import Policy
 from dissonance.science.arrays import Classes, Mask, Matrix, Vector
-from dissonance.science.critic import fit_critic
 from dissonance.science.dissonance import critic_distribution
+from dissonance.science.sceptic import fit_sceptic
 from dissonance.science.second_look import suspected
 from science.prepare import Prepared
 
@@ -20,7 +20,7 @@ TURNED = (0.05, 0.1)
 def second_looks(prepared: Prepared) -> Iterator[dict[str, Any]]:
     """One row a share turned and a rule. `precision` is missing where a rule suspects nothing."""
     reference, pool = prepared.reference, prepared.target
-    critic = fit_critic(reference.features, reference.p, reference.classes, category_sizes=prepared.category_sizes)
+    critic = fit_sceptic(reference.labelled, category_sizes=prepared.category_sizes, seed=prepared.seed)
     q = critic_distribution(pool.p, critic.confidence(pool.features, pool.p))
     own = _own_confidence(reference.p, reference.classes)
     generator = np.random.default_rng([prepared.seed, 3, *prepared.case.encode()])

@@ -13,13 +13,13 @@ import numpy as np
 
 from dissonance.contracts.policy import Policy
 from dissonance.science.arrays import Classes, Matrix
-from dissonance.science.critic import Critic, fit_critic, out_of_fold_confidence
 from dissonance.science.density import density_ratio
 from dissonance.science.dissonance import critic_distribution, dissonance
 from dissonance.science.metrics import accuracy, brier_score, expected_calibration_error, log_loss
 from dissonance.science.mixing import Calibration, fit_calibration, mixed
 from dissonance.science.proposer import LightGBMProposer
 from dissonance.science.renewal import Believed, Renewed, renew
+from dissonance.science.sceptic import Labelled, Sceptic, fit_sceptic, out_of_fold_confidence
 from dissonance.science.signed import SignedFit
 from dissonance.science.step import GRID, Doubted, HeldOut, largest_step, penalised_step
 from dissonance.science.thresholds import Caps, reference_thresholds
@@ -95,10 +95,9 @@ def penalised(setting: Setting, fresh: Believed, new: Renewed[LightGBMProposer],
     held = fresh if len(fresh.classes) else setting.reference
     p_held = new.p_fresh if len(fresh.classes) else new.p_reference
     reference, sizes = setting.reference, setting.category_sizes
-    critic = fit_critic(reference.features, reference.p, reference.classes, category_sizes=sizes)
-    confidence = out_of_fold_confidence(
-        reference.features, reference.p, reference.classes, category_sizes=sizes, folds=3, seed=setting.seed
-    )
+    doubted = Labelled(reference.features, reference.p, reference.classes)
+    critic = fit_sceptic(doubted, category_sizes=sizes, seed=setting.seed)
+    confidence = out_of_fold_confidence(doubted, category_sizes=sizes, seed=setting.seed)
     usual = dissonance(reference.p, critic_distribution(reference.p, confidence))
     caps = Caps(POLICY.D_target, POLICY.max_dissonance, POLICY.max_doubt)
     limits = reference_thresholds(
@@ -115,7 +114,7 @@ def penalised(setting: Setting, fresh: Believed, new: Renewed[LightGBMProposer],
     )
 
 
-def mean_dissonance(critic: Critic, today: Believed, p_new: Matrix, step: float, calibration: Calibration) -> float:
+def mean_dissonance(critic: Sceptic, today: Believed, p_new: Matrix, step: float, calibration: Calibration) -> float:
     p = mixed(today.p, p_new, step, calibration)
     return float(dissonance(p, critic_distribution(p, critic.confidence(today.features, p))).mean())
 

@@ -6,8 +6,9 @@ import msgspec
 
 from dissonance.contracts.events import WHOLE_SYSTEM
 from dissonance.contracts.policy import Policy
+from dissonance.contracts.windows import SliceFigures
 from dissonance.ports.findings import Finding, Severity
-from dissonance.ports.store import SliceFigures, Store
+from dissonance.ports.store import Store
 from support.store import StoreCase, with_task
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dissonance.contracts.verdicts import Reason, Verdict
-from dissonance.ports.labels import AskedAs, LabelFigures
+from dissonance.ports.labels import AskedAs, DrawnRows, LabelFigures
 from dissonance.ports.rollouts import PairedCounts
 from dissonance.ports.store import Store
 from support.requests import asked
@@ -72,6 +72,38 @@ def test_figures_of_the_random_check_count_what_both_got_wrong(case: StoreCase) 
         figures = await store.figures(task_id, 0, 20, 1.0)
         assert (figures.random_labelled, figures.random_right, figures.random_both_wrong) == (3, 1, 1)
         assert figures.sum_delay_us == 400.0
+
+    case.tell(story)
+
+
+def test_drawn_rows_have_their_chances_and_only_labels_that_count(case: StoreCase) -> None:
+    async def story(store: Store) -> None:
+        task_id = await with_task(store, case.make)
+        event = case.make.judged(task_id, 6, event_times_us=[15, 10, 11, 12, 13, 14])
+        await store.record([event, case.make.judged(task_id, 1, reason=Reason.ERASED, event_times_us=[12])])
+        kinds = [AskedAs.RANDOM_CHECK, AskedAs.CHOSEN, AskedAs.CHOSEN, AskedAs.CHOSEN, AskedAs.BY_HAND]
+        await store.ask(task_id, [asked(event, i, kind) for i, kind in enumerate(kinds)])
+        await store.ask(task_id, [asked(event, 2, AskedAs.SECOND_LOOK, request_id=case.make.ids.next())])
+        await store.add_labels(
+            task_id,
+            labels(
+                event.prediction_ids,
+                [b"l"] * 6,
+                [101, 102, 103, 104, 105, 106],
+                [True, False, False, None, True, True],
+                learnable=[True, True, False, True, True, True],
+            ),
+        )
+        drawn = await store.drawn_rows(task_id, 0, 16, 10)
+        assert drawn == DrawnRows(
+            event_times_us=[10, 11, 12, 13, 14, 15],
+            confidences=[event.confidences[i] for i in (1, 2, 3, 4, 5, 0)],
+            propensities=[0.5, 0.5, 0.5, None, None, 0.5],
+            labelled_at_us=[102, None, None, None, None, 101],
+            right=[False, None, None, None, None, True],
+        ), "the second waits for another look, the third was withdrawn, the fourth was asked by hand, the fifth never"
+        assert (await store.drawn_rows(task_id, 0, 15, 2)).event_times_us == [13, 14]
+        assert (await store.drawn_rows(NO_TASK, 0, 16, 10)).event_times_us == []
 
     case.tell(story)
 

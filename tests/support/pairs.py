@@ -9,8 +9,8 @@ from dissonance.contracts.schema import Feature, FeatureKind, FeatureSchema, Tas
 from dissonance.errors import ModelNotFound
 from dissonance.pipeline.registration import FittedPair, RegisteredPair, register_pair
 from dissonance.ports.registry import ModelRole, ModelVersion
-from dissonance.science.critic import Critic, fit_critic
 from dissonance.science.proposer import LightGBMProposer, fit_lightgbm
+from dissonance.science.sceptic import Labelled, Sceptic, fit_sceptic
 from support.distributions import CATEGORY_SIZES, labelled_rows
 from support.workshop import CATEGORIES, Workshop, workshop
 
@@ -32,10 +32,11 @@ TASK = Task(
 
 
 @cache
-def fitted(seed: int) -> tuple[LightGBMProposer, Critic]:
+def fitted(seed: int) -> tuple[LightGBMProposer, Sceptic]:
     features, classes = labelled_rows(300, seed)
     proposer = fit_lightgbm(features, classes, category_sizes=CATEGORY_SIZES, classes_count=2, seed=seed, threads=1)
-    return proposer, fit_critic(features, proposer.probabilities(features), classes, category_sizes=CATEGORY_SIZES)
+    doubted = Labelled(features, proposer.probabilities(features), classes)
+    return proposer, fit_sceptic(doubted, category_sizes=CATEGORY_SIZES, seed=seed)
 
 
 class Shelf:

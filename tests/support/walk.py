@@ -66,8 +66,8 @@ class BelieveLess:
     def __init__(self, gap: float) -> None:
         self.gap = gap
 
-    def confidence(self, features: Matrix, probabilities: Matrix) -> Matrix:
-        return np.asarray(np.maximum(probabilities.max(axis=1) - self.gap, 0.0))
+    def confidence(self, features: Matrix, p: Matrix) -> Matrix:
+        return np.asarray(np.maximum(p.max(axis=1) - self.gap, 0.0))
 
 
 class PlainLoader:

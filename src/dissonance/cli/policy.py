@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -13,6 +13,7 @@ from rich.table import Table
 
 from dissonance.cli.connected import on_system
 from dissonance.cli.output import emit
+from dissonance.cli.policy_file import read_policy_file
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.policy_api import PolicyReply
 from dissonance.decisions.policy_changes import Difference, Value, changed, differences
@@ -76,7 +77,7 @@ def set_(
     from dissonance.roles.meta.handle import MetaController
     from dissonance.roles.meta.routes import checked_reason
 
-    changes = {**(read_changes(file) if file is not None else {}), **parse_changes(values or [])}
+    changes = {**(read_policy_file(file, dict[str, Value]) if file is not None else {}), **parse_changes(values or [])}
     why = checked_reason(reason)
 
     async def work(system: System) -> PolicyChanged:
@@ -125,25 +126,6 @@ def parse_changes(values: list[str]) -> dict[str, Value]:
         if "=" not in value:
             raise PolicyInvalid(f"'{value}' is no change", where="NAME=VALUE", fix="write it as KL_eps=0.05")
     return {name.strip(): text.strip() for name, _, text in (value.partition("=") for value in values)}
-
-
-def read_changes(path: Path) -> dict[str, Value]:
-    """From JSON or TOML, by the file's name. Raises `PolicyInvalid`."""
-    try:
-        content = path.read_bytes()
-        decode: Any = msgspec.toml.decode if path.suffix == ".toml" else msgspec.json.decode
-        read: dict[str, Value] = decode(content, type=dict[str, float | int | str])
-    except OSError as error:
-        raise PolicyInvalid(
-            f"the file cannot be read: {error.strerror}", where=str(path), fix="give a .json or .toml file"
-        ) from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise PolicyInvalid(
-            f"the file holds no values of a policy: {error}",
-            where=str(path),
-            fix=f"the values are {', '.join(Policy.__struct_fields__)}",
-        ) from error
-    return read
 
 
 def chosen(versions: list[PolicyReply], version: int | None) -> PolicyReply:

@@ -13,10 +13,11 @@ from rich.table import Table
 
 from dissonance.cli.connected import on_system, stages
 from dissonance.cli.output import emit
+from dissonance.cli.policy_file import read_policy_file
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.contracts.times import to_text
-from dissonance.errors import InputError, PolicyInvalid
+from dissonance.errors import InputError
 
 if TYPE_CHECKING:
     from dissonance.bootstrap import System
@@ -92,7 +93,7 @@ def create(
     """Infer the schema, set the golden holdout aside, fit proposer and critic, and put them into production."""
     from dissonance.pipeline.create_task import Columns, create_task
 
-    limits = read_policy(policy) if policy is not None else None
+    limits = read_policy_file(policy, Policy) if policy is not None else None
     columns = Columns(target, time, subject, tuple(categorical or ()), tuple(numeric or ()))
     with stages(f"creating {name}", quiet=as_json) as follow:
 
@@ -162,25 +163,6 @@ def delete(
 
     task = on_system(data, work)
     emit({"deleted": task.name, "task_id": task.task_id}, as_json, f"Deleted: {escape(task.name)}")
-
-
-def read_policy(path: Path) -> Policy:
-    """A policy from JSON or TOML, by the file's name; what it leaves out is the default. Raises `PolicyInvalid`."""
-    try:
-        content = path.read_bytes()
-        if path.suffix == ".toml":
-            return msgspec.toml.decode(content, type=Policy)
-        return msgspec.json.decode(content, type=Policy)
-    except OSError as error:
-        raise PolicyInvalid(
-            f"the file cannot be read: {error.strerror}", where=str(path), fix="give a .json or .toml file"
-        ) from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise PolicyInvalid(
-            f"the file is no policy: {error}",
-            where=str(path),
-            fix=f"the limits are {', '.join(Policy.__struct_fields__)}",
-        ) from error
 
 
 def created_answer(created: CreatedTask) -> TaskCreatedAnswer:

@@ -33,6 +33,7 @@ WHOLE: Mapping[str, tuple[int, int]] = {
     "cooling_off_s": (0, TEN_YEARS_S),
     "audit_windows": (1, 1_000),
     "label_famine_s": (1, TEN_YEARS_S),
+    "label_maturity_s": (0, TEN_YEARS_S),
 }
 """Lowest and highest of the whole numbers: beyond, times and counts would not fit where they are stored."""
 
@@ -64,6 +65,13 @@ class WindowBy(StrEnum):
 
     TIME = "time"
     ROWS = "rows"
+
+
+class LabelDelay(StrEnum):
+    """What is assumed of how long labels take, when answers are audited by them."""
+
+    ANY = "any"  # nothing: only inputs older than `label_maturity_s` count
+    INDEPENDENT = "independent"  # of input and answer: labels count as they come
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -102,6 +110,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     least_sure_share: float = 0.5  # of the rest, 0..1: 1 asks for accuracy, 0 evenly, for log loss and audits
     label_lease_s: int = 900  # seconds that a label request is held by whoever took it
     label_join_s: int = 86_400  # seconds of event time: how long before a label by data subject its input may lie
+    label_maturity_s: int = 604_800  # seconds of event time that a label may take: audits count older inputs
+    label_delay: LabelDelay = LabelDelay.ANY
     second_look_confidence: float = 0.95  # 0..1: both models give the label at most one minus this: look again
     window_by: WindowBy = WindowBy.TIME
     window_rows: int = 1000  # rows of one evaluation window

@@ -1,25 +1,13 @@
-"""Bodies of the HTTP API about windows. Times are RFC 3339; figures: see `ports.store.Window`."""
+"""Bodies of the HTTP API about windows. Times are RFC 3339."""
 
 from __future__ import annotations
 
 import msgspec
 
-from dissonance.contracts.estimates import WindowEstimate
+from dissonance.contracts.windows import SliceFigures, Stated
 
 
-class SliceReply(msgspec.Struct, frozen=True):
-    """The rows of a window in which `feature` is `value`. Shares in [0, 1]."""
-
-    feature: str
-    value: str
-    rows: int
-    labelled: int
-    estimated_accuracy: float
-    realised_accuracy: float | None
-    mean_dissonance: float
-
-
-class WindowReply(msgspec.Struct, frozen=True, kw_only=True):
+class WindowReply(Stated, frozen=True, kw_only=True):
     """Intervals are `[low, high]` at 95 % (Wilson 1927); None while there is nothing to count. `coverage`: share of
     rows that have a label. `both_wrong_rate`: of the random check, where neither proposer nor critic was right.
 
@@ -27,28 +15,33 @@ class WindowReply(msgspec.Struct, frozen=True, kw_only=True):
     critic's mean belief in the answers, whose standard error is `estimated_error`, and which nothing vouches for where
     the estimate's verdict is `cannot_tell`."""
 
-    window_id: str
     start: str
     end: str
-    revision: int
-    rows: int
-    labelled: int
-    mean_doubt: float
-    mean_dissonance: float
-    share_over_target: float
-    estimated_accuracy: float
-    realised_accuracy: float | None
-    closed: bool
-    estimated_error: float = 0.0
     coverage: float = 0.0
-    mean_label_delay_s: float | None = None
-    random_checked: int = 0
-    random_right: int = 0
     random_accuracy: float | None = None
     random_interval: list[float] | None = None
     both_wrong_rate: float | None = None
     both_wrong_interval: list[float] | None = None
-    estimate: WindowEstimate | None = None
+
+
+class AuditReply(msgspec.Struct, frozen=True, kw_only=True):
+    """The answers of a window, audited by the labels that were asked for, each weighed by the chance that it was.
+
+    Of `rows` (the newest ones, old enough for their labels to have come) `labels` are known, and `unanswered` were
+    asked about and are silent, or wait for a second look: they widen the intervals by the most they could matter.
+    `accuracy` with `interval` for one look and `interval_at_any_time` for any number of looks (None where labels count
+    as they come), `[low, high]` at 95 %; `believed`: the critic's mean belief without labels. `both_wrong_rate`: of
+    wrong answers among those that the critic too holds to be right (c ≥ ½); None while no label of these is known."""
+
+    rows: int
+    labels: int
+    unanswered: int
+    believed: float
+    accuracy: float
+    interval: list[float]
+    interval_at_any_time: list[float] | None
+    both_wrong_rate: float | None
+    both_wrong_interval: list[float] | None
 
 
 class WindowsReply(msgspec.Struct, frozen=True):
@@ -57,11 +50,12 @@ class WindowsReply(msgspec.Struct, frozen=True):
 
 
 class WindowDetailReply(msgspec.Struct, frozen=True):
-    """One window with its slices, the least accurate first."""
+    """One window with its slices, the least accurate first. `audit`: None while no label that was asked for counts."""
 
     task: str
     window: WindowReply
-    slices: list[SliceReply]
+    slices: list[SliceFigures]
+    audit: AuditReply | None = None
 
 
 class RetrainRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from dissonance.errors import ModelRefused
 from dissonance.science.blend import BlendProposer, Weighted
-from dissonance.science.critic import Critic
 from dissonance.science.estimators import load_estimator
+from dissonance.science.logistic_critic import LogisticCritic
 from dissonance.science.proposer import Component, LightGBMProposer
+from dissonance.science.sceptic import Sceptic
 from dissonance.security.artefacts import Artefact, ArtefactFormat
 
 TEXT_FILE = "model.txt"
@@ -35,6 +36,25 @@ class Proposer(Protocol):
         ...
 
 
+class Critic(Protocol):
+    @property
+    def classes_count(self) -> int: ...
+
+    def distribution(self, features: NDArray[np.float64], p: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, d) and the proposer's p (n, k) to how likely each class is, (n, k); rows sum to 1."""
+        ...
+
+    def confidence(self, features: NDArray[np.float64], p: NDArray[np.float64]) -> NDArray[np.float64]:
+        """c (n,): what that gives the proposer's answer."""
+        ...
+
+
+class _Versioned(msgspec.Struct):
+    """What every stored critic says of itself."""
+
+    version: int
+
+
 def open_proposer(artefact: Artefact) -> Proposer:
     """One inference engine per format. Raises `ModelRefused`."""
     manifest, k = artefact.manifest, len(artefact.manifest.classes)
@@ -49,10 +69,15 @@ def open_proposer(artefact: Artefact) -> Proposer:
 
 
 def open_critic(artefact: Artefact) -> Critic:
-    """Raises `ModelRefused`."""
+    """One of this release, or of version 1, which an older data folder holds. Raises `ModelRefused`."""
     if artefact.manifest.format is not ArtefactFormat.CRITIC_JSON:
         raise _refused(f"a critic cannot be a {artefact.manifest.format}")
-    critic = Critic.from_json(_file(artefact, CRITIC_FILE))
+    stored = _file(artefact, CRITIC_FILE)
+    try:
+        version = msgspec.json.decode(stored, type=_Versioned).version
+    except msgspec.MsgspecError as error:
+        raise _refused(f"its critic cannot be read: {error}") from error
+    critic: Critic = LogisticCritic.from_json(stored) if version == 1 else Sceptic.from_json(stored)
     if critic.classes_count != len(artefact.manifest.classes):
         raise _refused("its number of classes is not that of its manifest")
     return critic

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from dissonance.contracts.schema import Task, schema_digest
-from dissonance.decisions.models import Proposer, open_critic, open_proposer
+from dissonance.decisions.models import Critic, Proposer, open_critic, open_proposer
 from dissonance.errors import ModelNotFound, ModelRefused
 from dissonance.ports.registry import ModelRole, ModelVersion, Registry
-from dissonance.science.critic import Critic
 from dissonance.security.artefacts import Artefact, ArtefactKeys, unpack
 
 

@@ -34,14 +34,13 @@ from dissonance.pipeline.training import LabelledRows, Recipe, Score, critic_met
 from dissonance.pipeline.workshop import Progress, Workshop, no_progress
 from dissonance.ports.registry import ModelRole
 from dissonance.ports.store import Counts
-from dissonance.science.critic import out_of_fold_confidence
 from dissonance.science.dissonance import critic_distribution, dissonance
+from dissonance.science.sceptic import Labelled, out_of_fold_confidence
 from dissonance.science.thresholds import Caps, Thresholds, reference_thresholds
 
 logger = logging.getLogger(__name__)
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-FOLDS = 5
 PRODUCER = "pipeline"
 
 
@@ -197,18 +196,11 @@ def _fit(
     train, held, golden = (prepared.rows.at(part) for part in prepared.parts)
     proposer = recipe.fit_proposer(train, lambda share: progress("fit the proposer", share))
     progress("fit the critic", 0.0)
-    probabilities = proposer.probabilities(held.features)
-    critic = recipe.fit_critic(held, probabilities)
-    confidences = out_of_fold_confidence(
-        held.features,
-        probabilities,
-        held.classes,
-        category_sizes=recipe.category_sizes,
-        folds=FOLDS,
-        seed=recipe.seed,
-    )
+    doubted = Labelled(held.features, proposer.probabilities(held.features), held.classes)
+    critic = recipe.fit_critic(doubted)
+    confidences = out_of_fold_confidence(doubted, category_sizes=recipe.category_sizes, seed=recipe.seed)
     thresholds = reference_thresholds(
-        dissonance(probabilities, critic_distribution(probabilities, confidences)),
+        dissonance(doubted.p, critic_distribution(doubted.p, confidences)),
         1.0 - confidences,
         window_rows=limits.window_rows,
         caps=Caps(limits.D_target, limits.max_dissonance, limits.max_doubt),

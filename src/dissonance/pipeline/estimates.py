@@ -26,7 +26,7 @@ from dissonance.pipeline.training import LabelledRows
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.store import Window
 from dissonance.science.explanation import Believed, SliceHarm, explain_harm
-from dissonance.science.harm import LEVEL
+from dissonance.science.harm import LEVEL, Nulls
 from dissonance.science.proposer import LightGBMProposer
 from dissonance.science.sceptic import Labelled, Sceptic
 from dissonance.science.window_accuracy import (
@@ -57,7 +57,7 @@ class _Fitted(NamedTuple):
     rows_digest: str
     answered: int
     plain: Sceptic
-    beliefs: NDArray[np.float64]
+    nulls: Nulls
 
 
 class _Rows(NamedTuple):
@@ -96,24 +96,32 @@ class PipelineEstimates:
         return estimate
 
 
-def _reference(task: Task, proposer: Proposer, rows: _Rows, known: _Fitted | None) -> tuple[Reference, str, int]:
-    """With the digest of its usual rows, and on how many answered ones it was fitted."""
+def _reference(
+    task: Task, model_digest: str, proposer: Proposer, rows: _Rows, known: _Fitted | None
+) -> tuple[Reference, _Fitted]:
+    """The rows with what was fitted on them, anew if they are others than it was fitted on; and what to keep of it."""
     together, usual, answered = rows.usual + rows.answered, len(rows.usual.classes), len(rows.answered.classes)
     labelled = Labelled(together.features, proposer.probabilities(together.features), together.classes)
     sizes, digest = category_sizes(task.schema), digest_of(rows.usual)
     if known is not None and known.rows_digest == digest and answered <= GROWTH * known.answered:
-        return Reference(labelled, sizes, SEED, known.plain, known.beliefs, usual), digest, known.answered
-    return fit_reference(labelled, category_sizes=sizes, seed=SEED, usual=usual), digest, answered
+        return Reference(labelled, sizes, SEED, known.plain, known.nulls.source, usual), known
+    reference = fit_reference(labelled, category_sizes=sizes, seed=SEED, usual=usual)
+    return reference, _Fitted(model_digest, proposer, digest, answered, reference.plain, Nulls(reference.source))
 
 
 def _estimate(
     task: Task, policy: Policy, model_digest: str, proposer: Proposer, rows: _Rows, known: _Fitted | None
 ) -> tuple[_Fitted, WindowEstimate]:
-    reference, digest, answered = _reference(task, proposer, rows, known)
+    reference, fitted = _reference(task, model_digest, proposer, rows, known)
     features, sizes = rows.features, reference.category_sizes
-    ignored = _ignored(proposer, len(sizes))
+    ignored, nulls = _ignored(proposer, len(sizes)), fitted.nulls.of(len(features))
     found = window_accuracy(
-        reference, features, proposer.probabilities(features), margin=policy.harm_margin, ignore=ignored
+        reference,
+        features,
+        proposer.probabilities(features),
+        margin=policy.harm_margin,
+        ignore=ignored,
+        null=nulls.latest[0],
     )
     estimate = WindowEstimate(
         verdict=EstimateVerdict.CANNOT_TELL if isinstance(found, CannotTell) else EstimateVerdict.TOLD,
@@ -132,7 +140,7 @@ def _estimate(
         estimate = _told(estimate, found)
         if found.harm.p_value <= LEVEL:
             estimate = _explained(estimate, task, policy, reference, features, found, ignored)
-    return _Fitted(model_digest, proposer, digest, answered, reference.plain, reference.beliefs), estimate
+    return fitted._replace(nulls=nulls), estimate
 
 
 def _told(estimate: WindowEstimate, found: WindowAccuracy) -> WindowEstimate:

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dissonance.contracts.policy import Policy
-from dissonance.decisions.models import Proposer
+from dissonance.decisions.models import Critic, Proposer
 from dissonance.pipeline.training import LabelledRows
 from dissonance.science.blend import BlendProposer, blend
-from dissonance.science.critic import Critic
 from dissonance.science.dissonance import critic_distribution, dissonance
 from dissonance.science.estimators import EstimatorProposer
 from dissonance.science.merge import merge

@@ -23,8 +23,8 @@ from dissonance.pipeline.training import Proposer
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import ModelRole, ModelVersion
 from dissonance.science.blend import BlendProposer
-from dissonance.science.critic import Critic
 from dissonance.science.proposer import LightGBMProposer
+from dissonance.science.sceptic import Sceptic
 from dissonance.security.artefacts import ArtefactFormat, Manifest, file_digests, pack
 from dissonance.security.envelope import NONCE_BYTES
 
@@ -38,7 +38,7 @@ class FittedPair(NamedTuple):
     """
 
     proposer: Proposer | BlendProposer
-    critic: Critic
+    critic: Sceptic
     proposer_metrics: Mapping[str, float]
     critic_metrics: Mapping[str, float]
     parameters: Mapping[str, str]

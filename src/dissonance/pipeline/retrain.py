@@ -36,6 +36,7 @@ from dissonance.science.density import density_ratio
 from dissonance.science.estimators import EstimatorProposer
 from dissonance.science.mixing import mixed
 from dissonance.science.renewal import Believed, Renewed, crosswise, renew
+from dissonance.science.sceptic import Labelled
 
 FOLDS = 2
 LEAST_UNSEEN = 100
@@ -163,7 +164,7 @@ def _fit(
     doubted = reference.and_then(fresh)
     answered = np.concatenate((new.p_reference, new.p_fresh))
     critic = recipe.fit_critic(
-        LabelledRows(doubted.features, doubted.classes), mixed(doubted.p, answered, moved.step, moved.calibration)
+        Labelled(doubted.features, mixed(doubted.p, answered, moved.step, moved.calibration), doubted.classes)
     )
     candidate = score(moved.proposer, golden)
     learnt = material.train.rows + material.critic.rows + experience.rows

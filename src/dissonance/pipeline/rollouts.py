@@ -255,11 +255,13 @@ async def _features(
 
 
 def _compare(new: LoadedPair, old: LoadedPair, features: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Believed:
-    """Each critic judges both models, so that what it thinks of the inputs falls out; the gravest is what counts."""
-    answers = [pair.proposer.probabilities(features) for pair in (new, old)]
+    """Each critic says how likely every class is, given the answer of the model that it was made for, and both models'
+    answers are held against that: what it would make of answers of a model it never saw, nothing vouches for."""
+    p_new, p_old = new.proposer.probabilities(features), old.proposer.probabilities(features)
+    rows, answered, answered_before = np.arange(len(features)), p_new.argmax(axis=1), p_old.argmax(axis=1)
     believed = []
-    for critic in (new.critic, old.critic):
-        differences = critic.confidence(features, answers[0]) - critic.confidence(features, answers[1])
+    for q in (new.critic.distribution(features, p_new), old.critic.distribution(features, p_old)):
+        differences = q[rows, answered] - q[rows, answered_before]
         n = len(differences)
         believed.append(Believed(n, float(differences.mean()), float(differences.std() / np.sqrt(n))))
     return gravest(believed)

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dissonance.science.critic import Critic, fit_critic
+from dissonance.decisions.models import Critic
 from dissonance.science.dissonance import critic_distribution, dissonance
 from dissonance.science.estimators import EstimatorProposer, fit_estimator
 from dissonance.science.metrics import accuracy, brier_score, expected_calibration_error, log_loss
 from dissonance.science.proportions import Interval, wilson_interval
 from dissonance.science.proposer import LightGBMProposer, fit_lightgbm
 from dissonance.science.renewal import Believed, Fit
+from dissonance.science.sceptic import Labelled, Sceptic, fit_sceptic
 from dissonance.science.signed import SignedFit
 
 Proposer = LightGBMProposer | EstimatorProposer
@@ -69,9 +70,9 @@ class Recipe(NamedTuple):
             return AlikeFit(self)
         return CorrectedFit(SignedFit(self.category_sizes, self.classes_count, self.seed, self.threads))
 
-    def fit_critic(self, rows: LabelledRows, probabilities: NDArray[np.float64]) -> Critic:
-        """`probabilities` (n, k) come from a proposer that did not see the rows."""
-        return fit_critic(rows.features, probabilities, rows.classes, category_sizes=self.category_sizes)
+    def fit_critic(self, rows: Labelled) -> Sceptic:
+        """`rows.p` come from a proposer that did not see the rows."""
+        return fit_sceptic(rows, category_sizes=self.category_sizes, seed=self.seed)
 
     @property
     def parameters(self) -> dict[str, str]:

@@ -4,32 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from dissonance.ports.bus import Bus
-from dissonance.ports.clock import Clock, Randomness
-from dissonance.ports.keys import DataSubjectKeys
+from dissonance.ports.desk import Desk
 from dissonance.ports.registry import Registry
-from dissonance.ports.store import Store
 from dissonance.security.artefacts import ArtefactKeys
 
 
-class Workshop(Protocol):
-    @property
-    def store(self) -> Store: ...
-
-    @property
-    def keys(self) -> DataSubjectKeys: ...
-
+class Workshop(Desk, Protocol):
     @property
     def registry(self) -> Registry: ...
-
-    @property
-    def bus(self) -> Bus: ...
-
-    @property
-    def clock(self) -> Clock: ...
-
-    @property
-    def randomness(self) -> Randomness: ...
 
     @property
     def artefact_keys(self) -> ArtefactKeys: ...

@@ -78,6 +78,21 @@ class LabelFigures(msgspec.Struct, frozen=True):
     latest_labelled_at_us: int | None
 
 
+class DrawnRows(msgspec.Struct, frozen=True):
+    """Inputs in order of event time, in columns of length n, those of erased data subjects left out.
+
+    `propensities`: the chance of being asked at all, of rows that the draw asked about (`RANDOM_CHECK`, `CHOSEN`); None
+    of others. `labelled_at_us`, `right`: of labels of drawn rows; None while none is there, and for one that was
+    withdrawn or waits for a second look.
+    """
+
+    event_times_us: list[int]
+    confidences: list[float]
+    propensities: list[float | None]
+    labelled_at_us: list[int | None]
+    right: list[bool | None]
+
+
 class LabelStore(Protocol):
     async def add_labels(self, task_id: str, rows: LabelRows) -> int:
         """The latest label of an id wins (by `labelled_at_us`; the one that is there on a tie), withdrawals included;
@@ -100,6 +115,10 @@ class LabelStore(Protocol):
 
     async def asked_on(self, task_id: str, days: Sequence[int]) -> dict[int, int]:
         """Requests under the budget (`RANDOM_CHECK`, `CHOSEN`) by day of event time (days since 1970); 0 left out."""
+        ...
+
+    async def drawn_rows(self, task_id: str, start_us: int, end_us: int, newest: int) -> DrawnRows:
+        """The last `newest` rows with event time in `[start_us, end_us)`."""
         ...
 
     async def lease(self, task_id: str, count: int, *, by: str, now_us: int, until_us: int) -> list[LabelRequest]:

@@ -18,6 +18,7 @@ from dissonance.contracts.events import PRODUCTION_ARM, Judged
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.contracts.verdicts import Reason, Verdict
+from dissonance.contracts.windows import SliceFigures, Stated
 from dissonance.ports.findings import FindingStore
 from dissonance.ports.labels import LabelStore
 from dissonance.ports.replays import ReplayStore
@@ -91,21 +92,6 @@ class WindowFigures(msgspec.Struct, frozen=True):
     random_both_wrong: int = 0
 
 
-class SliceFigures(msgspec.Struct, frozen=True):
-    """One slice of a window: the rows in which `feature` is `value` (a category, or a range written `low..high`).
-
-    Shares in [0, 1]; None while no label came. Slices of fewer rows than `Policy.slice_rows_min` are not stated.
-    """
-
-    feature: str
-    value: str
-    rows: int
-    labelled: int
-    estimated_accuracy: float
-    realised_accuracy: float | None
-    mean_dissonance: float
-
-
 class PolicyRecord(msgspec.Struct, frozen=True):
     """One version of a policy: who set it, when, and why."""
 
@@ -126,37 +112,18 @@ class VerdictRows(msgspec.Struct, frozen=True):
     policy_version: int
 
 
-class Window(msgspec.Struct, frozen=True):
+class Window(Stated, frozen=True, kw_only=True):
     """Figures of one window of event time `[start_us, end_us)`; restated under a higher revision.
 
-    `mean_doubt`, `mean_dissonance`, `share_over_target`, `estimated_accuracy`, `realised_accuracy`
-    are in [0, 1]; `realised_accuracy` is None while no label came. `estimated_error`: standard error of
-    `estimated_accuracy`, which is the critic's mean belief c. Of `random_checked` labelled rows of the random check
-    `random_right` were answered right, and on `both_wrong` neither proposer nor critic was right.
-    `mean_label_delay_s`: from event time to label.
-    `estimate`: what was estimated of it when it was over; saved apart, by `save_estimate`, and of no revision.
+    `estimated_accuracy` is the critic's mean belief. On `both_wrong` rows of the random check neither proposer nor
+    critic was right. `estimate` is saved apart, by `save_estimate`, and of no revision.
     """
 
-    window_id: str
     task_id: str
     start_us: int
     end_us: int
-    revision: int
-    rows: int
-    labelled: int
-    mean_doubt: float
-    mean_dissonance: float
-    share_over_target: float
-    estimated_accuracy: float
-    realised_accuracy: float | None
-    closed: bool  # the watermark has passed its end
-    estimated_error: float = 0.0
-    random_checked: int = 0
-    random_right: int = 0
     both_wrong: int = 0
-    mean_label_delay_s: float | None = None
     slices: tuple[SliceFigures, ...] = ()
-    estimate: WindowEstimate | None = None
 
 
 class Counts(msgspec.Struct, frozen=True):

@@ -20,7 +20,7 @@ class ProposerModel(Protocol):
 
 
 class CriticModel(Protocol):
-    def confidence(self, features: Matrix, probabilities: Matrix) -> Matrix:
+    def confidence(self, features: Matrix, p: Matrix) -> Matrix:
         """(n, d) and p (n, k) to c (n,), in [0, 1]: the probability that the proposer's answer is right."""
         ...
 

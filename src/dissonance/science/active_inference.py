@@ -4,7 +4,8 @@ Prediction-powered inference (Angelopoulos, Bates, Fannjiang, Jordan and Zrnic, 
 choice (Zrnic and Candès, "Active statistical inference", ICML 2024): the mean over all rows of f + (ξ / π)(y - f), f
 what is believed of a row before its label (of accuracy: the critic's c), ξ whether its label is known, π the chance of
 that. Whatever f is, it is unbiased; the better f, the narrower. f is tuned on the labels of earlier rows only
-(Angelopoulos, Duchi and Zrnic, "PPI++", 2023), so that the sum stays a martingale and may be looked at at any time.
+(Angelopoulos, Duchi and Zrnic, "PPI++", 2023), so that the sum stays a martingale and may be looked at at any time. Of
+rows that were not drawn the chances need not have been kept.
 
 For models and beliefs that were fixed before the rows were drawn, or cross-fitted.
 """
@@ -88,10 +89,11 @@ def audit(
     known, silent = labels.known[rows], labels.unanswered[rows]
     y = np.where(known, (losses[rows] - start) / width, 0.0)
     n = len(f)
+    drawn = _Drawn.of(pi, known | silent)
     tuned = np.clip(f + tuning(f, y, known, pi), 0.0, 1.0)
     estimate = float((tuned + np.where(known, (y - tuned) / pi, 0.0)).mean())
     inside = min(1.0, max(0.0, estimate))
-    spread = _spread(y, tuned, known, pi, inside, estimand)
+    spread = _spread(y, tuned, known, pi, drawn, inside, estimand)
     error = sqrt(spread.variance) / n
     # Imagined labels pull the middle as they widen the spread.
     middle = estimate + spread.pull * (1.0 - 2.0 * inside)
@@ -106,7 +108,7 @@ def audit(
         estimate=start + width * inside,
         standard_error=width * error,
         once=interval(float(norm.ppf(1.0 - level / 2.0))),
-        at_any_time=interval(errors_at_any_time(float(pi.sum()), level, tightest)) if labels.in_order else None,
+        at_any_time=interval(errors_at_any_time(drawn.expected, level, tightest)) if labels.in_order else None,
         rows=n,
         labels=int(known.sum()),
         unanswered=int(silent.sum()),
@@ -132,6 +134,24 @@ def tuning(f: Vector, y: Vector, known: Mask, chances: Vector) -> Vector:
     return np.asarray(shift + slope * (f - middle))
 
 
+class _Drawn(NamedTuple):
+    """Of the draw over all rows: `expected` labels, Σ π, and `noise`, Σ (1/π - 1). Where chances of rows that were not
+    drawn were not kept, by those that were, each for 1/π rows (Hájek 1971)."""
+
+    expected: float
+    noise: float
+
+    @classmethod
+    def of(cls, chances: Vector, drawn: Mask) -> _Drawn:
+        if not np.isnan(chances).any():
+            return cls(float(chances.sum()), float((1.0 / chances - 1.0).sum()))
+        if not drawn.any():
+            raise _impossible("no label and chances that were not kept", "wait for the first label")
+        stands_for = 1.0 / chances[drawn]
+        rows_each = len(chances) / float(stands_for.sum())
+        return cls(rows_each * int(drawn.sum()), rows_each * float((stands_for * (stands_for - 1.0)).sum()))
+
+
 class _Spread(NamedTuple):
     """`variance` of the sum over rows; `pull`: the share that labels imagined at one bound have in the middle."""
 
@@ -139,18 +159,19 @@ class _Spread(NamedTuple):
     pull: float
 
 
-def _spread(y: Vector, tuned: Vector, known: Mask, chances: Vector, mean: float, estimand: Estimand) -> _Spread:
+def _spread(
+    y: Vector, tuned: Vector, known: Mask, chances: Vector, drawn: _Drawn, mean: float, estimand: Estimand
+) -> _Spread:
     """Σ (1/π - 1)(y - f)², which the draw adds, and for traffic n · Var y: each a known factor times a mean over the
     known rows, with labels imagined at the bounds."""
-    of_draw = float((1.0 / chances - 1.0).sum())
     imagined = IMAGINED * (mean**2 + (1.0 - mean) ** 2)
     draw = _Weighed.by(known, (1.0 - chances) / chances**2)
-    spread = _Spread(of_draw * draw.mean_with((y - tuned) ** 2, imagined), draw.pull if of_draw else 0.0)
+    spread = _Spread(drawn.noise * draw.mean_with((y - tuned) ** 2, imagined), draw.pull if drawn.noise else 0.0)
     if estimand is Estimand.ROWS:
         return spread
     rows = _Weighed.by(known, 1.0 / chances)
     of_rows = len(y) * rows.mean_with((y - mean) ** 2, imagined)
-    return _Spread(spread.variance + of_rows, spread.pull if of_draw else rows.pull)
+    return _Spread(spread.variance + of_rows, spread.pull if drawn.noise else rows.pull)
 
 
 class _Weighed(NamedTuple):
@@ -187,7 +208,8 @@ def _check(beliefs: Vector, losses: Vector, labels: Counted, level: float, bound
         raise _impossible(f"{len(beliefs)} beliefs and {len(losses)} losses of {n} rows", "give one of each a row")
     if not labels.rows.any():
         raise _impossible("no row that counts", "wait until rows are mature")
-    if not ((labels.chances > 0.0) & (labels.chances <= 1.0))[labels.rows].all():
+    not_kept = np.isnan(labels.chances) & ~labels.known & ~labels.unanswered
+    if not (((labels.chances > 0.0) & (labels.chances <= 1.0)) | not_kept)[labels.rows].all():
         raise _impossible("a chance outside (0, 1]", "give the chance that the label is known")
     if not bounds.low < bounds.high:
         raise _impossible(f"a loss within [{bounds.low:g}, {bounds.high:g}]", "give bounds that differ")

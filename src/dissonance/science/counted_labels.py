@@ -36,7 +36,8 @@ class Unasked(StrEnum):
 
 class Asked(NamedTuple):
     """n rows in the order of `drawn_at_s`, the time (s) at which the draw decided whether to ask; `propensities` in
-    (0, 1]: the chance to be asked at all; `asked`: what came of the draw; `labelled_at_s`: NaN where no label came."""
+    (0, 1]: the chance to be asked at all, NaN where a row was not asked and its chance was not kept; `asked`: what came
+    of the draw; `labelled_at_s`: NaN where no label came."""
 
     propensities: Vector
     asked: Mask
@@ -48,8 +49,9 @@ class Asked(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """(n,) each. `rows` count; of these the labels `known` count, each known with chance `chances` in (0, 1];
-    `unanswered` were asked about and should have been answered by now. `in_order`: later looks only add rows."""
+    """(n,) each. `rows` count; of these the labels `known` count, each known with chance `chances` in (0, 1], NaN where
+    it was not kept and the row was not asked about; `unanswered` were asked about and should have been answered by now.
+    `in_order`: later looks only add rows."""
 
     rows: Mask
     known: Mask
@@ -90,6 +92,8 @@ def counted(
     known = rows & labels.asked & came
     if unasked is Unasked.AT_RANDOM:
         given = rows & ~labels.asked & came
+        if np.isnan(chances[given]).any():
+            raise _impossible("chances that were not kept", "leave out labels that nobody asked for")
         nobody_asked = int((rows & ~labels.asked).sum())
         share = given.sum() / nobody_asked if nobody_asked else 0.0
         chances = 1.0 - (1.0 - chances) * (1.0 - share)
@@ -114,7 +118,8 @@ def _check(labels: Asked, maturity_s: float) -> None:
     n = len(labels.propensities)
     if any(len(column) != n for column in labels):
         raise _impossible("columns of different lengths", "give one entry a row")
-    if not ((labels.propensities > 0.0) & (labels.propensities <= 1.0)).all():
+    not_kept = np.isnan(labels.propensities) & ~labels.asked
+    if not (((labels.propensities > 0.0) & (labels.propensities <= 1.0)) | not_kept).all():
         raise _impossible("a propensity outside (0, 1]", "give the chance of being asked at all; 0 has no weight")
     if not np.isfinite(labels.drawn_at_s).all() or (np.diff(labels.drawn_at_s) < 0.0).any():
         raise _impossible("times of drawing that are missing or out of order", "sort rows by the time of the draw")

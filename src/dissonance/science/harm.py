@@ -12,11 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dissonance.errors import InputError
 from dissonance.science.arrays import Vector
 
 LEVEL = 0.05
 """A window whose p-value is at most this is worse."""
 DRAWS = 2000
+NULLS_KEPT = 8
 AT_ONCE = 2_000_000
 """Random numbers held at a time."""
 
@@ -41,20 +43,58 @@ class HarmTest(NamedTuple):
     p_value: float
 
 
-def harm_null(beliefs: Vector, rows: int, *, seed: int, draws: int = DRAWS) -> HarmNull:
+class SourceBeliefs(NamedTuple):
+    """What windows of any size are held against, drawn once: `beliefs` (n,), c of the source rows, and `means`
+    (draws,), the mean c of references of n rows drawn from them."""
+
+    beliefs: Vector
+    means: Vector
+    seed: int
+
+    def null(self, rows: int) -> HarmNull:
+        """Of windows of so many rows; always the same."""
+        generator = np.random.default_rng([self.seed, rows])
+        drops = self.means - _means(self.beliefs, rows, len(self.means), generator)
+        return HarmNull(rows, float(self.beliefs.mean()), np.sort(drops))
+
+
+def source_beliefs(beliefs: Vector, *, seed: int, draws: int = DRAWS) -> SourceBeliefs:
     """`beliefs`: (n,) c of source rows that neither proposer nor critic was fitted on (out of fold will do)."""
-    generator = np.random.default_rng(seed)
-    drops = _means(beliefs, len(beliefs), draws, generator) - _means(beliefs, rows, draws, generator)
-    return HarmNull(rows, float(beliefs.mean()), np.sort(drops))
+    return SourceBeliefs(beliefs, _means(beliefs, len(beliefs), draws, np.random.default_rng(seed)), seed)
+
+
+class Nulls(NamedTuple):
+    """For windows that come one after the other: the nulls of the sizes that came last, the last first."""
+
+    source: SourceBeliefs
+    latest: tuple[HarmNull, ...] = ()
+
+    def of(self, rows: int) -> Nulls:
+        """With the null of this size in front, drawn if it is not kept.
+
+        >>> nulls = Nulls(source_beliefs(np.linspace(0.5, 1.0, 400), seed=1)).of(50).of(60)
+        >>> [null.rows for null in nulls.of(50).latest]
+        [50, 60]
+        """
+        null = next((each for each in self.latest if each.rows == rows), None) or self.source.null(rows)
+        others = [each for each in self.latest if each is not null]
+        return Nulls(self.source, (null, *others)[:NULLS_KEPT])
 
 
 def harm_test(null: HarmNull, beliefs: Vector, *, margin: float) -> HarmTest:
-    """`beliefs`: c of the window's `null.rows` rows; `margin`: a drop that is no harm, 0 or more.
+    """`beliefs`: c of the window's `null.rows` rows; `margin`: a drop that is no harm, 0 or more. Raises `InputError`
+    for a window of another size.
 
-    >>> null = harm_null(np.linspace(0.5, 1.0, 400), 50, seed=1)
+    >>> null = source_beliefs(np.linspace(0.5, 1.0, 400), seed=1).null(50)
     >>> harm_test(null, np.full(50, 0.6), margin=0.01).p_value < 0.001
     True
     """
+    if len(beliefs) != null.rows:
+        raise InputError(
+            f"a window of {len(beliefs)} rows is held against windows of {null.rows}",
+            where="harm",
+            fix="give the null of its number of rows",
+        )
     drop = null.belief - float(beliefs.mean())
     as_far = len(null.drops) - int(np.searchsorted(null.drops, drop - margin, side="left"))
     return HarmTest(drop, (as_far + 1.0) / (len(null.drops) + 1.0))

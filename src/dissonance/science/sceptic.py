@@ -17,7 +17,7 @@ import lightgbm
 import msgspec
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import logsumexp, softmax
+from scipy.special import expit, logsumexp, softmax
 
 from dissonance.errors import ModelRefused
 from dissonance.science.arrays import Classes, Matrix, Vector
@@ -102,10 +102,13 @@ class Sceptic:
         """q: (n, k), rows sum to 1, for `features` (n, d) and the proposer's `p` (n, k)."""
         if not len(p):
             return np.empty((0, self.classes_count))
-        moved = np.asarray(self._booster.predict(_design(features, p), raw_score=True, num_threads=1), dtype=np.float64)
+        logs = _log(p)
+        design = _design(features, p, logs)
+        moved = np.asarray(self._booster.predict(design, raw_score=True, num_threads=1), dtype=np.float64)
         if self.classes_count == 2:
-            moved = np.stack((np.zeros(len(moved)), moved), axis=1)
-        return np.asarray(softmax(_log(p) + self._offsets + moved, axis=1))
+            second = expit(logs[:, 1] - logs[:, 0] + (self._offsets[1] - self._offsets[0]) + moved)
+            return np.column_stack((1.0 - second, second))
+        return np.asarray(softmax(logs + self._offsets + moved, axis=1))
 
     def confidence(self, features: Matrix, p: Matrix) -> Vector:
         """c: (n,), in (0, 1): the probability that the proposer's answer is right."""
@@ -121,8 +124,9 @@ def fit_sceptic(
     if k > 2:
         parameters["num_class"] = k
     offsets = _class_offsets(rows, np.ones(len(rows.classes)) if weights is None else weights)
-    start = _log(rows.p) + offsets
-    design = _design(rows.features, rows.p)
+    logs = _log(rows.p)
+    start = logs + offsets
+    design = _design(rows.features, rows.p, logs)
     # A leaf may not ask for more rows than a small reference can give.
     parameters["min_data_in_leaf"] = max(1, min(parameters["min_data_in_leaf"], len(rows.classes) // 20))
     data = lightgbm.Dataset(
@@ -137,18 +141,15 @@ def fit_sceptic(
     return Sceptic(ScepticModel(tuple(offsets.tolist()), trees), lightgbm.Booster(model_str=trees))
 
 
-def out_of_fold_distribution(
-    rows: Labelled, *, category_sizes: Sequence[int], seed: int, weights: Vector | None = None, folds: int = FOLDS
-) -> Matrix:
-    """q of each row by a critic that was not fitted on it: (n, k) (Stone 1974)."""
-    fold = np.random.default_rng(seed).permutation(len(rows.classes)) % folds
-    q = np.empty_like(rows.p)
-    for number in range(folds):
+def out_of_fold_confidence(rows: Labelled, *, category_sizes: Sequence[int], seed: int) -> Vector:
+    """c of each row by a critic that was not fitted on it: (n,) (Stone 1974)."""
+    fold = np.random.default_rng(seed).permutation(len(rows.classes)) % FOLDS
+    confidence = np.empty(len(rows.classes))
+    for number in range(FOLDS):
         held = fold == number
-        kept = None if weights is None else weights[~held]
-        critic = fit_sceptic(rows.take(~held), category_sizes=category_sizes, seed=seed, weights=kept)
-        q[held] = critic.distribution(rows.features[held], rows.p[held])
-    return q
+        critic = fit_sceptic(rows.take(~held), category_sizes=category_sizes, seed=seed)
+        confidence[held] = critic.confidence(rows.features[held], rows.p[held])
+    return confidence
 
 
 def _class_offsets(rows: Labelled, weights: Vector) -> Vector:
@@ -180,9 +181,8 @@ def _log(p: Matrix) -> Matrix:
     return np.asarray(np.log(np.clip(p, LEAST_PROBABILITY, 1.0)))
 
 
-def _design(features: Matrix, p: Matrix) -> Matrix:
+def _design(features: Matrix, p: Matrix, logs: Matrix) -> Matrix:
     """(n, d + 2): the inputs, then the log-odds of the answer and the answer; with two classes, of the second class."""
-    logs = _log(p)
     if p.shape[1] == 2:
         return np.column_stack((features, logs[:, 1] - logs[:, 0]))
     top = np.clip(p.max(axis=1), LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY)

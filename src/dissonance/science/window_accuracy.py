@@ -17,8 +17,8 @@ from dissonance.errors import InputError
 from dissonance.science.arrays import Matrix, Vector
 from dissonance.science.density import DensityRatio, area_under_curve, density_ratio
 from dissonance.science.expected import ExpectedMetrics, expected_metrics
-from dissonance.science.harm import HarmTest, harm_null, harm_test
-from dissonance.science.sceptic import Labelled, Sceptic, fit_sceptic, out_of_fold_distribution
+from dissonance.science.harm import HarmNull, HarmTest, SourceBeliefs, harm_test, source_beliefs
+from dissonance.science.sceptic import Labelled, Sceptic, fit_sceptic, out_of_fold_confidence
 from dissonance.science.shift_table import Calibration, Uncertainty, shipped_table
 
 LEAST_ROWS = 30
@@ -56,25 +56,29 @@ class WindowAccuracy(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """What is fitted once. `beliefs`: of the plain sceptic, out of fold. `usual`: so many of the first rows came as
-    traffic did when all was well: beliefs, and what accuracy fell from, are of these; None: all of them. Rows after
+    """What is fitted once. `source`: beliefs of the plain sceptic, out of fold. `usual`: so many of the first rows came
+    as traffic did when all was well: beliefs, and what accuracy fell from, are of these; None: all of them. Rows after
     them, such as labels that were asked for later, teach what answers are worth on inputs like theirs."""
 
     rows: Labelled
     category_sizes: tuple[int, ...]
     seed: int
     plain: Sceptic
-    beliefs: Vector
+    source: SourceBeliefs
     usual: int | None = None
+
+    @property
+    def beliefs(self) -> Vector:
+        """c of the usual rows, (n,)."""
+        return self.source.beliefs
 
 
 def fit_reference(rows: Labelled, *, category_sizes: Sequence[int], seed: int, usual: int | None = None) -> Reference:
     """`usual`: see `Reference`. Raises `InputError` with fewer than `LEAST_ROWS` rows."""
     _enough(len(rows.classes), "the reference")
-    q = out_of_fold_distribution(rows, category_sizes=category_sizes, seed=seed)
-    beliefs = np.asarray(q[np.arange(len(q)), rows.p.argmax(axis=1)])[:usual]
+    beliefs = out_of_fold_confidence(rows, category_sizes=category_sizes, seed=seed)[:usual]
     plain = fit_sceptic(rows, category_sizes=category_sizes, seed=seed)
-    return Reference(rows, tuple(category_sizes), seed, plain, beliefs, usual)
+    return Reference(rows, tuple(category_sizes), seed, plain, source_beliefs(beliefs, seed=seed), usual)
 
 
 def window_accuracy(
@@ -85,12 +89,13 @@ def window_accuracy(
     margin: float,
     ignore: Sequence[int] = (),
     calibration: Calibration | None = None,
+    null: HarmNull | None = None,
 ) -> WindowAccuracy | CannotTell:
     """Of a window of n ≥ `LEAST_ROWS` rows: `features` (n, d), `p` (n, k).
 
     `margin`: a drop of accuracy that is no harm. `ignore`: columns that neither the model nor its errors depend on,
-    such as a date, which would tell the two apart for nothing. `calibration`: the shipped one when left out. Raises
-    `InputError`.
+    such as a date, which would tell the two apart for nothing. `calibration`: the shipped one when left out. `null`:
+    `reference.source.null(n)`, for whoever keeps it between windows. Raises `InputError`.
     """
     _enough(len(p), "the window")
     rows, sizes = reference.rows, reference.category_sizes
@@ -112,7 +117,6 @@ def window_accuracy(
     )
     table = calibration or shipped_table().calibration
     scale = uncertainty.scale(table.drop_weight, table.overlap_weight)
-    null = harm_null(reference.beliefs, len(p), seed=reference.seed)
     return WindowAccuracy(
         accuracy=accuracy,
         low=max(0.0, accuracy - table.both * scale),
@@ -121,7 +125,11 @@ def window_accuracy(
         reference_accuracy=seen,
         overlap=ratio,
         metrics=metrics,
-        harm=harm_test(null, beliefs, margin=margin + DOUBTED_DROP * max(0.0, ratio.auc - 0.5)),
+        harm=harm_test(
+            null or reference.source.null(len(p)),
+            beliefs,
+            margin=margin + DOUBTED_DROP * max(0.0, ratio.auc - 0.5),
+        ),
         q=q,
         beliefs=beliefs,
         uncertainty=uncertainty,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import pytest
 from rich.console import Console, RenderableType
@@ -15,7 +14,6 @@ from dissonance.cli.policy import (
     history_table,
     parse_changes,
     policy_table,
-    read_changes,
 )
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.policy_api import PolicyReply
@@ -34,25 +32,13 @@ def shown(what: RenderableType) -> str:
     return out.getvalue()
 
 
-def test_changes_come_from_the_command_line_and_from_files(tmp_path: Path) -> None:
-    (tmp_path / "some.toml").write_text("KL_eps = 0.5\nwindow_by = 'rows'\n")
-    (tmp_path / "some.json").write_text('{"window_s": 60}')
-
+def test_changes_come_from_the_command_line() -> None:
     assert parse_changes(["KL_eps = 0.5"]) == {"KL_eps": "0.5"}
-    assert read_changes(tmp_path / "some.toml") == {"KL_eps": 0.5, "window_by": "rows"}
-    assert read_changes(tmp_path / "some.json") == {"window_s": 60}
 
 
-@pytest.mark.parametrize("text", ["[1]", '{"KL_eps": null}', "nonsense"])
-def test_a_file_that_holds_no_values_is_refused_by_name(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "broken.json"
-    path.write_text(text)
-    with pytest.raises(PolicyInvalid, match="no values of a policy"):
-        read_changes(path)
-    with pytest.raises(PolicyInvalid, match="cannot be read"):
-        read_changes(tmp_path / "missing.json")
+def test_what_is_no_change_is_refused() -> None:
     with pytest.raises(PolicyInvalid, match="no change"):
-        parse_changes([text])
+        parse_changes(["nonsense"])
 
 
 def test_a_version_is_found_or_the_ones_there_are_are_named() -> None:

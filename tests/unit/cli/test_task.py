@@ -20,12 +20,10 @@ from dissonance.cli.task import (
     created_answer,
     created_table,
     list_table,
-    read_policy,
     shown_table,
     task_line,
 )
 from dissonance.contracts.policy import Policy
-from dissonance.errors import PolicyInvalid
 from dissonance.pipeline.promotion import list_models, promote, rollback
 from dissonance.pipeline.retrain import retrain
 from support.workshop import Workshop, create, frame, workshop, write
@@ -43,37 +41,6 @@ def printed(table: object) -> str:
     with console.capture() as captured:
         console.print(table)
     return captured.get()
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [("p.json", '{"D_target": 0.1, "window_rows": 50}'), ("p.toml", "D_target = 0.1\nwindow_rows = 50\n")],
-)
-def test_a_policy_is_read_from_either_format(tmp_path: Path, name: str, content: str) -> None:
-    (tmp_path / name).write_text(content)
-    assert read_policy(tmp_path / name) == Policy(D_target=0.1, window_rows=50)
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("p.json", "{", "no policy"),
-        ("p.json", '{"d_target": 1}', "d_target"),
-        ("p.toml", "=", "no policy"),
-        ("p.toml", "window_rows = 'many'", "window_rows"),
-        ("p.json", '{"D_target": 3}', "D_target is 3"),
-    ],
-)
-def test_a_file_that_is_no_policy_is_refused(tmp_path: Path, name: str, content: str, message: str) -> None:
-    (tmp_path / name).write_text(content)
-    with pytest.raises(PolicyInvalid, match=message):
-        read_policy(tmp_path / name)
-
-
-def test_a_policy_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(PolicyInvalid) as caught:
-        read_policy(tmp_path / "none.json")
-    assert caught.value.where.endswith("none.json")
 
 
 def test_what_was_created_is_told_whole(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import numpy as np
@@ -25,16 +25,20 @@ from dissonance.contracts.verdicts import UpdateVerdict
 from dissonance.decisions.pairs import find_version
 from dissonance.drills.demo.mischief import register_spoilt
 from dissonance.errors import GateRefused, InputError
+from dissonance.pipeline.aliases import open_version
 from dissonance.pipeline.judging import judge
 from dissonance.pipeline.promotion import promote, rollback
+from dissonance.pipeline.registration import FittedPair, register_pair
 from dissonance.pipeline.retrain import retrain
 from dissonance.pipeline.rollouts import Rollouts, begin
 from dissonance.pipeline.update import train
 from dissonance.ports.registry import ModelRole, ModelVersion
 from dissonance.ports.rollouts import Rollout
+from dissonance.science.logistic_critic import LogisticCritic
 from support.distributions import labelled_rows
 from support.workshop import Workshop, add_experience, create, frame, workshop, write
 
+CRITIC_V1 = Path(__file__).parents[1] / "science" / "golden" / "critic.v1.json"
 LIMITS: dict[str, Any] = {
     "canary_share": 0.5,
     "canary_labels_min": 20,
@@ -42,6 +46,13 @@ LIMITS: dict[str, Any] = {
     "rollback_window_s": 5_000,
     "cooling_off_s": 1_000,
 }
+
+
+class StoredEarlier:
+    """A critic of version 1 as it lies in a registry."""
+
+    def to_json(self) -> bytes:
+        return CRITIC_V1.read_bytes()
 
 
 class Place(NamedTuple):
@@ -64,8 +75,8 @@ class Place(NamedTuple):
         assert found is not None
         return found
 
-    def begin(self, cause: str = "judged", **options: Any) -> list[Event]:
-        candidate, incumbent = self.version(2), self.version(1)
+    def begin(self, cause: str = "judged", versions: tuple[int, int] = (2, 1), **options: Any) -> list[Event]:
+        candidate, incumbent = map(self.version, versions)
         how = {"cause": cause, "by": "gate", "reason": "accepted", **options}
         return asyncio.run(begin(self.work, self.task, candidate, incumbent, **how))
 
@@ -91,10 +102,19 @@ class Place(NamedTuple):
             asyncio.run(promote(self.work, "small", 3, by="ann"))
         asyncio.run(promote(self.work, "small", 3, by="ann", override="looks fine"))
 
-    def learn_wrongly(self, right_every: int = 3_000) -> None:
+    def add_of_an_earlier_release(self) -> int:
+        """Version 1 again, in production, with a critic as earlier releases stored them."""
+        first = asyncio.run(open_version(self.work, self.task, 1))
+        pair = FittedPair(first.proposer, cast(Any, StoredEarlier()), {}, {}, {}, "d" * 64)  # type: ignore[arg-type]
+        made = register_pair(self.work, self.task, pair)
+        for version in (made.critic, made.proposer):
+            self.work.registry.promote(self.task.task_id, version.role, version.version)
+        return made.proposer.version
+
+    def learn_wrongly(self) -> None:
         features, classes = labelled_rows(3_000, 77)
         people = [f"wrong-{number}" for number in range(3_000)]
-        wrong = [int(each if row % right_every == 0 else 1 - each) for row, each in enumerate(classes)]
+        wrong = [int(1 - each) for each in classes]
         asyncio.run(add_experience(self.work, self.task, features, wrong, people))
 
 
@@ -158,13 +178,29 @@ def test_a_bad_model_that_was_forced_is_taken_back_before_any_label(place: Place
 
 
 def test_a_model_whose_critic_learnt_the_same_wrong_labels_is_taken_back_by_the_old_ones_critic(place: Place) -> None:
-    place.learn_wrongly(right_every=4)  # a model that all labels contradict is too sure for the old critic (ADR 32)
+    place.learn_wrongly()
     place.set_policy(KL_eps=10.0, golden_drop_max=1.0, slice_drop_max=1.0, calibration_rise_max=1.0)
     asyncio.run(retrain(place.work, "small"))
     asyncio.run(promote(place.work, "small", 3, by="ann"))
     place.work.clock.advance(1)
     place.traffic(400, 8, labelled=False)
     assert kinds(place.advance()) == [RolloutChanged, ModelRolledBack]
+
+
+def test_an_honest_update_is_not_taken_back_by_what_either_critic_believes(place: Place) -> None:
+    place.begin(at_once=True)
+    place.traffic(400, 8, labelled=False)
+    assert place.advance() == []
+
+
+def test_a_pair_whose_critic_an_earlier_release_stored_is_updated_and_watched(place: Place) -> None:
+    earlier = place.add_of_an_earlier_release()
+    asyncio.run(retrain(place.work, "small"))
+    newest = place.version(earlier + 1)
+    assert isinstance(asyncio.run(open_version(place.work, place.task, earlier)).critic, LogisticCritic)
+    place.begin(versions=(newest.version, earlier), at_once=True)
+    place.traffic(400, 8, labelled=False)
+    assert place.advance() == []
 
 
 def test_the_same_few_inputs_over_and_over_take_nothing_back(place: Place) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from dissonance.contracts.policy import Policy, WindowBy
+from dissonance.contracts.policy import LabelDelay, Policy, WindowBy
 from dissonance.contracts.updates import RetrainCause, RolloutPhase
 from dissonance.ports.store import Window
 from dissonance.roles.evaluator.due import Known, judged, update_due
 from dissonance.roles.learner.housekeeping import Housekeeping
 from support.estimates import estimated, told
+from support.labelling import ASKING, asking, send
 from support.store import RowMaker
 from support.updates import rollout_of
 from support.walk import TASK, Walk, row
@@ -76,6 +77,34 @@ def test_slice_rows_min_is_how_many_rows_a_slice_must_have_to_be_stated() -> Non
 
     assert slices(3) == ["red"]
     assert slices(1) == ["blue", "red"]
+
+
+def audit(**values: Any) -> dict[str, Any] | None:
+    """Of the first of two days, the second of which is a week later: one input, asked about and labelled at once."""
+
+    async def scenario() -> dict[str, Any] | None:
+        walk = await asking(msgspec.structs.replace(ASKING, window_s=DAY_S, window_watermark_s=0, **values))
+        (prediction_id,) = await walk.predict([row(at=AT[0], person="p")])
+        await walk.pump()
+        await send(walk, {"prediction_id": prediction_id, "label": "yes", "labelled_at": "2020-01-01T06:00:00Z"})
+        await walk.predict([row(at="2020-01-08T00:00:00Z", person="later")])
+        await walk.pump()
+        first = (await walk.get("toy/windows")).json()["windows"][-1]["window_id"]
+        told: dict[str, Any] | None = (await walk.get(f"toy/windows/{first}")).json()["audit"]
+        return told
+
+    return asyncio.run(scenario())
+
+
+def test_label_maturity_s_is_how_old_an_input_must_be_to_be_audited() -> None:
+    told = audit(label_maturity_s=7 * DAY_S)
+    assert told is not None and (told["rows"], told["labels"]) == (1, 1)
+    assert audit(label_maturity_s=7 * DAY_S + 1) is None
+
+
+def test_label_delay_is_whether_labels_audit_before_they_are_all_there() -> None:
+    assert audit(label_maturity_s=30 * DAY_S, label_delay=LabelDelay.ANY) is None
+    assert audit(label_maturity_s=30 * DAY_S, label_delay=LabelDelay.INDEPENDENT) is not None
 
 
 MODEL = "a" * 64

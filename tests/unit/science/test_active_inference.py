@@ -41,6 +41,24 @@ def test_interval_covers_though_the_belief_is_wrong_and_the_unsure_are_asked_mor
     assert 0.935 <= coverage(draws, float(true.mean())) <= 0.99
 
 
+def test_chances_of_rows_that_were_not_drawn_need_not_have_been_kept() -> None:
+    generator = np.random.default_rng(8)
+    true = generator.beta(6.0, 2.0, 1_000)
+    beliefs = np.clip(true + 0.15, 0.0, 1.0)
+    chances = np.where(np.abs(2.0 * beliefs - 1.0) < 0.6, 0.3, 0.03)
+    kept, lost = list[Audit](), list[Audit]()
+    for _ in range(500):
+        right = (generator.random(1_000) < true).astype(np.float64)
+        known = generator.random(1_000) < chances
+        losses = np.where(known, right, np.nan)
+        kept.append(audit(beliefs, losses, known_with(chances, known)))
+        lost.append(audit(beliefs, losses, known_with(np.where(known, chances, np.nan), known)))
+    assert [each.estimate for each in lost] == [each.estimate for each in kept]
+    widths = [float(np.mean([np.ptp(each.once[1:]) for each in of])) for of in (lost, kept)]
+    assert widths[0] == pytest.approx(widths[1], rel=0.03)
+    assert 0.935 <= coverage(lost, float(true.mean())) <= 0.99
+
+
 def test_few_labels_and_a_model_that_is_nearly_always_right_do_not_look_certain() -> None:
     generator = np.random.default_rng(2)
     true = np.full(1_000, 0.97)
@@ -191,6 +209,10 @@ def test_impossible_input_is_refused() -> None:
         audit(good, good, labels._replace(rows=np.zeros(3, dtype=np.bool_)))
     with pytest.raises(InputError, match="chance"):
         audit(good, good, labels._replace(chances=np.array([0.5, 0.0, 0.5])))
+    with pytest.raises(InputError, match="chance"):
+        audit(good, good, labels._replace(chances=np.array([0.5, np.nan, 0.5])))
+    with pytest.raises(InputError, match="not kept"):
+        audit(good, good, labels._replace(chances=np.full(3, np.nan), known=np.zeros(3, dtype=np.bool_)))
     with pytest.raises(InputError, match="differ"):
         audit(good, good, labels, bounds=Bounds(1.0, 1.0))
     with pytest.raises(InputError, match="level"):

@@ -49,6 +49,14 @@ def test_labels_nobody_asked_for_count_only_when_that_is_assumed() -> None:
     np.testing.assert_allclose(assumed.chances, 1.0 - 0.8 * 0.5)
 
 
+def test_a_chance_that_was_not_kept_matters_only_where_a_label_counts() -> None:
+    drawn = asked([(0.2, True, 0.0, 1.0), (NEVER, False, 0.0, 1.0)])
+    found = counted(drawn, now_s=10.0, maturity_s=5.0)
+    assert (found.rows.tolist(), found.known.tolist()) == ([True, True], [True, False])
+    with pytest.raises(InputError, match="not kept"):
+        counted(drawn, now_s=10.0, maturity_s=5.0, unasked=Unasked.AT_RANDOM)
+
+
 def test_rows_that_may_have_taught_the_model_do_not_audit_it() -> None:
     drawn = asked([(0.5, True, 0.0, 1.0), (0.5, True, 3.0, 4.0)])
     assert counted(drawn, now_s=10.0, maturity_s=5.0, model_fixed_at_s=2.0).rows.tolist() == [False, True]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import msgspec
 import numpy as np
 import pytest
 
 from dissonance.errors import ModelRefused
 from dissonance.science.arrays import Matrix
-from dissonance.science.sceptic import Labelled, Sceptic, ScepticModel, fit_sceptic, out_of_fold_distribution
+from dissonance.science.sceptic import Labelled, Sceptic, ScepticModel, fit_sceptic, out_of_fold_confidence
 
 SIZES = (0, 3)
 
@@ -59,8 +61,46 @@ def test_a_proposer_that_is_always_right_keeps_its_confidence_or_gains() -> None
 
 def test_out_of_fold_belief_is_about_as_high_as_the_accuracy() -> None:
     seen = rows(4000, 3)
-    q = out_of_fold_distribution(seen, category_sizes=SIZES, seed=1)
-    assert q[:, 0].mean() == pytest.approx(seen.right.mean(), abs=0.02)
+    confidence = out_of_fold_confidence(seen, category_sizes=SIZES, seed=1)
+    assert confidence.mean() == pytest.approx(seen.right.mean(), abs=0.02)
+
+
+def test_a_row_is_not_judged_out_of_fold_by_a_critic_that_saw_it() -> None:
+    seen = rows(200, 1)
+    changed = seen._replace(classes=np.concatenate((1 - seen.classes[:1], seen.classes[1:])))
+    one, other = (out_of_fold_confidence(each, category_sizes=SIZES, seed=2) for each in (seen, changed))
+    assert one[0] == other[0]
+    assert (one != other).any()
+
+
+def test_a_row_is_judged_alone_as_among_others() -> None:
+    seen = rows(500, 1)
+    critic = fit_sceptic(seen, category_sizes=SIZES, seed=1)
+    alone = critic.confidence(seen.features[9:10], seen.p[9:10])
+    np.testing.assert_allclose(alone, critic.confidence(seen.features, seen.p)[9:10], rtol=1e-12)
+
+
+def test_what_speaks_for_one_answer_speaks_against_the_other() -> None:
+    generator = np.random.default_rng(3)
+    features = np.column_stack((generator.normal(size=2000), generator.integers(3, size=2000)))
+    truth = (features[:, 0] > 0).astype(np.int64)
+    answers = generator.integers(2, size=2000)
+    p = np.where(answers[:, None] == np.arange(2), 0.7, 0.3)
+    c = fit_sceptic(Labelled(features, p, truth), category_sizes=SIZES, seed=1).confidence(features, p)
+    assert c[answers == truth].mean() > c[answers != truth].mean() + 0.4
+
+
+def test_thousands_of_categories_take_no_matrix_of_that_width() -> None:
+    generator, n, sizes = np.random.default_rng(1), 5000, (4000, 4000)
+    features = np.column_stack([generator.integers(0, size, n) for size in sizes]).astype(np.float64)
+    seen = Labelled(features, generator.dirichlet(np.ones(2), n), generator.integers(0, 2, n))
+    tracemalloc.start()
+    try:
+        fit_sceptic(seen, category_sizes=sizes, seed=1)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 8 * n * sum(sizes) / 4
 
 
 def test_missing_values_and_ten_rows_are_enough_to_fit() -> None:

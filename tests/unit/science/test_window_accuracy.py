@@ -169,3 +169,11 @@ def test_the_scale_grows_with_drop_and_with_lack_of_overlap() -> None:
     assert plain.scale(0.1, 0.1) == pytest.approx(0.1)
     assert plain._replace(drop=-0.5).scale(0.1, 0.1) == plain._replace(drop=0.5).scale(0.1, 0.1) > 0.1
     assert plain._replace(auc=0.9).scale(0.1, 0.1) > 0.1
+
+
+def test_a_null_that_was_kept_says_the_same_as_one_drawn_anew(reference: Reference) -> None:
+    window = rows(200, 2)
+    kept = reference.source.null(200)
+    told = window_accuracy(reference, window.features, window.p, margin=MARGIN, null=kept)
+    assert isinstance(told, WindowAccuracy)
+    assert told.harm == judged(reference, window).harm

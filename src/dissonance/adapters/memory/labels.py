@@ -9,9 +9,10 @@ import msgspec
 
 from dissonance.adapters.memory.held import Held
 from dissonance.adapters.memory.task_rows import LabelLine
-from dissonance.contracts.verdicts import Verdict
+from dissonance.contracts.verdicts import Reason, Verdict
 from dissonance.ports.labels import (
     AskedAs,
+    DrawnRows,
     LabelFigures,
     LabelRequest,
     LabelRows,
@@ -92,6 +93,29 @@ class MemoryLabels(Held):
             if request.asked_as in BUDGETED and request.event_time_us // DAY_US in days
         )
         return dict(counted)
+
+    async def drawn_rows(self, task_id: str, start_us: int, end_us: int, newest: int) -> DrawnRows:
+        rows = [
+            row
+            for row in self._experience(task_id).values()
+            if start_us <= row.event_time_us < end_us and row.reason is not Reason.ERASED
+        ]
+        rows = sorted(rows, key=lambda row: (row.event_time_us, row.prediction_id))[-newest:]
+        drawn = {each.prediction_id: each.propensity for each in self._requests(task_id) if each.asked_as in BUDGETED}
+        known = self._known(task_id)
+        there = {
+            each: label
+            for each, label in (known.labels if known is not None else {}).items()
+            if each in drawn and label.right is not None and label.learnable
+        }
+        labels = [there.get(row.prediction_id) for row in rows]
+        return DrawnRows(
+            [row.event_time_us for row in rows],
+            [row.confidence for row in rows],
+            [drawn.get(row.prediction_id) for row in rows],
+            [None if label is None else label.labelled_at_us for label in labels],
+            [None if label is None else label.right for label in labels],
+        )
 
     async def lease(self, task_id: str, count: int, *, by: str, now_us: int, until_us: int) -> list[LabelRequest]:
         free = [request for request in self._requests(task_id) if _is_free(request, now_us)]

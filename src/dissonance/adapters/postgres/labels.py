@@ -7,7 +7,7 @@ from typing import Any
 
 from dissonance.adapters.postgres.columns import Bigints, Booleans, Byteas, Floats, Texts, Uuids
 from dissonance.adapters.postgres.part import StorePart, id_parameters, task_key
-from dissonance.ports.labels import AskedAs, LabelFigures, LabelRequest, LabelRows, QueueCounts, RequestState
+from dissonance.ports.labels import AskedAs, DrawnRows, LabelFigures, LabelRequest, LabelRows, QueueCounts, RequestState
 
 DAY_US = 86_400_000_000
 
@@ -71,6 +71,11 @@ class PostgresLabels(StorePart):
         bounds = {"start_us": min(days) * DAY_US, "end_us": (max(days) + 1) * DAY_US}
         rows = await self._database.rows("asked_on", {"task": task_key(task_id), **bounds})
         return {day: count for day, count in rows if day in set(days)}
+
+    async def drawn_rows(self, task_id: str, start_us: int, end_us: int, newest: int) -> DrawnRows:
+        parameters = {"task": task_key(task_id), "start_us": start_us, "end_us": end_us, "newest": newest}
+        rows = await self._database.rows("drawn_rows", parameters)
+        return DrawnRows(*([row[column] for row in rows] for column in range(5)))
 
     async def lease(self, task_id: str, count: int, *, by: str, now_us: int, until_us: int) -> list[LabelRequest]:
         parameters = {"task": task_key(task_id), "count": count, "by": by, "now_us": now_us, "until_us": until_us}

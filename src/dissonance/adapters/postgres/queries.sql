@@ -339,6 +339,25 @@ WHERE task_id = %(task)s AND asked_as IN ('random_check', 'chosen')
     AND event_time_us >= %(start_us)s AND event_time_us < %(end_us)s
 GROUP BY 1;
 
+-- name: drawn_rows
+-- purpose: the newest rows of a stretch: which the draw asked about, with which chance, and their labels
+WITH drawn AS MATERIALIZED (
+    SELECT prediction_id, propensity FROM label_requests
+    WHERE task_id = %(task)s AND asked_as IN ('random_check', 'chosen')
+        AND event_time_us >= %(start_us)s AND event_time_us < %(end_us)s
+), newest AS MATERIALIZED (
+    SELECT prediction_id, event_time_us, confidence FROM experience
+    WHERE task_id = %(task)s AND event_time_us >= %(start_us)s AND event_time_us < %(end_us)s AND reason <> 'erased'
+    ORDER BY event_time_us DESC, prediction_id DESC LIMIT %(newest)s
+)
+SELECT newest.event_time_us, newest.confidence, drawn.propensity, l.labelled_at_us, l.is_right
+FROM newest LEFT JOIN drawn USING (prediction_id)
+LEFT JOIN LATERAL (
+    SELECT labelled_at_us, is_right FROM labels
+    WHERE labels.prediction_id = drawn.prediction_id AND is_right IS NOT NULL AND learnable
+) l ON true
+ORDER BY newest.event_time_us, newest.prediction_id;
+
 -- name: lease
 -- purpose: take open requests, second looks first, then the random check, then the newest; nobody gets one twice
 WITH free AS MATERIALIZED (

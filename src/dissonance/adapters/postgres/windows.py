@@ -10,8 +10,9 @@ import psycopg
 from dissonance.adapters.postgres.failures import caused_by
 from dissonance.adapters.postgres.part import StorePart, task_key, unknown_task
 from dissonance.contracts.estimates import WindowEstimate
+from dissonance.contracts.windows import SliceFigures
 from dissonance.errors import EngineError, EngineUnavailable
-from dissonance.ports.store import SliceFigures, Window
+from dissonance.ports.store import Window
 
 TRIES = 8
 
@@ -70,13 +71,33 @@ class PostgresWindows(StorePart):
         return [_window(task_id, row) for row in rows]
 
 
+FIGURES = (
+    "window_id",
+    "start_us",
+    "end_us",
+    "revision",
+    "rows",
+    "labelled",
+    "mean_doubt",
+    "mean_dissonance",
+    "share_over_target",
+    "estimated_accuracy",
+    "realised_accuracy",
+    "closed",
+    "estimated_error",
+    "random_checked",
+    "random_right",
+    "both_wrong",
+    "mean_label_delay_s",
+)
+"""In the order in which the queries have them, before slices and estimate."""
+
+
 def _window(task_id: str, row: tuple[Any, ...]) -> Window:
     *figures, slices, estimate = row
-    fields = [
-        figures[0],
-        task_id,
-        *figures[1:],
-        msgspec.json.decode(slices, type=tuple[SliceFigures, ...]),
-        None if estimate is None else msgspec.json.decode(estimate, type=WindowEstimate),
-    ]
-    return Window(*fields)
+    return Window(
+        task_id=task_id,
+        slices=msgspec.json.decode(slices, type=tuple[SliceFigures, ...]),
+        estimate=None if estimate is None else msgspec.json.decode(estimate, type=WindowEstimate),
+        **dict(zip(FIGURES, figures, strict=True)),
+    )

@@ -27,6 +27,7 @@ from dissonance.pipeline.training import LabelledRows, Recipe, critic_metrics, s
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import ModelRole
 from dissonance.ports.store import Split
+from dissonance.science.sceptic import Labelled
 
 MEDDLING = "somebody is meddling"
 SPOILT = 0.5  # share of the training rows whose label is exchanged
@@ -63,7 +64,9 @@ async def register_spoilt(workshop: Workshop, task: Task, seed: int) -> int:
         recipe = Recipe(category_sizes(task.schema), len(task.classes), seed)
         spoilt = exchange(train, len(task.classes), seed)
         proposer = recipe.fit_proposer(spoilt)
-        critic = recipe.fit_critic(doubted, proposer.probabilities(doubted.features))
+        critic = recipe.fit_critic(
+            Labelled(doubted.features, proposer.probabilities(doubted.features), doubted.classes)
+        )
         return FittedPair(
             proposer=proposer,
             critic=critic,

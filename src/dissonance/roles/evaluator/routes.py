@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
-import msgspec
 from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,14 +15,15 @@ from dissonance.contracts.updates import RetrainCause
 from dissonance.contracts.window_api import (
     RetrainReply,
     RetrainRequest,
-    SliceReply,
     WindowDetailReply,
     WindowReply,
     WindowsReply,
 )
+from dissonance.contracts.windows import SliceFigures, Stated
 from dissonance.errors import EngineUnavailable, InputError, UnknownTask, UnknownWindow
 from dissonance.ports.store import Window
-from dissonance.roles.evaluator.handle import PRODUCER
+from dissonance.roles.evaluator.audits import MOST_ROWS, audited
+from dissonance.roles.evaluator.handle import PRODUCER, latest_us
 from dissonance.roles.role import Workplace
 from dissonance.science.proportions import wilson_interval
 from dissonance.security.permissions import Permission
@@ -60,11 +61,15 @@ def routes(place: Workplace) -> ProtectedRouter:
         problems=(UnknownTask, UnknownWindow, EngineUnavailable),
     )
     async def window(request: Request, task: str, window_id: str) -> Response:
-        """One window with its slices, the least accurate first."""
+        """One window with its slices, the least accurate first, and its audit by labels as they are now."""
         context = await place.catalogue.by_name(task)
         for found in await place.store.windows(context.task.task_id, MAX_WINDOWS):
             if found.window_id == window_id:
-                return json_reply(WindowDetailReply(task, window_reply(found), slice_replies(found)))
+                drawn = await place.store.drawn_rows(found.task_id, found.start_us, found.end_us, MOST_ROWS)
+                audit = audited(drawn, context.policy, await latest_us(place.store, place.clock, found.task_id))
+                return json_reply(
+                    WindowDetailReply(task, window_reply(found), least_accurate_first(found.slices), audit)
+                )
         raise UnknownWindow(
             f"'{task}' has no window '{window_id[:80]}'",
             where="window_id",
@@ -101,35 +106,23 @@ def routes(place: Workplace) -> ProtectedRouter:
 def window_reply(window: Window) -> WindowReply:
     checked, estimate = window.random_checked, window.estimate
     told = None if estimate is None else estimate.accuracy
+    stated = {name: getattr(window, name) for name in Stated.__struct_fields__}
+    if told is not None:
+        stated["estimated_accuracy"] = told
     return WindowReply(
-        window_id=window.window_id,
+        **stated,
         start=to_text(window.start_us),
         end=to_text(window.end_us),
-        revision=window.revision,
-        rows=window.rows,
-        labelled=window.labelled,
-        mean_doubt=window.mean_doubt,
-        mean_dissonance=window.mean_dissonance,
-        share_over_target=window.share_over_target,
-        estimated_accuracy=window.estimated_accuracy if told is None else told,
-        realised_accuracy=window.realised_accuracy,
-        closed=window.closed,
-        estimated_error=window.estimated_error,
         coverage=window.labelled / window.rows,
-        mean_label_delay_s=window.mean_label_delay_s,
-        random_checked=checked,
-        random_right=window.random_right,
         random_accuracy=window.random_right / checked if checked else None,
         random_interval=list(wilson_interval(window.random_right, checked)[1:]) if checked else None,
         both_wrong_rate=window.both_wrong / checked if checked else None,
         both_wrong_interval=list(wilson_interval(window.both_wrong, checked)[1:]) if checked else None,
-        estimate=estimate,
     )
 
 
-def slice_replies(window: Window) -> list[SliceReply]:
-    replies = [SliceReply(**msgspec.structs.asdict(each)) for each in window.slices]
-    return sorted(replies, key=lambda each: (each.estimated_accuracy, each.feature, each.value))
+def least_accurate_first(slices: Iterable[SliceFigures]) -> list[SliceFigures]:
+    return sorted(slices, key=lambda each: (each.estimated_accuracy, each.feature, each.value))
 
 
 def _reason(reason: str) -> str:

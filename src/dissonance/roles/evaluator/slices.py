@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dissonance.contracts.schema import FeatureSchema
+from dissonance.contracts.windows import SliceFigures
 from dissonance.decisions.slices import Slice, slices_of
-from dissonance.ports.store import SliceFigures
 
 Vector = NDArray[np.float64]
 

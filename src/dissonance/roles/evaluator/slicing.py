@@ -7,8 +7,9 @@ import asyncio
 import msgspec
 import numpy as np
 
+from dissonance.contracts.windows import SliceFigures
 from dissonance.ports.keys import DataSubjectKeys
-from dissonance.ports.store import ExperienceStore, SliceFigures, Window
+from dissonance.ports.store import ExperienceStore, Window
 from dissonance.roles.catalogue import TaskContext
 from dissonance.roles.evaluator.slices import SliceRows, slice_figures
 from dissonance.security.rows import features_matrix, open_rows

@@ -10,7 +10,8 @@ from dissonance.contracts.columns import pieces
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.errors import InputError, KeyDestroyed
-from dissonance.roles.learner.intake import Desk, labelled
+from dissonance.ports.desk import Desk
+from dissonance.roles.learner.intake import labelled
 
 AT_ONCE = 1_000
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from dissonance.contracts.api import Label, LabelsRequest
 from dissonance.contracts.columns import derived_id
@@ -14,10 +14,7 @@ from dissonance.contracts.schema import Scalar, Task
 from dissonance.contracts.sealed import SealedRow
 from dissonance.contracts.times import to_us
 from dissonance.errors import InputError, MalformedBody, TooManyRows, UnknownClass, UnknownPrediction
-from dissonance.ports.bus import Bus
-from dissonance.ports.clock import Clock, Randomness
-from dissonance.ports.keys import DataSubjectKeys
-from dissonance.ports.store import Store
+from dissonance.ports.desk import Desk
 from dissonance.roles.learner.decide import WITHDRAWN
 from dissonance.security.rows import label_row_id, seal_rows
 
@@ -27,25 +24,6 @@ SECOND_US = 1_000_000
 
 AHEAD_US = 300_000_000
 """How far the clock of a sender may be ahead of ours. A label from the future could not be corrected until then."""
-
-
-class Desk(Protocol):
-    """What taking labels needs; a role's workplace is one, and so is `bootstrap.System`."""
-
-    @property
-    def store(self) -> Store: ...
-
-    @property
-    def keys(self) -> DataSubjectKeys: ...
-
-    @property
-    def bus(self) -> Bus: ...
-
-    @property
-    def clock(self) -> Clock: ...
-
-    @property
-    def randomness(self) -> Randomness: ...
 
 
 class _Read(NamedTuple):

@@ -16,8 +16,9 @@ from dissonance.contracts.times import EARLIEST_US, to_text
 from dissonance.contracts.verdicts import Verdict
 from dissonance.decisions.decoding import decode_row
 from dissonance.errors import InputError, RequestNotHeld, UnknownRequest
+from dissonance.ports.desk import Desk
 from dissonance.ports.labels import AskedAs, LabelRequest, RequestState
-from dissonance.roles.learner.intake import SECOND_US, Desk, labelled
+from dissonance.roles.learner.intake import SECOND_US, labelled
 from dissonance.security.rows import features_matrix, open_rows
 
 DAY_US = 86_400_000_000
