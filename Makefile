@@ -49,8 +49,10 @@ demo: setup ## Watch a real classifier being served, doubted, judged, recorded a
 
 .PHONY: test
 test: check .venv-clients/.stamp ## All checks, then all tests on the real engines, with branch coverage
-	@$(BIN)/python -m pytest --numprocesses logical --dist worksteal --cov --cov-branch --cov-report= $(SIDE_BY_SIDE)
-	@$(BIN)/python -m pytest --cov --cov-branch --cov-append --cov-report=term $(ONE_BY_ONE)
+	@status=0; \
+	$(BIN)/python -m pytest --numprocesses logical --dist worksteal --cov --cov-branch --cov-report= $(SIDE_BY_SIDE) || status=1; \
+	$(BIN)/python -m pytest --cov --cov-branch --cov-append --cov-report=term $(ONE_BY_ONE) || status=1; \
+	exit $$status
 
 # tritonclient's gRPC needs an older protobuf than the package: an environment of its own, which only tests use.
 .venv-clients/.stamp: tests/requirements-clients.txt .venv/.stamp

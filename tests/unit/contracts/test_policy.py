@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from enum import StrEnum
 
 import msgspec
 import pytest
 
-from dissonance.contracts.policy import WHOLE, Policy, WindowBy, policy_digest
+from dissonance.contracts.policy import WHOLE, Policy, policy_digest
 from dissonance.errors import PolicyInvalid
 
 
@@ -54,9 +55,11 @@ def test_the_bounds_themselves_are_allowed() -> None:
 @pytest.mark.parametrize("name", [field for field in Policy.__struct_fields__ if field not in ("version",)])
 def test_the_digest_changes_with_every_limit(name: str) -> None:
     value = getattr(Policy(), name)
-    other: object = (
-        WindowBy.ROWS if name == "window_by" else value / 2 + 0.001 if isinstance(value, float) else value + 1
-    )
+    other: object = value / 2 + 0.001 if isinstance(value, float) else None
+    if isinstance(value, StrEnum):
+        other = next(each for each in type(value) if each is not value)
+    elif other is None:
+        other = value + 1
     changed = msgspec.structs.replace(Policy(), **{name: other})
     assert policy_digest(changed) != policy_digest(Policy())
     assert policy_digest(Policy(**{name: value})) == policy_digest(Policy())

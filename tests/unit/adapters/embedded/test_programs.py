@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import socket
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +54,15 @@ def test_postgres_puts_its_socket_inside_a_data_folder_of_short_path(tmp_path: P
 
 def test_postgres_puts_its_socket_elsewhere_when_the_path_is_too_long(tmp_path: Path) -> None:
     folder = DataFolder(tmp_path / ("long" * 30))
-    engine = PostgresEngine(folder, OWN, {}, temporary=tmp_path)
-    (place,) = engine.scratch
-    assert len(os.fsencode(place / SOCKET_NAME)) <= LONGEST_SOCKET_PATH
-    assert place.stat().st_mode & 0o777 == 0o700
-    assert PostgresEngine(folder, OWN, {}, temporary=tmp_path).scratch == (place,), "the address stays the same"
-    engine.remove_scratch()
-    assert not place.exists()
+    with tempfile.TemporaryDirectory(prefix="short") as short:
+        engine = PostgresEngine(folder, OWN, {}, temporary=Path(short))
+        (place,) = engine.scratch
+        assert len(os.fsencode(place / SOCKET_NAME)) <= LONGEST_SOCKET_PATH
+        assert place.stat().st_mode & 0o777 == 0o700
+        again = PostgresEngine(folder, OWN, {}, temporary=Path(short))
+        assert again.scratch == (place,), "the address stays the same"
+        engine.remove_scratch()
+        assert not place.exists()
 
 
 def test_nats_keeps_its_secrets_out_of_file_and_command_line(folder: DataFolder) -> None:
