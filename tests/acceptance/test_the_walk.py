@@ -24,6 +24,9 @@ BATCH = 200
 GOLDEN_DROP = 0.5
 """This story is about moving models, not about the gate's limit, which has its own tests."""
 
+NO_SECOND_LOOK = 1.0
+"""A true label that both models are sure against would wait for a second look; here every label counts at once."""
+
 
 @pytest.mark.timeout(300)
 def test_a_task_is_created_served_doubted_labelled_updated_and_taken_back(tmp_path: Path) -> None:
@@ -33,7 +36,7 @@ def test_a_task_is_created_served_doubted_labelled_updated_and_taken_back(tmp_pa
 async def walk(folder: Path) -> None:
     records, labels = census.traffic(ROWS + BATCH)
     policy = folder / "policy.json"
-    policy.write_text(f'{{"golden_drop_max": {GOLDEN_DROP}}}')
+    policy.write_text(f'{{"golden_drop_max": {GOLDEN_DROP}, "second_look_confidence": {NO_SECOND_LOOK}}}')
     async with RunningSystem(folder / "data", folder / "logs", TWO_PROCESSES) as running:
         create = (
             *census.create_arguments(census.write_training_file(folder, TRAINING_ROWS)),
