@@ -73,18 +73,21 @@ async def mlflow_server(booster: lightgbm.Booster, folder: Path, logs: Path) -> 
         "local",
     )
     command += ("--host", "127.0.0.1", "--port", str(port), "--workers", "1")
-    async with _running(command, logs / "mlflow-serve.log") as process:
+    async with _running(command, logs / "mlflow-serve.log", is_read=False) as process:
         base = f"http://127.0.0.1:{port}"
         await _until_answered(f"{base}/ping")
         yield Server("mlflow", f"{base}/invocations", (process.pid,))
 
 
 @asynccontextmanager
-async def _running(command: tuple[str, ...], log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def _running(
+    command: tuple[str, ...], log: Path, *, is_read: bool = True
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`is_read`: somebody reads what it prints; else that goes to the log too, or a full pipe would stop it."""
     with log.open("wb") as errors:
         process = await asyncio.create_subprocess_exec(
             *command,
-            stdout=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE if is_read else errors,
             stderr=errors,
             env=_environment(os.environ),
             start_new_session=True,

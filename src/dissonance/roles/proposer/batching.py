@@ -18,7 +18,7 @@ from dissonance.roles.proposer.decide import how_many_fit
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-BATCHES_IN_FLIGHT = 2
+BATCHES_IN_FLIGHT = 1
 MAX_WAITING_ROWS = 20_000
 AGAIN = "ask again after the seconds in Retry-After, with the same Idempotency-Key"
 
