@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 
 import msgspec
 from starlette.types import Scope
 
 from dissonance.contracts.api import RowsRequest
+from dissonance.decisions.json_rows import Values
+from dissonance.errors import InputError
 from dissonance.roles.arrivals import arrivals_of, data_subjects, event_times, require_row_count
 from dissonance.roles.catalogue import TaskContext
 from dissonance.roles.proposer.ask import Ask, IdempotencyKey
@@ -39,10 +43,17 @@ class PlainPredict:
 
     def _ask(self, context: TaskContext, body: bytes, key: IdempotencyKey | None) -> Ask:
         """Raises an `InputError` that names row and field; of a value, the encoding of the batch does."""
-        keys, now_us = self._place.keys, self._place.clock.now_us()
+        now_us = self._place.clock.now_us()
         values = context.json_rows.read(body)
-        if values is None:
-            return Ask(context, *arrivals_of(context, decoded(body, RowsRequest).rows, keys, now_us), key)
+        if values is not None:
+            # Of several things that are wrong the closer look below names the one that it always names.
+            with suppress(InputError):
+                return self._quick_ask(context, values, key, now_us)
+        return Ask(context, *arrivals_of(context, decoded(body, RowsRequest).rows, self._place.keys, now_us), key)
+
+    def _quick_ask(
+        self, context: TaskContext, values: Sequence[Values], key: IdempotencyKey | None, now_us: int
+    ) -> Ask:
         n, task = len(values), context.task
         require_row_count(context, n)
         times, people = (
@@ -53,7 +64,7 @@ class PlainPredict:
             context,
             None,
             event_times(task, times, n, now_us),
-            data_subjects(task, people, n, keys, now_us),
+            data_subjects(task, people, n, self._place.keys, now_us),
             key,
             values,
         )

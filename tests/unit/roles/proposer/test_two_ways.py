@@ -81,3 +81,8 @@ def test_both_ways_say_the_same_of_a_damaged_body(two_ways: TwoWays, piece: tupl
     plain, long = two_ways.both(whole[:start] + put + whole[end:])
     assert plain.status in (200, 400, 422)
     assert (plain.status, said(plain)) == (long.status, said(long))
+
+
+def test_of_two_wrong_things_both_ways_name_the_same(two_ways: TwoWays) -> None:
+    plain, long = two_ways.both(b'{"rows":[{"x":0.0,"colour":"p1"}]}')
+    assert said(plain) == said(long) == "urn:dissonance:problem:unseen-category"
