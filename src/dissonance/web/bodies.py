@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TypeVar
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import Receive
 
 from dissonance.errors import BodyTooLarge, MalformedBody, NotFinite, UnsupportedMediaType, WrongType
 
@@ -41,7 +42,7 @@ async def read_body(request: Request, body_type: type[Body], max_body_bytes: int
 async def read_bytes(request: Request, max_body_bytes: int | None = None) -> bytes:
     """The bytes of a body that is announced as JSON. Raises `UnsupportedMediaType` or `BodyTooLarge`."""
     check_content_type(request)
-    return await _read(request, max_body_bytes)
+    return await read_all(request.receive, max_body_bytes)
 
 
 def decoded(data: bytes, body_type: type[Body]) -> Body:
@@ -78,11 +79,12 @@ def check_content_type(request: Request) -> None:
         )
 
 
-async def _read(request: Request, max_body_bytes: int | None) -> bytes:
+async def read_all(receive: Receive, max_body_bytes: int | None = None) -> bytes:
+    """Every byte of a body. Raises `BodyTooLarge`, or `ClientDisconnect` when its caller leaves in the middle."""
     chunks: list[bytes] = []
     size, more = 0, True
     while more:
-        message = await request.receive()
+        message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         chunk, more = message.get("body", b""), message.get("more_body", False)

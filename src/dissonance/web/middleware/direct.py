@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dissonance.errors import DissonanceError
 from dissonance.telemetry.metrics import Metrics
 from dissonance.web.admission import TASK_PARAMETER, admit
+from dissonance.web.bodies import read_all
 from dissonance.web.middleware.access import ABORTED, AccessLog
 from dissonance.web.middleware.request_id import RequestIds
 from dissonance.web.middleware.safe_headers import HEADERS as SAFE_HEADERS
@@ -86,7 +87,7 @@ class Direct:
         assert route.direct is not None
         try:
             admit(scope, route.declaration.permission, self._verifier)
-            reply = await route.direct(scope, await _body(receive))
+            reply = await route.direct(scope, await read_all(receive))
         except DissonanceError as error:
             answer = await on_dissonance_error(Request(scope), error)
             await answer(scope, receive, send)
@@ -114,19 +115,3 @@ class Direct:
         length = headers.get(b"content-length", b"")
         fits = length.isdigit() and int(length) <= self._max_body_bytes and b"transfer-encoding" not in headers
         return fits and ARROW not in headers.get(b"accept", b"")
-
-
-async def _body(receive: Receive) -> bytes:
-    """The whole body. Raises `ClientDisconnect`."""
-    message = await receive()
-    body, more = message.get("body", b""), message.get("more_body", False)
-    if message["type"] == "http.request" and not more:
-        return cast(bytes, body)
-    chunks = [body]
-    while message["type"] == "http.request" and more:
-        message = await receive()
-        chunks.append(message.get("body", b""))
-        more = message.get("more_body", False)
-    if message["type"] != "http.request":
-        raise ClientDisconnect
-    return b"".join(chunks)
