@@ -19,6 +19,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 BATCHES_IN_FLIGHT = 1
+"""With two, batches are half as large, and what a batch costs is paid twice (ADR 35)."""
+
 MAX_WAITING_ROWS = 20_000
 AGAIN = "ask again after the seconds in Retry-After, with the same Idempotency-Key"
 

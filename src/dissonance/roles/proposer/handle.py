@@ -12,7 +12,7 @@ from dissonance.ports.clock import Clock, Randomness
 from dissonance.roles.catalogue import Catalogue
 from dissonance.roles.proposer.ask import Answered, Ask, Batch, Outcome, encode_asks, without_refused
 from dissonance.roles.proposer.batching import Batcher
-from dissonance.roles.proposer.decide import falls_on_canary, shares
+from dissonance.roles.proposer.decide import Share, falls_on_canary, shares
 from dissonance.roles.proposer.keyring import KeyRing, KeysAtHand
 from dissonance.roles.proposer.recording import Given, Recorder, Seals, given_to, ids_of, messages
 from dissonance.roles.proposer.repeats import Repeats
@@ -79,9 +79,10 @@ class Proposer:
 
     async def _answer_batch(self, batch: Batch, keys: KeysAtHand) -> list[Outcome]:
         arms = await self._catalogue.arms(batch.asks[-1].context.task)
-        given = await self._give(arms, batch)
-        events = self._recorder.record(batch, given, keys)
-        ids = ids_of(events, shares([ask.rows for ask in batch.asks]))
+        spans = shares([ask.rows for ask in batch.asks])
+        given = await self._give(arms, batch, spans)
+        events = self._recorder.record(batch, spans, given, keys)
+        ids = ids_of(events, spans)
         outcomes: list[Outcome] = [
             Answered(prediction_ids, each.probabilities, each.model_digest)
             for prediction_ids, each in zip(ids, given, strict=True)
@@ -91,17 +92,15 @@ class Proposer:
         await self._outbox.publish(messages(events))
         return outcomes
 
-    async def _give(self, arms: Arms, batch: Batch) -> list[Given]:
+    async def _give(self, arms: Arms, batch: Batch, spans: list[Share]) -> list[Given]:
         answered = await _probabilities(arms.production, batch.features)
-        spans = shares([ask.rows for ask in batch.asks])
-        others = await self._others(arms, batch) if arms.other is not None else [None] * len(spans)
+        others = await self._others(arms, batch, spans) if arms.other is not None else [None] * len(spans)
         return [given_to(arms, answered[start:end], other) for (start, end), other in zip(spans, others, strict=True)]
 
-    async def _others(self, arms: Arms, batch: Batch) -> list[Matrix | None]:
+    async def _others(self, arms: Arms, batch: Batch, spans: list[Share]) -> list[Matrix | None]:
         """What the other model says of each ask: of those on the canary, or of all when it is production's shadow."""
         assert arms.other is not None
         wanted = [arms.share == 0.0 or self._on_canary(ask, arms.share) for ask in batch.asks]
-        spans = shares([ask.rows for ask in batch.asks])
         rows = [batch.features[start:end] for (start, end), want in zip(spans, wanted, strict=True) if want]
         if not rows:
             return [None] * len(spans)

@@ -13,7 +13,7 @@ from dissonance.contracts.ids import IdSource
 from dissonance.contracts.sealed import SealedRow
 from dissonance.ports.clock import Clock, Randomness
 from dissonance.roles.proposer.ask import Ask, Batch
-from dissonance.roles.proposer.decide import Share, shares
+from dissonance.roles.proposer.decide import Share
 from dissonance.roles.proposer.keyring import KeysAtHand
 from dissonance.roles.serving import Arms, Matrix
 from dissonance.security.rows import seal_rows
@@ -65,9 +65,9 @@ class Recorder:
         self._ids = IdSource(clock, randomness)
         self._seal = seal
 
-    def record(self, batch: Batch, given: Sequence[Given], keys: KeysAtHand) -> list[Predicted]:
-        """One event for all asks where that says all there is to say; else one for each, in order."""
-        spans = shares([ask.rows for ask in batch.asks])
+    def record(self, batch: Batch, spans: Sequence[Share], given: Sequence[Given], keys: KeysAtHand) -> list[Predicted]:
+        """One event for all asks where that says all there is to say; else one for each, in order. `spans`: where the
+        rows of each ask lie in the batch."""
         alike = len({(each.model_digest, each.arm, each.shadow_digest) for each in given}) == 1
         if alike and all(ask.key is None for ask in batch.asks):
             return [self._event(batch.asks, batch.features, _together(given), keys)]
