@@ -45,7 +45,14 @@ def object_store(folder: Path) -> Iterator[ObjectStore]:
     names = [name for listener in LISTENERS for name in (listener, f"{listener}.grpc")]
     command = [
         *(str(PROGRAM), "-logtostderr", "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
-        *("-filer", "-s3", f"-s3.config={folder / 'identities.json'}", "-s3.port.iceberg=0", "-iam=false"),
+        *(
+            "-filer",
+            "-s3",
+            f"-s3.config={folder / 'identities.json'}",
+            "-s3.port.iceberg=0",
+            "-s3.port.lance=0",
+            "-iam=false",
+        ),
         *("-master.volumeSizeLimitMB=64", "-volume.max=8"),
         *(f"-{name}={port}" for name, port in zip(names, ports, strict=True)),
     ]
