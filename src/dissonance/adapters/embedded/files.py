@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from dissonance.adapters.synced import sync_folder
+
 
 def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Replace `path` so that a crash at any moment leaves the old content or the new one. Raises `OSError`."""
@@ -15,11 +17,7 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(path.parent)
 
 
 def tail(path: Path, *, lines: int = 15, most_bytes: int = 16_384) -> str:

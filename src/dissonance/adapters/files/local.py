@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from dissonance.adapters.synced import sync_folder
 from dissonance.errors import InvalidDataFile, StorageError
 
 UNFINISHED = ".unfinished"
@@ -60,7 +61,7 @@ class LocalFiles:
             except BaseException:
                 unfinished.unlink(missing_ok=True)
                 raise
-            _sync_folder(final.parent)
+            sync_folder(final.parent)
 
     def delete_folder(self, path: str) -> None:
         shutil.rmtree(path, ignore_errors=True)
@@ -86,12 +87,3 @@ def _writing(path: str) -> Iterator[None]:
             where=path,
             fix="give a path that can be written, with room for it; then run the same command again",
         ) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """The new name is on disk as well."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from dissonance.adapters.synced import sync_folder
 from dissonance.errors import DataFolderError
 from dissonance.ports.clock import Randomness
 
@@ -120,14 +121,14 @@ def _create(folder: Path, randomness: Randomness) -> None:
     try:
         for name, content in _new_keys(randomness).items():
             _write_synced(part / name, content)
-        _sync_folder(part)
+        sync_folder(part)
         try:
             part.rename(folder)
         except OSError:
             # Another process made it first: its keys are as good as ours, and _read says so or what is wrong.
             if not folder.is_dir() or not any(folder.iterdir()):
                 raise
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -153,11 +154,3 @@ def _write_synced(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

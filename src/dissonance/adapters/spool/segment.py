@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dissonance.adapters.spool.frames import HEADER_BYTES, Record, done_in, frame, header, records
+from dissonance.adapters.synced import sync_folder
 
 ENDING = ".spool"
 UNFINISHED = ".new"
@@ -103,14 +104,6 @@ class Segment:
         if self.is_done:
             self.path.unlink(missing_ok=True)
         os.close(self._descriptor)
-
-
-def sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _write(descriptor: int, data: bytes, offset: int) -> None:
