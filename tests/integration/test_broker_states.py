@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from dissonance.adapters.clock import SystemClock
 from dissonance.adapters.nats import JetStreamBus
@@ -15,14 +11,6 @@ from dissonance.contracts.topics import EventKind
 from dissonance.drills.soak.counting import Passed, passed
 from support.bus import NatsServer, collect
 from support.events import evaluated, joined
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[NatsServer]:
-    server = NatsServer(tmp_path)
-    server.start()
-    yield server
-    server.stop()
 
 
 def test_messages_and_lag_are_those_of_the_bus(server: NatsServer) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import nats
 import pytest
@@ -24,14 +23,6 @@ from support.events import evaluated, joined
 
 WINDOWS = [EventKind.WINDOW_EVALUATED]
 BOTH = [EventKind.WINDOW_EVALUATED, EventKind.LABELS_JOINED]
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[NatsServer]:
-    server = NatsServer(tmp_path)
-    server.start()
-    yield server
-    server.stop()
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -19,14 +19,6 @@ from dissonance.ports.breaker import Breaker
 from dissonance.telemetry.metrics import Metrics
 from support.bus import WINDOWS, NatsServer, collect, numbers, until_lag
 from support.events import evaluated
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[NatsServer]:
-    server = NatsServer(tmp_path)
-    server.start()
-    yield server
-    server.stop()
 
 
 @asynccontextmanager

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-
-import pytest
+from collections.abc import Sequence
 
 from dissonance.adapters.clock import SystemClock, SystemRandomness
 from dissonance.adapters.nats import JetStreamBus
@@ -20,14 +17,6 @@ from support.events import evaluated, joined
 
 EVENTS = 600
 IN, OUT = EventKind.WINDOW_EVALUATED, EventKind.LABELS_JOINED
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[NatsServer]:
-    server = NatsServer(tmp_path)
-    server.start()
-    yield server
-    server.stop()
 
 
 async def connect(server: NatsServer) -> JetStreamBus:
