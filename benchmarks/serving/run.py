@@ -20,7 +20,6 @@ from typing import NamedTuple
 
 import lightgbm
 import msgspec
-from prometheus_client.parser import text_string_to_metric_families
 
 from dissonance.adapters.clock import SystemClock, SystemRandomness
 from dissonance.bootstrap import open_system
@@ -155,9 +154,7 @@ async def drained(running: RunningSystem, url: str) -> None:
 
 async def _lags(url: str, token: str) -> dict[str, float]:
     async with DissonanceClient(url, token, SystemRandomness()) as client:
-        text = await client.text("/metrics")
-    families = text_string_to_metric_families(text)
-    return {s.labels["role"]: s.value for f in families for s in f.samples if s.name == MetricName.LAG}
+        return {each.labels["role"]: each.value for each in await client.samples() if each.name == MetricName.LAG}
 
 
 async def strict(folder: Path, rounds: int, seconds: float) -> dict[str, Raw]:

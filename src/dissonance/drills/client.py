@@ -18,6 +18,8 @@ from typing import Self, TypeVar
 
 import aiohttp
 import msgspec
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from dissonance.contracts.api import (
     CheckReply,
@@ -147,6 +149,11 @@ class DissonanceClient:
     async def text(self, path: str) -> str:
         """Any route that answers with text, such as `/metrics`."""
         return (await self._retried("GET", path, None, {})).decode()
+
+    async def samples(self) -> list[Sample]:
+        """What `/metrics` says now."""
+        families = text_string_to_metric_families(await self.text("/metrics"))
+        return [sample for family in families for sample in family.samples]
 
     async def _post(self, task: str, route: str, body: msgspec.Struct, reply: type[Reply], key: str = "") -> Reply:
         headers = {"Content-Type": "application/json"}

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import msgspec
 import psutil
-from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from dissonance.adapters.clock import SystemClock, SystemRandomness
@@ -209,8 +208,7 @@ async def _stage_seconds(bench: _Bench) -> dict[str, float]:
 
 async def _samples(url: str, token: str) -> list[Sample]:
     async with DissonanceClient(url, token, SystemRandomness()) as client:
-        families = text_string_to_metric_families(await client.text("/metrics"))
-        return [sample for family in families for sample in family.samples]
+        return await client.samples()
 
 
 def _cpu_seconds(running: RunningSystem) -> dict[str, float]:
