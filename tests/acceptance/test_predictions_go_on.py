@@ -14,19 +14,25 @@ import msgspec
 import psutil
 import pytest
 
+from dissonance.adapters.clock import SystemRandomness
 from dissonance.adapters.embedded.state import engine_pids
 from dissonance.bootstrap import open_system
 from dissonance.contracts.api import PredictReply
 from dissonance.contracts.ids import id_from_text
 from dissonance.drills import census
+from dissonance.drills.client import DissonanceClient
 from dissonance.drills.system import TWO_PROCESSES, RunningSystem
 from dissonance.settings import Settings
+from dissonance.telemetry.names import MetricName
 
 TRAINING_ROWS = 3_000
-ROWS = 2_000
-PAUSE_S = 0.02
+ROWS = 10_000
+PAUSE_S = 0.05
 AWAY_S = 4.0
-CALM_S = 3.0
+LEAST_ANSWERS = 300
+SPARE_KEYS = 2_000
+"""Held ready before PostgreSQL goes: more than new data subjects come while it is away."""
+
 WATCHED = {
     ("postgresql",): {"proposer/keys"},
     ("nats",): {"outbox"},
@@ -77,11 +83,12 @@ class Stream:
                 if self.stop.is_set():
                     break
 
-    async def readiness(self) -> tuple[bool, set[str]]:
-        """Whether the proposer says that it is ready, and the breakers that are not closed."""
+    async def not_closed(self) -> set[str]:
+        """The breakers that are not closed; the proposer says that it is ready nevertheless."""
         async with aiohttp.ClientSession() as session, session.get(f"{self._url}/readyz") as reply:
-            engines: dict[str, str] = (await reply.json())["engines"]
-            return reply.status == 200, {name for name, state in engines.items() if state != "closed"}
+            said = await reply.json()
+            assert reply.status == 200, said
+            return {name for name, state in said["engines"].items() if state != "closed"}
 
     async def _ask(self, session: aiohttp.ClientSession, body: bytes) -> None:
         async with session.post(self._address, data=body, headers=self._headers) as reply:
@@ -98,27 +105,46 @@ def test_every_request_is_answered_and_stored_once_while_engines_are_away(tmp_pa
 
 async def story(folder: Path) -> None:
     data = folder / "data"
-    async with RunningSystem(data, folder / "logs", TWO_PROCESSES) as running:
+    async with RunningSystem(data, folder / "logs", TWO_PROCESSES, {"spare_keys": str(SPARE_KEYS)}) as running:
         await running.command(*census.create_arguments(census.write_training_file(folder, TRAINING_ROWS)))
         await running.start_all()
-        stream = Stream(running.url("proposer"), await running.token("client", task=census.TASK))
-        asking = asyncio.create_task(stream.run())
-        await asyncio.sleep(2 * CALM_S)
-        for engines in (["postgresql"], ["nats"], ["postgresql", "nats"]):
-            with standing_still(data, engines):
-                await asyncio.sleep(AWAY_S)
-                ready, open_breakers = await stream.readiness()
-            assert ready and WATCHED[tuple(engines)] <= open_breakers
-            await asyncio.sleep(CALM_S)
-        for engine in ("postgresql", "nats"):
-            kill(data, engine)
-            await asyncio.sleep(AWAY_S)
-        stream.stop.set()
-        await asking
+        token = await running.token("client", "operator", task=census.TASK)
+        stream = Stream(running.url("proposer"), token)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(stream.run())
+            async with DissonanceClient(running.url("proposer"), token, SystemRandomness()) as proposer:
+                await spare_keys_held(proposer)
+            await engines_go_and_come(data, stream)
+            stream.stop.set()
         assert set(stream.outcomes) == {200}, stream.outcomes
-        assert stream.outcomes[200] == len(set(stream.ids)) > 300
+        assert stream.outcomes[200] == len(set(stream.ids)) > LEAST_ANSWERS
         await stored_once(data, stream.ids)
         assert list((data / "spool").glob("*.spool")) == []
+
+
+async def spare_keys_held(proposer: DissonanceClient) -> None:
+    while MetricName.SPARE_KEYS not in {
+        sample.name for sample in await proposer.samples() if sample.value >= SPARE_KEYS / 2
+    }:
+        await asyncio.sleep(0.2)
+
+
+async def engines_go_and_come(data: Path, stream: Stream) -> None:
+    for engines in (["postgresql"], ["nats"], ["postgresql", "nats"]):
+        with standing_still(data, engines):
+            while not WATCHED[tuple(engines)] <= await stream.not_closed():
+                await asyncio.sleep(0.2)
+            await asyncio.sleep(AWAY_S)
+        await closed_again(stream)
+    for engine in ("postgresql", "nats"):
+        kill(data, engine)
+        await asyncio.sleep(AWAY_S)
+        await closed_again(stream)
+
+
+async def closed_again(stream: Stream) -> None:
+    while await stream.not_closed():
+        await asyncio.sleep(0.2)
 
 
 async def stored_once(folder: Path, ids: Sequence[str]) -> None:

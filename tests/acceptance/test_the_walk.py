@@ -4,6 +4,7 @@ update it while it serves, and take the update back."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from dissonance.settings import Settings
 TRAINING_ROWS = 6_000
 ROWS = 1_200
 BATCH = 200
+PAUSE_S = 0.1
 GOLDEN_DROP = 0.5
 """This story is about moving models, not about the gate's limit, which has its own tests."""
 
@@ -107,8 +109,23 @@ async def update_and_take_back(running: RunningSystem, proposer: DissonanceClien
     async def ask_on() -> None:
         while not done.is_set():
             versions.append((await proposer.predict(census.TASK, rows[:5])).model_version)
+            await asyncio.sleep(PAUSE_S)
 
-    asking = asyncio.create_task(ask_on())
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(ask_on())
+        await moves(running, versions)
+        done.set()
+    changes = [version for before, version in zip([0, *versions], versions, strict=False) if version != before]
+    assert changes == [1, 2, 1]
+    listed = (await proposer.models(census.TASK)).models
+    assert [(model.version, model.in_production) for model in listed if model.role == "proposer"] == [
+        (2, False),
+        (1, True),
+    ]
+
+
+async def moves(running: RunningSystem, versions: Sequence[int]) -> None:
+    """`versions`: those that requests were answered by, up to now."""
     retrained = await running.command("models", "retrain", census.TASK)
     assert (retrained["version"], retrained["incumbent_version"]) == (2, 1)
     assert 0 < retrained["labels"] <= ROWS
@@ -120,15 +137,6 @@ async def update_and_take_back(running: RunningSystem, proposer: DissonanceClien
     assert (rolled_back["version"], rolled_back["previous_version"]) == (1, 2)
     while versions[-1] != 1:
         await asyncio.sleep(0.05)
-    done.set()
-    await asking
-    changes = [version for before, version in zip([0, *versions], versions, strict=False) if version != before]
-    assert changes == [1, 2, 1]
-    listed = (await proposer.models(census.TASK)).models
-    assert [(model.version, model.in_production) for model in listed if model.role == "proposer"] == [
-        (2, False),
-        (1, True),
-    ]
 
 
 async def settled(folder: Path, rows: int, labelled: int) -> None:

@@ -18,6 +18,9 @@ from dissonance.errors import ContractError, EngineUnavailable
 from dissonance.telemetry.logs import log
 from dissonance.telemetry.names import LogAction
 
+IN_FORCE_S = 10.0
+"""Seconds for the way to the broker and back."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -53,10 +56,24 @@ async def watching(connection: Connection, kinds: Sequence[EventKind]) -> AsyncI
         with translated("cannot watch"):
             for kind in kinds:
                 inboxes.append(await connection.client.subscribe(topic(kind), cb=on_message))
-            await connection.client.flush()
+            await _in_force(connection)
         yield events()
     finally:
         connection.forget(on_lost)
         if not connection.client.is_closed and not connection.client.is_draining:
             for inbox in inboxes:
                 await inbox.unsubscribe()
+
+
+async def _in_force(connection: Connection) -> None:
+    """Until the broker has taken all that this process asked of it: a message to itself comes back behind it.
+
+    nats-py's `flush` does not tell: its PING may overtake what still waits to be written.
+    """
+    inbox = connection.client.new_inbox()
+    back = await connection.client.subscribe(inbox)
+    try:
+        await connection.client.publish(inbox, b"")
+        await back.next_msg(timeout=IN_FORCE_S)
+    finally:
+        await back.unsubscribe()
