@@ -10,7 +10,10 @@ import asyncio
 import resource
 from collections.abc import Iterable
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from dissonance.web.whole import EXTENSION, WholeAnswer
 
 MOST_DESCRIPTORS = 65_536
 SHARE_FOR_CONNECTIONS = 0.9
@@ -53,6 +56,10 @@ class PunctualProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self.due_s = None
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        cycle.scope["extensions"] = {EXTENSION: WholeAnswer(cycle)}  # type: ignore[dict-item]  # ASGI lets a server add its own
+        super()._start_asgi_task(cycle, app)
 
 
 async def sweep(connections: Iterable[object], every_s: float) -> None:

@@ -24,11 +24,16 @@ from dissonance.web.middleware.unexpected import Unexpected
 from dissonance.web.problems import on_dissonance_error
 from dissonance.web.rate_limits import Verifier
 from dissonance.web.routes import ProtectedRoute
+from dissonance.web.whole import lines, whole_answer
 
 TASKS = "/v1/tasks/"
 JSON = b"application/json"
 ARROW = b"application/vnd.apache.arrow."
-_START = (b"content-type", JSON)
+WHOLE = "dissonance.whole"
+"""A message between the parts of this module: an answer with status 200, all of it."""
+
+_CONTENT_TYPE = (b"content-type", JSON)
+_HEAD = lines([_CONTENT_TYPE, *SAFE_HEADERS])
 
 
 class Direct:
@@ -69,9 +74,19 @@ class Direct:
         started_us, status = self._access.now_us(), ABORTED
         scope["route"] = route
         identifier = self._ids.give(scope)
+        at_once = whole_answer(scope)
 
         async def send_whole(message: Message) -> None:
             nonlocal status
+            if message["type"] == WHOLE:
+                status, body = 200, message["body"]
+                if at_once is not None and at_once(_HEAD + lines([identifier]), body):
+                    return
+                length = (b"content-length", str(len(body)).encode())
+                headers = [_CONTENT_TYPE, length, *SAFE_HEADERS, identifier]
+                await send({"type": "http.response.start", "status": 200, "headers": headers})
+                await send({"type": "http.response.body", "body": body})
+                return
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message["headers"], *SAFE_HEADERS, identifier]
@@ -92,9 +107,7 @@ class Direct:
             answer = await on_dissonance_error(Request(scope), error)
             await answer(scope, receive, send)
             return
-        headers = [_START, (b"content-length", str(len(reply)).encode())]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": reply})
+        await send({"type": WHOLE, "body": reply})
 
     def _route(self, scope: Scope) -> ProtectedRoute | None:
         head, _, word = cast(str, scope["path"]).rpartition("/")
