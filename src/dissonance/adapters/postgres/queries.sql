@@ -262,11 +262,16 @@ CROSS JOIN LATERAL (
 ) AS found;
 
 -- name: rows_per_hour
--- purpose: stored rows of data subjects by hour of event time
-SELECT data_subject, event_time_us / 3600000000 - (event_time_us %% 3600000000 < 0)::integer AS hour, count(*)
-FROM experience
-WHERE task_id = %(task)s AND data_subject = ANY(%(data_subjects)s::bytea[])
-    AND event_time_us >= %(start_us)s AND event_time_us < %(end_us)s
+-- purpose: stored rows of data subjects by hour of event time; person by person, else all rows of the hours are read
+SELECT
+    asked.data_subject, e.event_time_us / 3600000000 - (e.event_time_us %% 3600000000 < 0)::integer AS hour, count(*)
+FROM unnest(%(data_subjects)s::bytea[]) AS asked (data_subject)
+CROSS JOIN LATERAL (
+    SELECT event_time_us FROM experience
+    WHERE experience.data_subject = asked.data_subject AND task_id = %(task)s
+        AND event_time_us >= %(start_us)s AND event_time_us < %(end_us)s
+    OFFSET 0
+) AS e
 GROUP BY 1, 2;
 
 -- name: nth_event_time
