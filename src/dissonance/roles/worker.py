@@ -45,7 +45,7 @@ LAG_EVERY_S = 5.0
 WAIT_FIRST_S = 0.1  # first pause while an engine is away; doubles, with jitter
 WAIT_LONGEST_S = 5.0
 REST_LONGEST_S = 30.0
-REST_SHARE = 3  # a worker that rests does so at least this many times as long as it worked
+REST_SHARE = 9  # a worker that rests does so at least this many times as long as it worked: a tenth of a core at most
 GATHERED_FETCHES = 16  # fetches that a worker that rests puts into one batch, at most
 RETRY_FIRST_S = 1.0  # first delay of a message that failed; four times as long each time
 RETRY_GROWTH = 4.0
@@ -87,7 +87,7 @@ class Worker:
     not an event at all is a dead letter at once.
 
     With `rest_s` above 0 a batch is all that is queued, since what it costs does not grow with that: up to
-    `GATHERED_FETCHES` fetches. After each it rests, so long or three times as long as the batch took, unless even more
+    `GATHERED_FETCHES` fetches. After each it rests, so long or `REST_SHARE` times as long as the batch took, unless even more
     was queued.
 
     Example: `worker = Worker(bus, "critic", [EventKind.PREDICTED], critic.handle, ...)`; `await worker.run()` in a task

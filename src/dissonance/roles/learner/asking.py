@@ -34,6 +34,9 @@ DAY_US = 86_400_000_000
 LOOK_BACK_DAYS = 7
 """Days of event time whose traffic says what to expect of a day."""
 
+READ_AGAIN_AT = 0.1
+"""On the first day what to expect is read again when so much more has come, as a share of what had."""
+
 DAYS_KEPT = 64
 NOT_CHOSEN = frozenset({Reason.ERASED, Reason.SCHEMA, Reason.OUTLIER, Reason.BURST})
 """Suspected poison, or nothing to show: only the random check may fall on them, erased ones apart."""
@@ -47,6 +50,13 @@ class Traffic(NamedTuple):
     inputs: float
     spent: Spending
     least_sure: LeastSure
+
+
+class _Begun(NamedTuple):
+    """What the first day of a task lets expect so far; `good_for` so many inputs more."""
+
+    traffic: Traffic
+    good_for: int
 
 
 class _Input(NamedTuple):
@@ -65,6 +75,7 @@ class Asking:
         self._store = store
         self._clock = clock
         self._traffic: dict[tuple[str, int], Traffic] = {}
+        self._begun: dict[tuple[str, int], _Begun] = {}
 
     async def about(self, task_id: str, judged: Sequence[Judged]) -> int:
         """Draw among these rows and put the requests into the queue; how many were new. Raises `EngineUnavailable`."""
@@ -120,18 +131,31 @@ class Asking:
         known = self._traffic.get((task_id, day))
         if known is not None and known.spent == spent:
             return known
+        begun = self._begun.get((task_id, day))
+        if begun is not None and begun.traffic.spent == spent and begun.good_for > len(inputs):
+            self._begun[task_id, day] = begun._replace(good_for=begun.good_for - len(inputs))
+            return begun.traffic
         start_us = day * DAY_US
         from_us = start_us - LOOK_BACK_DAYS * DAY_US
         rows = (await self._store.figures(task_id, from_us, start_us, 1.0)).rows
         if not rows:
-            elapsed = max((max(each.event_time_us for each in inputs) - start_us + 1) / DAY_US, 1 / 24)
-            return await self._traffic_of(task_id, start_us, start_us + DAY_US, elapsed, spent)
+            return await self._first_day(task_id, day, inputs, spent)
         oldest_us = await self._store.nth_event_time_us(task_id, from_us, 1)
         days = LOOK_BACK_DAYS if oldest_us is None else max(1.0, (start_us - oldest_us) / DAY_US)
         traffic = await self._traffic_of(task_id, from_us, start_us, days, spent)
         self._traffic[task_id, day] = traffic
         while len(self._traffic) > DAYS_KEPT:
             self._traffic.pop(next(iter(self._traffic)))
+        return traffic
+
+    async def _first_day(self, task_id: str, day: int, inputs: Sequence[_Input], spent: Spending) -> Traffic:
+        """Good until a tenth more has come: to read a whole day costs what it holds."""
+        start_us = day * DAY_US
+        elapsed = max((max(each.event_time_us for each in inputs) - start_us + 1) / DAY_US, 1 / 24)
+        traffic = await self._traffic_of(task_id, start_us, start_us + DAY_US, elapsed, spent)
+        self._begun[task_id, day] = _Begun(traffic, int(READ_AGAIN_AT * traffic.inputs * elapsed))
+        while len(self._begun) > DAYS_KEPT:
+            self._begun.pop(next(iter(self._begun)))
         return traffic
 
     async def _traffic_of(self, task_id: str, from_us: int, to_us: int, days: float, spent: Spending) -> Traffic:
