@@ -11,8 +11,8 @@ PYTHONS := $(if $(PYTHON),"$(PYTHON)",python3 python3.11 python3.12 python3.13 p
 CODE := src tests benchmarks examples
 
 # Tests of parts share the cores; those of the whole system need them for themselves.
-SIDE_BY_SIDE := tests/architecture tests/unit tests/contract
-ONE_BY_ONE := tests/integration tests/acceptance
+SIDE_BY_SIDE := tests/architecture tests/unit tests/contract tests/integration
+ONE_BY_ONE := tests/acceptance
 
 # Written with brackets, so that this line does not name a registry itself.
 REGISTRIES := p[y]pi\.org|p[y]thonhosted|npmj[s]\.org|d[e]b\.debian\.org

@@ -18,7 +18,8 @@ import msgspec
 import uvloop
 from starlette.types import Receive, Scope, Send
 
-from dissonance.bootstrap import open_system, run_on
+from dissonance.bootstrap import open_system
+from dissonance.bootstrap_roles import run_on
 from dissonance.contracts.events import Event
 from dissonance.contracts.sealed import SealedRow
 from dissonance.ports.clock import Randomness

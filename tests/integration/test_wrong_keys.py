@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from dissonance.bootstrap import run_roles
+from dissonance.bootstrap_roles import run_roles
 from dissonance.errors import SealBroken
 from dissonance.settings import Settings
 from support.engines import running_engines

@@ -12,7 +12,8 @@ import pytest
 from dissonance.adapters.embedded.addresses import EngineAddresses
 from dissonance.adapters.embedded.process import ProcessIdentity
 from dissonance.adapters.embedded.state import State, write_state
-from dissonance.bootstrap import addresses_of, run_roles
+from dissonance.bootstrap import addresses_of
+from dissonance.bootstrap_roles import run_roles
 from dissonance.errors import ConfigurationError, DataFolderError, EngineUnavailable
 from dissonance.roles import ROLES
 from dissonance.settings import Settings

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 
 from dissonance.errors import DissonanceError, EngineUnavailable
 from dissonance.ports.breaker import Breaker
@@ -14,11 +15,15 @@ REST_S = 2.0
 
 
 class GuardedRegistry:
-    """`ports.registry.Registry`. Thread-safe as far as `registry` is."""
+    """`ports.registry.Registry`. Thread-safe as far as the registry is, which is opened when it is asked first."""
 
-    def __init__(self, registry: Registry, breaker: Breaker) -> None:
-        self._registry = registry
+    def __init__(self, opened: Callable[[], Registry], breaker: Breaker) -> None:
+        self._opened = opened
         self._breaker = breaker
+
+    @cached_property
+    def _registry(self) -> Registry:
+        return self._opened()
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:

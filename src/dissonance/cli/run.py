@@ -61,7 +61,7 @@ def run(
 
 
 async def _run(settings: Settings, names: list[str], as_json: bool) -> None:
-    from dissonance.bootstrap import run_roles
+    from dissonance.bootstrap_roles import run_roles
 
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

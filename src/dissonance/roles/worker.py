@@ -87,8 +87,8 @@ class Worker:
     not an event at all is a dead letter at once.
 
     With `rest_s` above 0 a batch is all that is queued, since what it costs does not grow with that: up to
-    `GATHERED_FETCHES` fetches. After each it rests, so long or `REST_SHARE` times as long as the batch took, unless even more
-    was queued.
+    `GATHERED_FETCHES` fetches. After each it rests, so long or `REST_SHARE` times as long as the batch took, unless
+    even more was queued.
 
     Example: `worker = Worker(bus, "critic", [EventKind.PREDICTED], critic.handle, ...)`; `await worker.run()` in a task
     of its own; `worker.stop()` from the handler of a signal.

@@ -20,7 +20,7 @@ class Guarded:
         self.clock = FixedClock()
         self.inner = MemoryRegistry(self.clock)
         self.breaker = Breaker("MLflow", self.clock, failures=FAILURES, rest_s=REST_S)
-        self.registry = GuardedRegistry(self.inner, self.breaker)
+        self.registry = GuardedRegistry(lambda: self.inner, self.breaker)
 
 
 def test_calls_pass_and_mean_what_they_mean() -> None:
