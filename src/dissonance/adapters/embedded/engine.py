@@ -32,6 +32,10 @@ class Engine(Protocol):
         """One attempt. Raises `EngineUnavailable` for "not yet", any other `EngineError` for "never"."""
         ...
 
+    async def why_start_again(self) -> str:
+        """What is wrong with it that a new start mends; "" when nothing is, or when it cannot be told now."""
+        ...
+
 
 def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
     """The part of our environment that engines get.

@@ -75,6 +75,9 @@ class MlflowEngine:
             log=self._folder.logs / "mlflow.log",
         )
 
+    async def why_start_again(self) -> str:
+        return ""
+
     async def check_ready(self) -> None:
         await check_mlflow(self.url)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import nats
 import nats.errors
 from nats.aio.client import Client
@@ -15,13 +18,14 @@ from nats.js.errors import Error as JetStreamError
 from dissonance.adapters.embedded.addresses import EngineName
 from dissonance.adapters.embedded.engine import passed_on
 from dissonance.adapters.embedded.files import write_atomically
-from dissonance.adapters.embedded.folder import DataFolder
+from dissonance.adapters.embedded.folder import LEAST_FREE_BYTES, DataFolder
 from dissonance.adapters.embedded.loopback import HOST, choose_port
 from dissonance.adapters.embedded.process import Program
 from dissonance.adapters.embedded.streams import recorded_streams, refuse_lost_streams
 from dissonance.errors import ConfigurationError, EngineError, EngineUnavailable
 
 USER = "dissonance"
+SUPERVISOR = "supervisor"
 MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
 SYNC_ALWAYS = "always"
 SYNC_INTERVAL = re.compile(r"always|[1-9][0-9]*(ms|s|m)")
@@ -37,10 +41,29 @@ jetstream {{
   sync_interval: "{sync_interval}"
 }}
 authorization {{
-  user: {user}
-  password: $NATS_PASSWORD
+  users: [ {{ user: {user}, password: $NATS_PASSWORD }} ]
 }}
+accounts {{
+  SYS {{ users: [ {{ user: {supervisor}, password: $NATS_PASSWORD }} ] }}
+}}
+system_account: SYS
 """
+
+HEALTH_S = 2.0
+HEALTH = "$SYS.REQ.SERVER.PING.HEALTHZ"
+WRITE_ERROR = "write error"
+"""In what the server says of its health once a stream could not be written: that stream stores nothing from then on."""
+
+ROOM_SHARE = 0.1
+"""Of its disk, or `LEAST_FREE_BYTES`: with less room a new start would meet the same full disk."""
+
+
+class _Health(msgspec.Struct):
+    error: str = ""
+
+
+class _HealthAnswer(msgspec.Struct):
+    data: _Health
 
 
 class NatsEngine:
@@ -88,6 +111,7 @@ class NatsEngine:
             store=str(self._folder.nats).replace("\\", "\\\\").replace('"', '\\"'),
             sync_interval=self._sync_interval,
             user=USER,
+            supervisor=SUPERVISOR,
         )
         try:
             write_atomically(configuration, text.encode())
@@ -105,6 +129,24 @@ class NatsEngine:
             log=self._folder.logs / "nats.log",
         )
 
+    async def why_start_again(self) -> str:
+        """A stream that met a full disk stores nothing until the server starts again, also when there is room."""
+        try:
+            error = (await self._health()).error
+        except (EngineUnavailable, msgspec.MsgspecError):
+            return ""
+        return "could not write a stream, and there is room again" if WRITE_ERROR in error and self._has_room() else ""
+
+    def _has_room(self) -> bool:
+        disk = shutil.disk_usage(self._folder.nats)
+        return disk.free >= min(LEAST_FREE_BYTES, ROOM_SHARE * disk.total)
+
+    async def _health(self) -> _Health:
+        url = f"nats://{SUPERVISOR}:{self._password}@{HOST}:{self._port}"
+        async with connected(url) as client:
+            answer = await client.request(HEALTH, b"{}", timeout=HEALTH_S)
+        return msgspec.json.decode(answer.data, type=_HealthAnswer).data
+
     async def check_ready(self) -> None:
         refuse_lost_streams(
             recorded_streams(self._folder.root), await present_streams(self.url), str(self._folder.nats)
@@ -113,6 +155,18 @@ class NatsEngine:
 
 async def present_streams(url: str) -> frozenset[str]:
     """Names of all streams of the broker at `url`. Raises `EngineUnavailable` when JetStream does not answer."""
+    async with connected(url) as client:
+        names: list[str] = []
+        while True:
+            page = await client.jetstream().streams_info(offset=len(names))
+            names.extend(str(stream.config.name) for stream in page)
+            if not page:
+                return frozenset(names)
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Client]:
+    """Raises `EngineUnavailable` when it, or what is asked within the block, fails."""
     client = Client()
     try:
         # One attempt: the caller decides when to try again; nats-py would wait two seconds before its own second one.
@@ -125,12 +179,7 @@ async def present_streams(url: str) -> frozenset[str]:
             error_cb=_quiet,
         )
         try:
-            names: list[str] = []
-            while True:
-                page = await client.jetstream().streams_info(offset=len(names))
-                names.extend(str(stream.config.name) for stream in page)
-                if not page:
-                    return frozenset(names)
+            yield client
         finally:
             await client.close()
     except (nats.errors.Error, JetStreamError, OSError) as error:

@@ -174,6 +174,9 @@ class PostgresEngine:
             account=self._account,
         )
 
+    async def why_start_again(self) -> str:
+        return ""
+
     async def check_ready(self) -> None:
         await check_postgres(self.url("postgres"))
 

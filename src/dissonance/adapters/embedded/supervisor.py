@@ -1,4 +1,4 @@
-"""Keeps one engine running: starts it, waits until it answers, starts it again when it dies."""
+"""Keeps one engine running: starts it, waits until it answers, starts it again when it dies or lives to no purpose."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class Backoff(msgspec.Struct, frozen=True):
 
 
 class SupervisedEngine:
-    """`attempt_every_s`: seconds between two looks at whether a starting engine answers."""
+    """`attempt_every_s`: seconds between two looks at whether a starting engine answers; `look_every_s`: at whether one
+    that runs must be started again."""
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class SupervisedEngine:
         started: Started,
         backoff: Backoff | None = None,
         attempt_every_s: float = 0.05,
+        look_every_s: float = 5.0,
     ) -> None:
         self.engine = engine
         self.child: Child | None = None
@@ -54,6 +56,7 @@ class SupervisedEngine:
         self._started = started
         self._backoff = backoff or Backoff()
         self._attempt_every_s = attempt_every_s
+        self._look_every_s = look_every_s
 
     async def start(self) -> None:
         """Start it and return when it answers.
@@ -71,7 +74,7 @@ class SupervisedEngine:
             raise
 
     async def keep_running(self) -> NoReturn:
-        """Start it again whenever it dies, at the same address, until cancelled.
+        """Start it again whenever it dies or says that it must be, at the same address, until cancelled.
 
         Raises `EngineError` when it does not come back.
         """
@@ -98,15 +101,26 @@ class SupervisedEngine:
     async def _until_death(self, failures: int) -> int:
         """Wait for the end of the child; the failures that still count."""
         assert self.child is not None, "start() comes first"
+        looking = asyncio.create_task(self._end_when_useless(self.child))
         try:
             async with asyncio.timeout(self._backoff.healthy_s):
                 code = await self.child.exited()
         except TimeoutError:
             failures = 0
             code = await self.child.exited()
+        finally:
+            looking.cancel()
         self.child.kill_rest()
         self._report(f"{self.engine.name} {_describe_exit(code)}; it is started again")
         return failures
+
+    async def _end_when_useless(self, child: Child) -> None:
+        while True:
+            await asyncio.sleep(self._look_every_s)
+            if reason := await self.engine.why_start_again():
+                self._report(f"{self.engine.name} {reason}; it is stopped")
+                await child.stop()
+                return
 
     async def _wait_until_ready(self, child: Child) -> None:
         last = ""

@@ -31,6 +31,7 @@ class FakeEngine:
         self.script = script
         self.ready_limit_s = ready_limit_s
         self.starts = 0
+        self.useless = ""
 
     def program(self) -> Program:
         self.starts += 1
@@ -42,6 +43,9 @@ class FakeEngine:
             folder=self.folder,
             log=self.folder / "log",
         )
+
+    async def why_start_again(self) -> str:
+        return self.useless
 
     async def check_ready(self) -> None:
         if not (self.folder / "up").exists():
@@ -61,6 +65,7 @@ class Scene:
             started=lambda name, identity: self.identities.append(identity),
             backoff=backoff,
             attempt_every_s=0.005,
+            look_every_s=0.01,
         )
 
 
@@ -137,6 +142,25 @@ def test_engine_that_is_killed_comes_back(tmp_path: Path) -> None:
         await until(lambda: "nats is back" in scene.lines)
         assert find_process(scene.identities[1]) is not None
         assert scene.lines == ["nats was ended by signal 9; it is started again", "nats is back"]
+        keeper.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await keeper
+
+    play(scene, acts)
+
+
+def test_engine_that_lives_to_no_purpose_is_stopped_and_comes_back(tmp_path: Path) -> None:
+    scene = Scene(FakeEngine(tmp_path, LIVES))
+
+    async def acts(scene: Scene) -> None:
+        await scene.supervised.start()
+        keeper = asyncio.create_task(scene.supervised.keep_running())
+        scene.engine.useless = "stores nothing"
+        await until(lambda: "nats stores nothing; it is stopped" in scene.lines)
+        scene.engine.useless = ""
+        await until(lambda: scene.lines[-1] == "nats is back")
+        assert find_process(scene.identities[0]) is None
+        assert find_process(scene.identities[-1]) is not None
         keeper.cancel()
         with pytest.raises(asyncio.CancelledError):
             await keeper
