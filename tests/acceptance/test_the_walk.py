@@ -1,5 +1,5 @@
 """A data scientist's first day, on the real engines: create a task, serve it, doubt it, label it, read its windows,
-update it while it serves, and take the update back."""
+update it while it serves, take the update back, and ask who answered what."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from dissonance.adapters.clock import SystemRandomness
 from dissonance.bootstrap import open_system
-from dissonance.contracts.api import Label, Row
+from dissonance.contracts.api import Label, PredictReply, Row
 from dissonance.contracts.schema import Scalar
 from dissonance.drills import census
 from dissonance.drills.client import DissonanceClient
@@ -59,7 +59,12 @@ async def walk(folder: Path) -> None:
             await refuse(running, proposer, records)
             await settled(folder / "data", ROWS, 0)
             await label(folder / "data", backstage, answers, labels)
-            await update_and_take_back(running, proposer, records[ROWS:])
+            replies = await update_and_take_back(running, proposer, records[ROWS:])
+        await settled(folder / "data", ROWS + sum(len(reply.predictions) for reply in replies), ROWS)
+        for version in (1, 2):
+            one = next(reply for reply in replies if reply.model_version == version)
+            found = await running.command("models", "who-answered", census.TASK, one.predictions[-1].prediction_id)
+            assert (found["version"], found["model_digest"]) == (version, one.model_digest)
 
 
 async def serve(proposer: DissonanceClient, records: list[Row]) -> dict[str, Scalar]:
@@ -101,20 +106,23 @@ async def label(folder: Path, backstage: DissonanceClient, answers: dict[str, Sc
     assert realised == pytest.approx(right / ROWS)
 
 
-async def update_and_take_back(running: RunningSystem, proposer: DissonanceClient, rows: list[Row]) -> None:
+async def update_and_take_back(
+    running: RunningSystem, proposer: DissonanceClient, rows: list[Row]
+) -> list[PredictReply]:
     """The update is picked up while requests go on; none of them is lost or answered by a mixture."""
-    versions: list[int] = []
+    replies: list[PredictReply] = []
     done = asyncio.Event()
 
     async def ask_on() -> None:
         while not done.is_set():
-            versions.append((await proposer.predict(census.TASK, rows[:5])).model_version)
+            replies.append(await proposer.predict(census.TASK, rows[:5]))
             await asyncio.sleep(PAUSE_S)
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(ask_on())
-        await moves(running, versions)
+        await moves(running, replies)
         done.set()
+    versions = [reply.model_version for reply in replies]
     changes = [version for before, version in zip([0, *versions], versions, strict=False) if version != before]
     assert changes == [1, 2, 1]
     listed = (await proposer.models(census.TASK)).models
@@ -122,20 +130,21 @@ async def update_and_take_back(running: RunningSystem, proposer: DissonanceClien
         (2, False),
         (1, True),
     ]
+    return replies
 
 
-async def moves(running: RunningSystem, versions: Sequence[int]) -> None:
-    """`versions`: those that requests were answered by, up to now."""
+async def moves(running: RunningSystem, replies: Sequence[PredictReply]) -> None:
+    """`replies`: up to now."""
     retrained = await running.command("models", "retrain", census.TASK)
     assert (retrained["version"], retrained["incumbent_version"]) == (2, 1)
     assert 0 < retrained["labels"] <= ROWS
     promoted = await running.command("models", "promote", census.TASK)
     assert (promoted["version"], promoted["previous_version"]) == (2, 1)
-    while versions[-1] != 2:
+    while replies[-1].model_version != 2:
         await asyncio.sleep(0.05)
     rolled_back = await running.command("models", "rollback", census.TASK)
     assert (rolled_back["version"], rolled_back["previous_version"]) == (1, 2)
-    while versions[-1] != 1:
+    while replies[-1].model_version != 1:
         await asyncio.sleep(0.05)
 
 

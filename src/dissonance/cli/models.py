@@ -1,4 +1,4 @@
-"""`dissonance models`: retrain, promote, roll back, list, and how updates were judged."""
+"""`dissonance models`: retrain, promote, roll back, list, how updates were judged, and who answered."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.table import Table
 
 from dissonance.cli.connected import on_system, stages
 from dissonance.cli.output import emit
+from dissonance.cli.who_answered import who_answered
 from dissonance.contracts.times import to_text
 from dissonance.contracts.update_api import UpdatesReply
 from dissonance.contracts.updates import RolloutPhase
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
     from dissonance.pipeline.retrain import Retrained
     from dissonance.ports.registry import ModelVersion
 
-app = typer.Typer(help="Models of a task: retrain, promote, rollback, list, updates.", no_args_is_help=True)
+app = typer.Typer(
+    help="Models of a task: retrain, promote, rollback, list, updates, who-answered.", no_args_is_help=True
+)
+app.command("who-answered")(who_answered)
 
 TaskName = Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")]
 Data = Annotated[str | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")]

@@ -58,7 +58,7 @@ def bad_requests(token: str) -> Iterator[Bad]:
             Bad(b"\xff\xfe\x00", given, frozenset({400})),
             Bad(b'{"rows": [{"AGEP": "old", "SCHL": null}]}', given, frozenset({400, 422})),
             Bad(b'{"rows": [{"nobody": 1}]}', given, frozenset({400, 422})),
-            Bad(b'{"rows": ' + b"[" * 20_000, given, frozenset({400})),
+            Bad(b'{"rows": ' + b"[" * 20_000, given, frozenset({400, 422})),
             Bad(b'{"rows": [{"AGEP": NaN}]}', given, frozenset({400, 422})),
             Bad(b"{}", {"Content-Type": "application/json"}, frozenset({401})),
             Bad(b"{}", {**given, "Authorization": "Bearer " + "x" * 600}, frozenset({401})),
