@@ -91,7 +91,7 @@ async def run_on(
         clock=system.clock,
         randomness=system.randomness,
         metrics=metrics,
-        health={name: _health(system, outbox, name, workers[name], stop) for name in at_work},
+        health={name: _health(system, outbox, name, built, workers[name], stop) for name, built in at_work.items()},
         engines=system.breakers.states,
         configuration=msgspec.structs.asdict(settings),
         max_body_bytes=settings.max_body_bytes,
@@ -207,7 +207,7 @@ def _verifier(system: System) -> Verifier:
 
 
 def _health(
-    system: System, outbox: SpoolingOutbox, role: str, workers: Sequence[Worker], stop: asyncio.Event
+    system: System, outbox: SpoolingOutbox, role: str, built: AtWork, workers: Sequence[Worker], stop: asyncio.Event
 ) -> HealthCheck:
     async def check() -> None:
         if stop.is_set():
@@ -220,6 +220,8 @@ def _health(
                 require_answer("the experience database", system.store.ready),
                 require_answer("the keys database", system.keys.ready),
             )
+        if built.ready is not None:
+            await built.ready()
         for worker in workers:
             if not worker.state.running or worker.state.waiting_for:
                 raise EngineUnavailable(

@@ -114,6 +114,8 @@ async def story(folder: Path) -> None:
             tasks.create_task(stream.run())
             async with DissonanceClient(running.url("proposer"), token, SystemRandomness()) as proposer:
                 await spare_keys_held(proposer)
+            while not stream.ids:
+                await asyncio.sleep(0.2)
             await engines_go_and_come(data, stream)
             stream.stop.set()
         assert set(stream.outcomes) == {200}, stream.outcomes

@@ -24,7 +24,8 @@ ROWS = 1_200
 BATCH = 200
 PAUSE_S = 0.1
 GOLDEN_DROP = 0.5
-"""This story is about moving models, not about the gate's limit, which has its own tests."""
+ANYHOW = ("--override", "the story is about moving models")
+"""On so few rows the gate refuses some candidates, as chance has it; its limits have their own tests."""
 
 NO_SECOND_LOOK = 1.0
 """A true label that both models are sure against would wait for a second look; here every label counts at once."""
@@ -138,7 +139,7 @@ async def moves(running: RunningSystem, replies: Sequence[PredictReply]) -> None
     retrained = await running.command("models", "retrain", census.TASK)
     assert (retrained["version"], retrained["incumbent_version"]) == (2, 1)
     assert 0 < retrained["labels"] <= ROWS
-    promoted = await running.command("models", "promote", census.TASK)
+    promoted = await running.command("models", "promote", census.TASK, *ANYHOW)
     assert (promoted["version"], promoted["previous_version"]) == (2, 1)
     while replies[-1].model_version != 2:
         await asyncio.sleep(0.05)

@@ -63,14 +63,15 @@ class Work(NamedTuple):
 
 
 class AtWork(NamedTuple):
-    """A role that was built: its routes, its consumers, what to finish before it leaves, what it does besides, and its
-    service over gRPC."""
+    """A role that was built: its routes, its consumers, what to finish before it leaves, what it does besides, its
+    service over gRPC, and what raises `EngineUnavailable` until it can work."""
 
     router: ProtectedRouter
     work: tuple[Work, ...] = ()
     drain: Callable[[], Awaitable[None]] | None = None
     background: Callable[[], Awaitable[None]] | None = None
     grpc: GrpcService | None = None
+    ready: Callable[[], Awaitable[None]] | None = None
 
 
 class Role(NamedTuple):

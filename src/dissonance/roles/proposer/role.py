@@ -11,7 +11,7 @@ from dissonance.roles.proposer.protocols import mlflow, open_inference_grpc, ope
 from dissonance.roles.proposer.recording import Seals
 from dissonance.roles.proposer.reservations import Reservations
 from dissonance.roles.proposer.routes import routes
-from dissonance.roles.proposer.warming import warm
+from dissonance.roles.proposer.warming import Warming
 from dissonance.roles.role import AtWork, Role, Workplace
 from dissonance.security.rows import seal_rows
 
@@ -29,10 +29,11 @@ def build(place: Workplace, seal: Seals = seal_rows) -> AtWork:
     breaker = place.breakers.make("proposer/idempotency")
     reservations = Reservations(place.store, place.bus, place.clock, breaker)
     proposer = Proposer(place.catalogue, place.outbox, ring, reservations, place.clock, place.randomness, seal=seal)
+    warming = Warming(place.catalogue, place.store)
 
     async def background() -> None:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(warm(place.catalogue, place.store))
+            tasks.create_task(warming.warm())
             tasks.create_task(ring.watch())
             tasks.create_task(reservations.watch())
 
@@ -40,7 +41,7 @@ def build(place: Workplace, seal: Seals = seal_rows) -> AtWork:
     open_inference_rest.add_routes(router, place, proposer)
     mlflow.add_routes(router, place, proposer)
     grpc = open_inference_grpc.service(place, proposer)
-    return AtWork(router, drain=proposer.drain, background=background, grpc=grpc)
+    return AtWork(router, drain=proposer.drain, background=background, grpc=grpc, ready=warming.ready)
 
 
 ROLE = Role(
