@@ -138,6 +138,8 @@ class EmbeddedEngines:
             self._specification.environment,
             store_key=keys.nats_store_key,
             password=keys.nats_password,
+            # With a letter first: the server reads a variable that looks like a number as one.
+            supervisor_password=f"p{self._randomness.token(16).hex()}",
             port=port_again(self._specification.nats_port, self._before.nats, engine="nats", report=self._report),
             sync_interval=self._specification.nats_sync_interval,
         )

@@ -44,7 +44,7 @@ authorization {{
   users: [ {{ user: {user}, password: $NATS_PASSWORD }} ]
 }}
 accounts {{
-  SYS {{ users: [ {{ user: {supervisor}, password: $NATS_PASSWORD }} ] }}
+  SYS {{ users: [ {{ user: {supervisor}, password: $NATS_SUPERVISOR_PASSWORD }} ] }}
 }}
 system_account: SYS
 """
@@ -70,6 +70,7 @@ class NatsEngine:
     """`sync_interval`: `always` puts every publish on disk before it is acknowledged; `2m` is the server's default.
 
     Secrets reach the server through its environment, never through a file or its command line.
+    `supervisor_password`: of who asks the server how it is; nobody else needs to know it.
     """
 
     name = EngineName.NATS
@@ -82,6 +83,7 @@ class NatsEngine:
         *,
         store_key: str,
         password: str,
+        supervisor_password: str,
         port: int = 0,
         sync_interval: str = SYNC_ALWAYS,
     ) -> None:
@@ -92,8 +94,14 @@ class NatsEngine:
                 fix="use 'always' unless losing the last seconds at a power cut is acceptable",
             )
         self._folder = folder
-        self._environment = {**passed_on(environment), "NATS_STORE_KEY": store_key, "NATS_PASSWORD": password}
+        self._environment = {
+            **passed_on(environment),
+            "NATS_STORE_KEY": store_key,
+            "NATS_PASSWORD": password,
+            "NATS_SUPERVISOR_PASSWORD": supervisor_password,
+        }
         self._password = password
+        self._supervisor_password = supervisor_password
         self._port = choose_port(port, engine="nats")
         self._sync_interval = sync_interval
 
@@ -142,7 +150,7 @@ class NatsEngine:
         return disk.free >= min(LEAST_FREE_BYTES, ROOM_SHARE * disk.total)
 
     async def _health(self) -> _Health:
-        url = f"nats://{SUPERVISOR}:{self._password}@{HOST}:{self._port}"
+        url = f"nats://{SUPERVISOR}:{self._supervisor_password}@{HOST}:{self._port}"
         async with connected(url) as client:
             answer = await client.request(HEALTH, b"{}", timeout=HEALTH_S)
         return msgspec.json.decode(answer.data, type=_HealthAnswer).data

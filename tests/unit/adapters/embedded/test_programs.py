@@ -66,12 +66,17 @@ def test_postgres_puts_its_socket_elsewhere_when_the_path_is_too_long(tmp_path: 
 
 
 def test_nats_keeps_its_secrets_out_of_file_and_command_line(folder: DataFolder) -> None:
-    engine = NatsEngine(folder, SECRETS, store_key="kstore", password="pword")
+    engine = NatsEngine(folder, SECRETS, store_key="kstore", password="pword", supervisor_password="psuper")
     program = engine.program()
     text = (folder.nats / "nats.conf").read_text()
-    assert "kstore" not in text + " ".join(program.argv)
-    assert "pword" not in text + " ".join(program.argv)
-    assert program.environment == {"PATH": os.defpath, "NATS_STORE_KEY": "kstore", "NATS_PASSWORD": "pword"}
+    for secret in ("kstore", "pword", "psuper"):
+        assert secret not in text + " ".join(program.argv)
+    assert program.environment == {
+        "PATH": os.defpath,
+        "NATS_STORE_KEY": "kstore",
+        "NATS_PASSWORD": "pword",
+        "NATS_SUPERVISOR_PASSWORD": "psuper",
+    }
     assert 'sync_interval: "always"' in text
     assert "cipher: chachapoly" in text
 
@@ -79,7 +84,7 @@ def test_nats_keeps_its_secrets_out_of_file_and_command_line(folder: DataFolder)
 @pytest.mark.parametrize("interval", ["never", "0s", "2", '2m"\nport: 1'])
 def test_nats_sync_interval_that_means_nothing_is_refused(folder: DataFolder, interval: str) -> None:
     with pytest.raises(ConfigurationError, match="sync interval"):
-        NatsEngine(folder, {}, store_key="k", password="p", sync_interval=interval)
+        NatsEngine(folder, {}, store_key="k", password="p", supervisor_password="s", sync_interval=interval)
 
 
 def test_mlflow_gets_its_database_through_the_environment_only(folder: DataFolder) -> None:
@@ -122,7 +127,7 @@ def test_port_that_is_taken_is_named_with_the_option_that_changes_it(folder: Dat
 
 
 def test_port_that_was_taken_in_between_stops_the_restart(folder: DataFolder) -> None:
-    engine = NatsEngine(folder, {}, store_key="k", password="p")
+    engine = NatsEngine(folder, {}, store_key="k", password="p", supervisor_password="s")
     port = int(engine.url.rpartition(":")[2])
     with socket.socket() as other:
         other.bind(("127.0.0.1", port))
