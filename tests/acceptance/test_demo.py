@@ -12,10 +12,10 @@ import pytest
 from dissonance.drills.demo.story import BACK, FALL, LEAST_ROWS, STRETCH
 
 
-@pytest.mark.timeout(500)
+@pytest.mark.timeout(850)
 def test_demo_accounts_for_every_event_and_the_managed_model_beats_the_frozen_one(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "dissonance", "demo", "--rows", str(LEAST_ROWS), "--out", str(tmp_path), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=490)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=840)
     assert done.returncode == 0, done.stderr[-2000:]
     result = msgspec.json.decode(done.stdout)
     account = result["accounting"]

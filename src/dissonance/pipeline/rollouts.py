@@ -18,7 +18,7 @@ from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.contracts.updates import LIVE_PHASES, RolloutPhase
 from dissonance.decisions.pairs import LoadedPair
-from dissonance.decisions.rollouts import Believed, gravest, next_step
+from dissonance.decisions.rollouts import ALLOWED_TO_OLD, Believed, gravest, next_step
 from dissonance.errors import GateRefused, ModelError
 from dissonance.pipeline.aliases import move_aliases, open_version, production_version
 from dissonance.pipeline.event_time import cools_off, event_time_now_us
@@ -260,8 +260,11 @@ def _compare(new: LoadedPair, old: LoadedPair, features: np.ndarray[tuple[int, i
     p_new, p_old = new.proposer.probabilities(features), old.proposer.probabilities(features)
     rows, answered, answered_before = np.arange(len(features)), p_new.argmax(axis=1), p_old.argmax(axis=1)
     believed = []
-    for q in (new.critic.distribution(features, p_new), old.critic.distribution(features, p_old)):
+    for q, allowed in (
+        (new.critic.distribution(features, p_new), 0.0),
+        (old.critic.distribution(features, p_old), ALLOWED_TO_OLD),
+    ):
         differences = q[rows, answered] - q[rows, answered_before]
         n = len(differences)
-        believed.append(Believed(n, float(differences.mean()), float(differences.std() / np.sqrt(n))))
+        believed.append(Believed(n, float(differences.mean()), float(differences.std() / np.sqrt(n)), allowed))
     return gravest(believed)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.updates import LIVE_PHASES, RolloutPhase
-from dissonance.decisions.rollouts import Believed, Step, next_step
+from dissonance.decisions.rollouts import ALLOWED_TO_OLD, Believed, Step, gravest, next_step
 from dissonance.ports.rollouts import PairedCounts
 from support.updates import rollout_of
 
@@ -79,6 +79,17 @@ def test_before_any_label_a_sure_estimate_ends_it_and_says_its_numbers(
     assert "500 inputs" in found.reason
     assert step(phase, believed=Believed(500, -0.05, 0.02)) is None, "an unsure estimate does not"
     assert step(phase, believed=Believed(500, -0.009, 0.0001)) is None, "nor one within the margin"
+
+
+def test_what_an_honest_update_may_cost_the_old_critic_ends_nothing_and_more_than_that_does() -> None:
+    by_new, honest = Believed(300, 0.01, 0.005), Believed(300, -0.044, 0.009, ALLOWED_TO_OLD)
+    poisoned = Believed(300, -0.196, 0.02, ALLOWED_TO_OLD)
+
+    assert step(CANARY, believed=gravest([by_new, honest])) is None
+    found = step(CANARY, believed=gravest([by_new, poisoned]))
+    assert found is not None
+    assert found.phase is RolloutPhase.ABANDONED
+    assert "0.1960 below" in found.reason and "margin 0.06" in found.reason
 
 
 @given(st.floats(-1, 1), st.floats(0, 1), st.integers(0, 10_000))
