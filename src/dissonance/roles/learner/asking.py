@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterable, Sequence
-from math import ceil
+from math import ceil, inf
 from typing import NamedTuple
 
 import numpy as np
@@ -52,11 +52,11 @@ class Traffic(NamedTuple):
     least_sure: LeastSure
 
 
-class _Begun(NamedTuple):
-    """What the first day of a task lets expect so far; `good_for` so many inputs more."""
+class _Expected(NamedTuple):
+    """`good_for` so many inputs more: without end once there is a day before, else until a tenth more has come."""
 
     traffic: Traffic
-    good_for: int
+    good_for: float
 
 
 class _Input(NamedTuple):
@@ -74,8 +74,7 @@ class Asking:
         self._catalogue = catalogue
         self._store = store
         self._clock = clock
-        self._traffic: dict[tuple[str, int], Traffic] = {}
-        self._begun: dict[tuple[str, int], _Begun] = {}
+        self._known: dict[tuple[str, int], _Expected] = {}
 
     async def about(self, task_id: str, judged: Sequence[Judged]) -> int:
         """Draw among these rows and put the requests into the queue; how many were new. Raises `EngineUnavailable`."""
@@ -128,35 +127,26 @@ class Asking:
             random_share=policy.random_check_share,
             accuracy_share=policy.least_sure_share,
         )
-        known = self._traffic.get((task_id, day))
-        if known is not None and known.spent == spent:
-            return known
-        begun = self._begun.get((task_id, day))
-        if begun is not None and begun.traffic.spent == spent and begun.good_for > len(inputs):
-            self._begun[task_id, day] = begun._replace(good_for=begun.good_for - len(inputs))
-            return begun.traffic
-        start_us = day * DAY_US
+        known = self._known.get((task_id, day))
+        if known is None or known.traffic.spent != spent or known.good_for <= len(inputs):
+            known = await self._read(task_id, day * DAY_US, inputs, spent)
+            self._known[task_id, day] = known
+            while len(self._known) > DAYS_KEPT:
+                self._known.pop(next(iter(self._known)))
+        else:
+            self._known[task_id, day] = known._replace(good_for=known.good_for - len(inputs))
+        return known.traffic
+
+    async def _read(self, task_id: str, start_us: int, inputs: Sequence[_Input], spent: Spending) -> _Expected:
+        """A whole day costs what it holds to read, so that the first is not read for every batch."""
         from_us = start_us - LOOK_BACK_DAYS * DAY_US
-        rows = (await self._store.figures(task_id, from_us, start_us, 1.0)).rows
-        if not rows:
-            return await self._first_day(task_id, day, inputs, spent)
+        if not (await self._store.figures(task_id, from_us, start_us, 1.0)).rows:
+            elapsed = max((max(each.event_time_us for each in inputs) - start_us + 1) / DAY_US, 1 / 24)
+            traffic = await self._traffic_of(task_id, start_us, start_us + DAY_US, elapsed, spent)
+            return _Expected(traffic, int(READ_AGAIN_AT * traffic.inputs * elapsed))
         oldest_us = await self._store.nth_event_time_us(task_id, from_us, 1)
         days = LOOK_BACK_DAYS if oldest_us is None else max(1.0, (start_us - oldest_us) / DAY_US)
-        traffic = await self._traffic_of(task_id, from_us, start_us, days, spent)
-        self._traffic[task_id, day] = traffic
-        while len(self._traffic) > DAYS_KEPT:
-            self._traffic.pop(next(iter(self._traffic)))
-        return traffic
-
-    async def _first_day(self, task_id: str, day: int, inputs: Sequence[_Input], spent: Spending) -> Traffic:
-        """Good until a tenth more has come: to read a whole day costs what it holds."""
-        start_us = day * DAY_US
-        elapsed = max((max(each.event_time_us for each in inputs) - start_us + 1) / DAY_US, 1 / 24)
-        traffic = await self._traffic_of(task_id, start_us, start_us + DAY_US, elapsed, spent)
-        self._begun[task_id, day] = _Begun(traffic, int(READ_AGAIN_AT * traffic.inputs * elapsed))
-        while len(self._begun) > DAYS_KEPT:
-            self._begun.pop(next(iter(self._begun)))
-        return traffic
+        return _Expected(await self._traffic_of(task_id, from_us, start_us, days, spent), inf)
 
     async def _traffic_of(self, task_id: str, from_us: int, to_us: int, days: float, spent: Spending) -> Traffic:
         """Of a day, from the rows of a stretch that is `days` long."""
