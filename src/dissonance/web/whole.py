@@ -26,19 +26,23 @@ def lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 
 class WholeAnswer:
-    """Of one request: writes status 200, header lines and body. False when it must be sent piece by piece."""
+    """Of one request: writes status 200, header lines and body. False when it must be sent piece by piece.
 
-    __slots__ = ("_cycle",)
+    `sent`: whether it was written here.
+    """
+
+    __slots__ = ("_cycle", "sent")
 
     def __init__(self, cycle: RequestResponseCycle) -> None:
         self._cycle = cycle
+        self.sent = False
 
     def __call__(self, head: bytes, body: bytes) -> bool:
         """`head`: lines as `lines` makes them, of safe values, without `content-length`."""
         cycle = self._cycle
         if cycle.disconnected or cycle.flow.write_paused or cycle.response_started or not cycle.keep_alive:
             return False
-        cycle.response_started = cycle.response_complete = True
+        self.sent = cycle.response_started = cycle.response_complete = True
         default = lines(cycle.default_headers)
         cycle.transport.write(b"%b%b%bcontent-length: %d\r\n\r\n%b" % (_OK, default, head, len(body), body))
         cycle.message_event.set()

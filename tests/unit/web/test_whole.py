@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from dissonance.security.permissions import Permission
+from dissonance.telemetry.metrics import Metrics
 from dissonance.web.routes import ProtectedRouter
 from support.access import LocalAccess
 from support.api import echo_app
@@ -41,9 +42,9 @@ def request(access: LocalAccess, body: bytes, *more: str) -> bytes:
     return "\r\n".join(head).encode() + b"\r\n\r\n" + body
 
 
-async def answers(sent: bytes, access: LocalAccess, count: int) -> list[bytes]:
+async def answers(sent: bytes, access: LocalAccess, count: int, metrics: Metrics | None = None) -> list[bytes]:
     """Each with its head, up to the byte that ends its body."""
-    async with served(echo_app(access, routers=[router()]), asyncio.Event()) as port:
+    async with served(echo_app(access, routers=[router()], metrics=metrics), asyncio.Event()) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(sent)
         received = [await reader.readuntil(b"]") for _ in range(count)]
@@ -63,6 +64,13 @@ def test_it_has_the_headers_of_an_answer_in_pieces() -> None:
     pieces = call(echo_app(access, routers=[router()]), "POST", PATH, headers=given, body=b"12")
     assert (status, whole.rpartition(b"\r\n\r\n")[2]) == ("HTTP/1.1 200 OK", pieces.body)
     assert {name: value for name, value in headers.items() if name not in SERVERS_OWN} == dict(pieces.headers)
+
+
+def test_it_is_counted_with_its_status_as_any_other() -> None:
+    access, metrics = LocalAccess(), Metrics()
+    asyncio.run(answers(request(access, b"12") + request(access, b"22"), access, 2, metrics))
+    assert 'route="/v1/tasks/{task}/predict",status="200"} 2.0' in metrics.text().decode()
+    assert 'status="499"' not in metrics.text().decode()
 
 
 def test_requests_that_came_together_are_answered_in_their_order() -> None:

@@ -18,7 +18,8 @@ from dissonance.telemetry.metrics import Metrics
 from dissonance.web.admission import TASK_PARAMETER, admit
 from dissonance.web.bodies import read_all
 from dissonance.web.middleware.access import ABORTED, AccessLog
-from dissonance.web.middleware.request_id import RequestIds
+from dissonance.web.middleware.request_id import HEADER as REQUEST_ID
+from dissonance.web.middleware.request_id import RequestIds, request_id
 from dissonance.web.middleware.safe_headers import HEADERS as SAFE_HEADERS
 from dissonance.web.middleware.unexpected import Unexpected
 from dissonance.web.problems import on_dissonance_error
@@ -29,9 +30,6 @@ from dissonance.web.whole import lines, whole_answer
 TASKS = "/v1/tasks/"
 JSON = b"application/json"
 ARROW = b"application/vnd.apache.arrow."
-WHOLE = "dissonance.whole"
-"""A message between the parts of this module: an answer with status 200, all of it."""
-
 _CONTENT_TYPE = (b"content-type", JSON)
 _HEAD = lines([_CONTENT_TYPE, *SAFE_HEADERS])
 
@@ -74,28 +72,19 @@ class Direct:
         started_us, status = self._access.now_us(), ABORTED
         scope["route"] = route
         identifier = self._ids.give(scope)
-        at_once = whole_answer(scope)
 
-        async def send_whole(message: Message) -> None:
+        async def send_safely(message: Message) -> None:
             nonlocal status
-            if message["type"] == WHOLE:
-                status, body = 200, message["body"]
-                if at_once is not None and at_once(_HEAD + lines([identifier]), body):
-                    return
-                length = (b"content-length", str(len(body)).encode())
-                headers = [_CONTENT_TYPE, length, *SAFE_HEADERS, identifier]
-                await send({"type": "http.response.start", "status": 200, "headers": headers})
-                await send({"type": "http.response.body", "body": body})
-                return
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message["headers"], *SAFE_HEADERS, identifier]
             await send(message)
 
         try:
-            await self._answer_safely(scope, receive, send_whole)
+            await self._answer_safely(scope, receive, send_safely)
         finally:
-            self._access.record(scope, status, started_us)
+            whole = whole_answer(scope)
+            self._access.record(scope, 200 if whole is not None and whole.sent else status, started_us)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         route: ProtectedRoute = scope["route"]
@@ -107,7 +96,12 @@ class Direct:
             answer = await on_dissonance_error(Request(scope), error)
             await answer(scope, receive, send)
             return
-        await send({"type": WHOLE, "body": reply})
+        whole = whole_answer(scope)
+        if whole is not None and whole(_HEAD + lines([(REQUEST_ID, request_id(scope).encode())]), reply):
+            return
+        headers = [_CONTENT_TYPE, (b"content-length", str(len(reply)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": reply})
 
     def _route(self, scope: Scope) -> ProtectedRoute | None:
         head, _, word = cast(str, scope["path"]).rpartition("/")
