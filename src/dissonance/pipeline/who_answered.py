@@ -34,7 +34,8 @@ async def who_answered(workshop: Workshop, name: str, prediction_id: bytes) -> W
             where="prediction_id",
             fix="see that it is of this task; an answer is stored some moments after it was given",
         )
-    proposers, critics = await asyncio.gather(*(_by_digest(workshop, task, role) for role in ModelRole))
+    proposers = await _by_digest(workshop, task, ModelRole.PROPOSER)
+    critics = await _by_digest(workshop, task, ModelRole.CRITIC)
     return WhoAnswered(
         task,
         row,

@@ -151,7 +151,7 @@ class NatsEngine:
 
     async def _health(self) -> _Health:
         url = f"nats://{SUPERVISOR}:{self._supervisor_password}@{HOST}:{self._port}"
-        async with connected(url) as client:
+        async with _connected(url) as client:
             answer = await client.request(HEALTH, b"{}", timeout=HEALTH_S)
         return msgspec.json.decode(answer.data, type=_HealthAnswer).data
 
@@ -163,7 +163,7 @@ class NatsEngine:
 
 async def present_streams(url: str) -> frozenset[str]:
     """Names of all streams of the broker at `url`. Raises `EngineUnavailable` when JetStream does not answer."""
-    async with connected(url) as client:
+    async with _connected(url) as client:
         names: list[str] = []
         while True:
             page = await client.jetstream().streams_info(offset=len(names))
@@ -173,7 +173,7 @@ async def present_streams(url: str) -> frozenset[str]:
 
 
 @asynccontextmanager
-async def connected(url: str) -> AsyncIterator[Client]:
+async def _connected(url: str) -> AsyncIterator[Client]:
     """Raises `EngineUnavailable` when it, or what is asked within the block, fails."""
     client = Client()
     try:
