@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import asyncio
 
-from dissonance.adapters.clock import SystemClock
-from dissonance.adapters.nats import JetStreamBus
 from dissonance.adapters.nats.state import open_states
 from dissonance.contracts.topics import EventKind
 from dissonance.drills.soak.counting import Passed, passed
-from support.bus import NatsServer, collect
+from support.bus import NatsServer, collect, connect
 from support.events import evaluated, joined
 
 
 def test_messages_and_lag_are_those_of_the_bus(server: NatsServer) -> None:
     async def story() -> None:
-        bus = await JetStreamBus.connect(
-            server.url,
-            clock=SystemClock(),
-            ack_wait_s=30.0,
-            max_deliver=5,
-            duplicate_window_s=30.0,
-            stream_max_age_s=60.0,
-        )
+        bus = await connect(server.url, duplicate_window_s=30.0, stream_max_age_s=60.0)
         await bus.publish([joined(1), joined(2), joined(2), evaluated(1)])
         async with open_states(server.url) as states, bus.subscribe("reader", [EventKind.LABELS_JOINED]) as reader:
             await collect(reader, 2)
@@ -42,14 +33,7 @@ def test_messages_and_lag_are_those_of_the_bus(server: NatsServer) -> None:
 
 def test_rows_are_counted_from_the_streams_themselves(server: NatsServer) -> None:
     async def story() -> Passed:
-        bus = await JetStreamBus.connect(
-            server.url,
-            clock=SystemClock(),
-            ack_wait_s=30.0,
-            max_deliver=5,
-            duplicate_window_s=30.0,
-            stream_max_age_s=60.0,
-        )
+        bus = await connect(server.url, duplicate_window_s=30.0, stream_max_age_s=60.0)
         await bus.publish([joined(number, rows=2) for number in range(300)])
         counted = await passed(bus, EventKind.LABELS_JOINED, wait_s=0.5)
         await bus.close()

@@ -3,48 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from dissonance.adapters.clock import SystemClock
-from dissonance.adapters.nats import JetStreamBus
 from dissonance.adapters.spool.outbox import SpoolingOutbox
 from dissonance.adapters.spool.spool import Spool
 from dissonance.errors import StreamFull
 from dissonance.ports.breaker import Breaker, BreakerState
 from dissonance.telemetry.metrics import Metrics
-from support.bus import WINDOWS, NatsServer, collect, numbers, until_lag
+from support.bus import WINDOWS, NatsServer, collect, connected, numbers, until_lag
 from support.events import evaluated
-
-
-@asynccontextmanager
-async def connected(
-    server: NatsServer, *, stream_max_bytes: int = 0, max_ack_pending: int = 20_000
-) -> AsyncIterator[JetStreamBus]:
-    bus = await JetStreamBus.connect(
-        server.url,
-        clock=SystemClock(),
-        ack_wait_s=30.0,
-        max_deliver=5,
-        duplicate_window_s=60.0,
-        stream_max_age_s=600.0,
-        stream_max_bytes=stream_max_bytes,
-        max_ack_pending=max_ack_pending,
-    )
-    try:
-        yield bus
-    finally:
-        await bus.close()
 
 
 def test_full_stream_refuses_what_is_new_and_keeps_what_is_old(server: NatsServer, tmp_path: Path) -> None:
     async def story() -> None:
-        async with connected(server) as before:
+        async with connected(server.url) as before:
             await before.publish([evaluated(0)])
-        async with connected(server, stream_max_bytes=4_000) as bus:
+        async with connected(server.url, stream_max_bytes=4_000) as bus:
             taken = 1
             with pytest.raises(StreamFull, match="maximum bytes"):
                 while True:
@@ -57,7 +34,7 @@ def test_full_stream_refuses_what_is_new_and_keeps_what_is_old(server: NatsServe
             assert breaker.state is BreakerState.CLOSED and not (tmp_path / "spool").exists()
             async with bus.subscribe("reader", WINDOWS) as subscription:
                 assert numbers(await collect(subscription, taken)) == list(range(taken))
-        async with connected(server) as after:  # the limit is a setting, and gone with it
+        async with connected(server.url) as after:  # the limit is a setting, and gone with it
             await after.publish([evaluated(taken)])
             await until_lag(after, "other", WINDOWS, taken + 1)
 
@@ -68,9 +45,9 @@ def test_replicas_together_take_no_more_in_hand_than_is_allowed_and_go_on_when_i
     server: NatsServer,
 ) -> None:
     async def story() -> None:
-        async with connected(server) as before, before.subscribe("reader", WINDOWS) as subscription:
+        async with connected(server.url) as before, before.subscribe("reader", WINDOWS) as subscription:
             await subscription.fetch(1, 0.0)  # the consumer is there with the limit of before
-        async with connected(server, max_ack_pending=10) as one, connected(server, max_ack_pending=10) as two:
+        async with connected(server.url, max_ack_pending=10) as one, connected(server.url, max_ack_pending=10) as two:
             await one.publish([evaluated(number) for number in range(30)])
             async with one.subscribe("reader", WINDOWS) as first, two.subscribe("reader", WINDOWS) as second:
                 held = await collect(first, 10)

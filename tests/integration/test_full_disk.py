@@ -7,27 +7,15 @@ from pathlib import Path
 
 import psutil
 
-from dissonance.adapters.clock import SystemClock
 from dissonance.adapters.embedded.state import engine_pids
 from dissonance.adapters.nats import JetStreamBus
 from dissonance.drills.faults.disks import LimitedFiles
 from dissonance.errors import EngineUnavailable
-from support.bus import WINDOWS, collect, numbers
+from support.bus import WINDOWS, collect, connect, numbers
 from support.engines import running_engines
 from support.events import evaluated
 
 PATIENCE_S = 60.0
-
-
-async def connect(url: str) -> JetStreamBus:
-    return await JetStreamBus.connect(
-        url,
-        clock=SystemClock(),
-        ack_wait_s=30.0,
-        max_deliver=5,
-        duplicate_window_s=60.0,
-        stream_max_age_s=600.0,
-    )
 
 
 async def published(bus: JetStreamBus, number: int) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 
 import nats
 import pytest
@@ -18,29 +17,12 @@ from dissonance.contracts.events import Event
 from dissonance.contracts.topics import DEAD_STREAM, EventKind, stream
 from dissonance.errors import EngineError, EngineUnavailable
 from dissonance.ports.bus import Delivery, Subscription
-from support.bus import PASSWORD, NatsServer, collect, numbers, until_lag
+from support.bus import PASSWORD, NatsServer, collect, connected, numbers, until_lag
 from support.events import evaluated, joined
 
 WINDOWS = [EventKind.WINDOW_EVALUATED]
 BOTH = [EventKind.WINDOW_EVALUATED, EventKind.LABELS_JOINED]
-
-
-@asynccontextmanager
-async def connected(
-    server: NatsServer, *, ack_wait_s: float = 1.0, max_age_s: float = 60.0
-) -> AsyncIterator[JetStreamBus]:
-    bus = await JetStreamBus.connect(
-        server.url,
-        clock=SystemClock(),
-        ack_wait_s=ack_wait_s,
-        max_deliver=5,
-        duplicate_window_s=30.0,
-        stream_max_age_s=max_age_s,
-    )
-    try:
-        yield bus
-    finally:
-        await bus.close()
+QUICK = {"ack_wait_s": 1.0, "duplicate_window_s": 30.0, "stream_max_age_s": 60.0}
 
 
 async def publish_whatever_happens(bus: JetStreamBus, events: Sequence[Event]) -> None:
@@ -63,7 +45,7 @@ async def fetch_whatever_happens(subscription: Subscription, limit: int) -> list
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_events_flow_through_a_broker_that_dies_and_comes_back(server: NatsServer, how: signal.Signals) -> None:
     async def scenario() -> None:
-        async with connected(server) as writer, connected(server) as reader:
+        async with connected(server.url, **QUICK) as writer, connected(server.url, **QUICK) as reader:
             seen: set[int] = set()
 
             async def write() -> None:
@@ -97,7 +79,7 @@ def test_events_flow_through_a_broker_that_dies_and_comes_back(server: NatsServe
 
 def test_while_the_broker_is_away_every_call_says_so_and_works_again_after(server: NatsServer) -> None:
     async def scenario() -> None:
-        async with connected(server) as bus, bus.subscribe("reader", WINDOWS) as subscription:
+        async with connected(server.url, **QUICK) as bus, bus.subscribe("reader", WINDOWS) as subscription:
             await bus.publish([evaluated(1)])
             [held] = await collect(subscription, 1)
             waiting = asyncio.create_task(subscription.fetch(10, 30.0))
@@ -134,7 +116,7 @@ def test_while_the_broker_is_away_every_call_says_so_and_works_again_after(serve
 
 def test_a_watcher_is_told_that_it_may_have_missed_something(server: NatsServer) -> None:
     async def scenario() -> None:
-        async with connected(server) as bus, asyncio.timeout(20):
+        async with connected(server.url, **QUICK) as bus, asyncio.timeout(20):
             async with bus.watch(WINDOWS) as events:
                 server.stop()
                 with pytest.raises(EngineUnavailable):
@@ -150,7 +132,7 @@ def test_a_watcher_is_told_that_it_may_have_missed_something(server: NatsServer)
 
 def test_a_store_that_came_back_empty_is_not_ready_and_takes_nothing(server: NatsServer) -> None:
     async def scenario() -> None:
-        async with connected(server) as bus:
+        async with connected(server.url, **QUICK) as bus:
             server.stop()
             server.lose_store()
             server.start()
@@ -194,7 +176,7 @@ def test_a_broker_that_is_away_or_refuses_us_at_the_start_is_named_without_the_p
 
 def test_an_event_above_the_brokers_limit_is_refused_and_not_worth_a_repetition(server: NatsServer) -> None:
     async def scenario() -> None:
-        async with connected(server) as bus:
+        async with connected(server.url, **QUICK) as bus:
             with pytest.raises(EngineError, match="above the broker's limit") as raised:
                 await bus.publish([joined(1), joined(2, rows=60_000)])
             assert not isinstance(raised.value, EngineUnavailable)
@@ -205,7 +187,7 @@ def test_an_event_above_the_brokers_limit_is_refused_and_not_worth_a_repetition(
 
 def test_a_consumer_that_was_removed_is_made_again(server: NatsServer) -> None:
     async def scenario() -> None:
-        async with connected(server) as bus, bus.subscribe("reader", WINDOWS) as subscription:
+        async with connected(server.url, **QUICK) as bus, bus.subscribe("reader", WINDOWS) as subscription:
             waiting = asyncio.create_task(subscription.fetch(1, 30.0))
             await until_consumer_waits(server)
             client = await nats.connect(server.url)
@@ -232,7 +214,10 @@ async def until_consumer_waits(server: NatsServer) -> None:
 
 def test_messages_of_another_kind_that_wait_here_are_neither_redelivered_nor_lost(server: NatsServer) -> None:
     async def scenario() -> None:
-        async with connected(server, ack_wait_s=0.3) as bus, bus.subscribe("reader", BOTH) as subscription:
+        async with (
+            connected(server.url, **QUICK | {"ack_wait_s": 0.3}) as bus,
+            bus.subscribe("reader", BOTH) as subscription,
+        ):
             assert await subscription.fetch(1, 0.05) == []
             fetching = asyncio.create_task(subscription.fetch(1, 20.0))
             await asyncio.sleep(0.05)
@@ -250,7 +235,7 @@ def test_messages_of_another_kind_that_wait_here_are_neither_redelivered_nor_los
 
 def test_messages_that_wait_here_are_handed_back_when_the_subscription_ends(server: NatsServer) -> None:
     async def scenario() -> None:
-        async with connected(server, ack_wait_s=600.0) as bus:
+        async with connected(server.url, **QUICK | {"ack_wait_s": 600.0}) as bus:
             async with bus.subscribe("reader", BOTH) as subscription:
                 fetching = asyncio.create_task(subscription.fetch(1, 20.0))
                 await asyncio.sleep(0.1)
@@ -267,9 +252,9 @@ def test_messages_that_wait_here_are_handed_back_when_the_subscription_ends(serv
 
 def test_a_process_with_other_settings_brings_the_streams_to_them(server: NatsServer) -> None:
     async def scenario() -> None:
-        async with connected(server, max_age_s=60.0) as first:
+        async with connected(server.url, **QUICK | {"stream_max_age_s": 60.0}) as first:
             await first.publish([evaluated(1)])
-        async with connected(server, max_age_s=3600.0, ack_wait_s=7.0) as second:
+        async with connected(server.url, **QUICK | {"stream_max_age_s": 3600.0, "ack_wait_s": 7.0}) as second:
             await second.ready()
             assert await second.lag("reader", WINDOWS) == 1
             async with second.subscribe("reader", WINDOWS) as subscription:

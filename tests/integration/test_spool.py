@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -17,24 +15,8 @@ from dissonance.adapters.spool.spool import Spool
 from dissonance.errors import EngineUnavailable
 from dissonance.ports.breaker import Breaker
 from dissonance.telemetry.metrics import Metrics
-from support.bus import WINDOWS, NatsServer, collect, numbers, until_lag
+from support.bus import WINDOWS, NatsServer, collect, connected, numbers, until_lag
 from support.events import evaluated
-
-
-@asynccontextmanager
-async def connected(server: NatsServer) -> AsyncIterator[JetStreamBus]:
-    bus = await JetStreamBus.connect(
-        server.url,
-        clock=SystemClock(),
-        ack_wait_s=5.0,
-        max_deliver=5,
-        duplicate_window_s=60.0,
-        stream_max_age_s=600.0,
-    )
-    try:
-        yield bus
-    finally:
-        await bus.close()
 
 
 def outbox_on(bus: JetStreamBus, folder: Path, name: str = "a", limit: int = 2**24) -> SpoolingOutbox:
@@ -64,7 +46,7 @@ def test_events_go_on_while_the_broker_is_away_and_follow_when_it_is_back(
 ) -> None:
     async def story() -> None:
         spooled = tmp_path / "spool"
-        async with connected(server) as bus:
+        async with connected(server.url, ack_wait_s=5.0) as bus:
             outbox = outbox_on(bus, spooled)
             draining = asyncio.create_task(outbox.drain())
             for number in range(20):
@@ -92,7 +74,7 @@ def test_broker_that_stands_still_costs_one_batch_its_limit_and_the_others_nothi
     server: NatsServer, tmp_path: Path
 ) -> None:
     async def story() -> None:
-        async with connected(server) as bus:
+        async with connected(server.url, ack_wait_s=5.0) as bus:
             outbox = outbox_on(bus, tmp_path / "spool")
             draining = asyncio.create_task(outbox.drain())
             server.signal(signal.SIGSTOP)
@@ -112,7 +94,7 @@ def test_process_that_was_killed_with_a_spool_is_followed_by_one_that_drains_it(
 ) -> None:
     async def story() -> None:
         spooled = tmp_path / "spool"
-        async with connected(server) as bus:
+        async with connected(server.url, ack_wait_s=5.0) as bus:
             first = outbox_on(bus, spooled)
             await asyncio.to_thread(server.stop)
             for number in range(10):
@@ -131,7 +113,7 @@ def test_process_that_was_killed_with_a_spool_is_followed_by_one_that_drains_it(
 
 def test_full_spool_says_so_and_keeps_what_it_took(server: NatsServer, tmp_path: Path) -> None:
     async def story() -> None:
-        async with connected(server) as bus:
+        async with connected(server.url, ack_wait_s=5.0) as bus:
             outbox = outbox_on(bus, tmp_path / "spool", limit=2_000)
             draining = asyncio.create_task(outbox.drain())
             await asyncio.to_thread(server.stop)
@@ -152,7 +134,7 @@ def test_full_spool_says_so_and_keeps_what_it_took(server: NatsServer, tmp_path:
 
 def test_without_a_spool_the_broker_that_is_away_is_told_at_once(server: NatsServer, tmp_path: Path) -> None:
     async def story() -> None:
-        async with connected(server) as bus:
+        async with connected(server.url, ack_wait_s=5.0) as bus:
             outbox = outbox_on(bus, tmp_path / "spool", limit=0)
             draining = asyncio.create_task(outbox.drain())
             await asyncio.to_thread(server.stop)

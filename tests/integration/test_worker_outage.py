@@ -12,22 +12,11 @@ from dissonance.contracts.events import Event, WindowEvaluated
 from dissonance.contracts.topics import EventKind
 from dissonance.roles.worker import Worker
 from dissonance.telemetry.metrics import Metrics
-from support.bus import NatsServer, collect, until_lag
+from support.bus import NatsServer, collect, connect, until_lag
 from support.events import evaluated, joined
 
 EVENTS = 600
 IN, OUT = EventKind.WINDOW_EVALUATED, EventKind.LABELS_JOINED
-
-
-async def connect(server: NatsServer) -> JetStreamBus:
-    return await JetStreamBus.connect(
-        server.url,
-        clock=SystemClock(),
-        ack_wait_s=1.0,
-        max_deliver=5,
-        duplicate_window_s=60.0,
-        stream_max_age_s=600.0,
-    )
 
 
 def worker_on(bus: JetStreamBus) -> Worker:
@@ -52,7 +41,7 @@ def worker_on(bus: JetStreamBus) -> Worker:
 
 def test_two_replicas_go_on_by_themselves_when_the_broker_was_killed_and_one_of_them_died(server: NatsServer) -> None:
     async def scenario() -> None:
-        first, second = await connect(server), await connect(server)
+        first, second = await connect(server.url, ack_wait_s=1.0), await connect(server.url, ack_wait_s=1.0)
         await first.publish([evaluated(number) for number in range(EVENTS)])
         workers = [worker_on(first), worker_on(second)]
         running = [asyncio.create_task(worker.run()) for worker in workers]

@@ -9,10 +9,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import nats
 
@@ -20,6 +20,7 @@ from dissonance.adapters.clock import SystemClock
 from dissonance.adapters.memory.broker import MemoryBroker
 from dissonance.adapters.memory.bus import MemoryBus
 from dissonance.adapters.nats import JetStreamBus
+from dissonance.adapters.nats.streams import MAX_ACK_PENDING
 from dissonance.contracts.codec import decode
 from dissonance.contracts.events import WindowEvaluated
 from dissonance.contracts.topics import EventKind
@@ -100,6 +101,39 @@ class BusKit(Protocol):
     ) -> Bus: ...
 
 
+async def connect(
+    url: str,
+    *,
+    ack_wait_s: float = 30.0,
+    max_deliver: int = 5,
+    duplicate_window_s: float = 60.0,
+    stream_max_age_s: float = 600.0,
+    stream_max_bytes: int = 0,
+    max_ack_pending: int = MAX_ACK_PENDING,
+) -> JetStreamBus:
+    """A bus on the real clock; whoever asks for it closes it."""
+    return await JetStreamBus.connect(
+        url,
+        clock=SystemClock(),
+        ack_wait_s=ack_wait_s,
+        max_deliver=max_deliver,
+        duplicate_window_s=duplicate_window_s,
+        stream_max_age_s=stream_max_age_s,
+        stream_max_bytes=stream_max_bytes,
+        max_ack_pending=max_ack_pending,
+    )
+
+
+@asynccontextmanager
+async def connected(url: str, **settings: Any) -> AsyncIterator[JetStreamBus]:
+    """As `connect`, until the block ends."""
+    bus = await connect(url, **settings)
+    try:
+        yield bus
+    finally:
+        await bus.close()
+
+
 class JetStreamKit:
     def __init__(self, server: NatsServer) -> None:
         self._server = server
@@ -107,9 +141,8 @@ class JetStreamKit:
     async def connect(
         self, *, ack_wait_s: float = 30.0, max_deliver: int = 3, duplicate_window_s: float = 120.0
     ) -> Bus:
-        return await JetStreamBus.connect(
+        return await connect(
             self._server.url,
-            clock=SystemClock(),
             ack_wait_s=ack_wait_s,
             max_deliver=max_deliver,
             duplicate_window_s=duplicate_window_s,
