@@ -47,7 +47,8 @@ class FaultFigures(NamedTuple):
 
 
 def record_of(outcome: Outcome, options: Options, command: str, *, whole: bool) -> Record:
-    """`whole`: every fault there is was in the plan; only then availability and number of requests have limits."""
+    """`whole`: every fault there is was in the plan; only then availability and the load that it speaks of have
+    limits."""
     figures = figures_of(outcome, options.rate)
     return make_record(
         name=NAME if whole else f"{NAME}-part",
@@ -105,10 +106,13 @@ def _limits(figures: Sequence[FaultFigures], *, whole: bool) -> list[Limit]:
         Equals("by_hand", 0),
         Equals("not_done", 0),
         AtMost("slowest_recovery_s", LIMIT_S),
-        AtMost("late_p99_s", MOST_LATE_S),
     ]
     if whole:
-        limits += [AtLeast("requests", LEAST_REQUESTS), AtLeast("availability", LEAST_AVAILABILITY)]
+        limits += [
+            AtLeast("requests", LEAST_REQUESTS),
+            AtLeast("availability", LEAST_AVAILABILITY),
+            AtMost("late_p99_s", MOST_LATE_S),
+        ]
     for kind in sorted({ROLLING, SWAP} & kinds):
         limits.append(Equals(f"{_word(kind)}_failed", 0))
     for kind in sorted({FLOOD, IDLE} & kinds):
