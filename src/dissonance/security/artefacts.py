@@ -11,16 +11,20 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
 from dissonance.contracts.schema import Scalar
-from dissonance.errors import ModelForeign, ModelRefused, SealBroken
+from dissonance.errors import ModelForeign, ModelMisfit, ModelRefused, SealBroken
 from dissonance.security.envelope import KEY_BYTES, open_sealed, seal
 from dissonance.security.signatures import PUBLIC_KEY_BYTES, SEED_BYTES, public_key, sign, verifies
 
 PURPOSE = "dissonance model manifest 1"
 MAGIC = b"dissonance-model-1"
+
+FEATURE_SCHEMA, CLASS_ORDER = "feature schema", "class order"
+"""Where a `ModelMisfit` says that a model does not fit its task."""
 
 
 class ArtefactFormat(StrEnum):
@@ -118,16 +122,25 @@ def pack(manifest: Manifest, files: Mapping[str, bytes], keys: ArtefactKeys, non
     return msgspec.msgpack.encode(_Outer(MAGIC, manifest.task_id, manifest.role, digest, sealed)), digest
 
 
-def unpack(data: bytes, keys: ArtefactKeys, *, task_id: str, role: str, schema_digest: str) -> Artefact:
-    """Open and verify all of it; the three last say what model is expected here.
+class Expected(NamedTuple):
+    """What model is expected in a place. `schema_digest` and `classes` are the task's."""
+
+    task_id: str
+    role: str
+    schema_digest: str
+    classes: tuple[Scalar, ...]
+
+
+def unpack(data: bytes, keys: ArtefactKeys, expected: Expected) -> Artefact:
+    """Open and verify all of it.
 
     Raises `ModelRefused`, with a text of its own for each thing that does not hold.
     """
     outer = _outer(data)
-    if outer.task_id != task_id:
-        raise _refused("it was made for another task")
-    if outer.role != role:
-        raise _refused(f"it is a {outer.role}, not a {role}")
+    if outer.task_id != expected.task_id:
+        raise _misfit("it was made for another task", "task")
+    if outer.role != expected.role:
+        raise _misfit(f"it is a {outer.role}, not a {expected.role}", "role")
     inner = _open(outer, keys)
     if not verifies(keys.verification, inner.signature, PURPOSE, inner.manifest):
         raise ModelForeign(
@@ -138,12 +151,12 @@ def unpack(data: bytes, keys: ArtefactKeys, *, task_id: str, role: str, schema_d
     if hashlib.sha256(inner.manifest).hexdigest() != outer.digest:
         raise _refused("its digest is not that of its manifest")
     manifest = _manifest(inner.manifest)
-    if (manifest.task_id, manifest.role) != (task_id, role):
-        raise _refused("its manifest speaks of another task or role")
-    if manifest.schema_digest != schema_digest:
-        raise _refused(
-            "it was trained on another feature schema than the task has", fix="retrain: dissonance models retrain"
-        )
+    if (manifest.task_id, manifest.role) != (expected.task_id, expected.role):
+        raise _misfit("its manifest speaks of another task or role", "task")
+    if manifest.schema_digest != expected.schema_digest:
+        raise _misfit("it was trained on another feature schema than the task has", FEATURE_SCHEMA)
+    if manifest.classes != expected.classes:
+        raise _misfit("its classes, or their order, are not the task's", CLASS_ORDER)
     _check_files(manifest, inner.files)
     return Artefact(manifest, inner.files, outer.digest)
 
@@ -185,6 +198,10 @@ def _check_files(manifest: Manifest, files: Mapping[str, bytes]) -> None:
 
 def _bound_to(task_id: str, role: str, digest: str) -> bytes:
     return "|".join(("dissonance-model", task_id, role, digest)).encode()
+
+
+def _misfit(what: str, where: str) -> ModelMisfit:
+    return ModelMisfit(f"the model was refused: {what}", where=where, fix="retrain: dissonance models retrain")
 
 
 def _refused(what: str, fix: str = "register it again, or roll back to a version that holds") -> ModelRefused:

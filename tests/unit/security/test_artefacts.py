@@ -8,13 +8,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from dissonance.errors import ModelRefused
+from dissonance.errors import ModelMisfit, ModelRefused
 from dissonance.security.artefacts import (
+    CLASS_ORDER,
+    FEATURE_SCHEMA,
     MAGIC,
     PURPOSE,
     Artefact,
     ArtefactFormat,
     ArtefactKeys,
+    Expected,
     Manifest,
     file_digests,
     pack,
@@ -23,7 +26,7 @@ from dissonance.security.artefacts import (
 from dissonance.security.envelope import seal
 from dissonance.security.signatures import sign
 
-TASK, SCHEMA = "a" * 32, "b" * 64
+TASK, SCHEMA, CLASSES = "a" * 32, "b" * 64, (0, "one", True)
 SEALING, SIGNING, NONCE = b"\x01" * 32, b"\x02" * 32, b"\x03" * 12
 KEYS = ArtefactKeys.from_seed(SEALING, SIGNING)
 FILES = {"model.txt": b"tree", "notes.txt": b"none"}
@@ -34,7 +37,7 @@ def manifest(**changed: Any) -> Manifest:
         "format": ArtefactFormat.LIGHTGBM_TEXT,
         "task_id": TASK,
         "role": "proposer",
-        "classes": (0, "one", True),
+        "classes": CLASSES,
         "schema_digest": SCHEMA,
         "files": file_digests(FILES),
         "libraries": {"lightgbm": "4.7.0"},
@@ -45,9 +48,8 @@ def manifest(**changed: Any) -> Manifest:
     return Manifest(**{**fields, **changed})
 
 
-def load(data: bytes, keys: ArtefactKeys = KEYS, **expected: str) -> Artefact:
-    wanted = {"task_id": TASK, "role": "proposer", "schema_digest": SCHEMA, **expected}
-    return unpack(data, keys, **wanted)
+def load(data: bytes, keys: ArtefactKeys = KEYS, **expected: Any) -> Artefact:
+    return unpack(data, keys, Expected(TASK, "proposer", SCHEMA, CLASSES)._replace(**expected))
 
 
 def sealed_by_hand(
@@ -127,13 +129,21 @@ def test_each_way_of_tampering_is_refused_by_name(data: bytes, message: str) -> 
         load(data)
 
 
-def test_a_model_of_another_task_role_or_schema_is_refused() -> None:
-    with pytest.raises(ModelRefused, match="another task"):
-        load(DATA, task_id="f" * 32)
-    with pytest.raises(ModelRefused, match="is a proposer, not a critic"):
-        load(DATA, role="critic")
-    with pytest.raises(ModelRefused, match="another feature schema"):
-        load(DATA, schema_digest="f" * 64)
+@pytest.mark.parametrize(
+    ("expected", "where", "message"),
+    [
+        ({"task_id": "f" * 32}, "task", "another task"),
+        ({"role": "critic"}, "role", "is a proposer, not a critic"),
+        ({"schema_digest": "f" * 64}, FEATURE_SCHEMA, "another feature schema"),
+        ({"classes": ("one", 0, True)}, CLASS_ORDER, "or their order"),
+    ],
+)
+def test_a_model_of_another_task_role_schema_or_class_order_is_refused(
+    expected: dict[str, Any], where: str, message: str
+) -> None:
+    with pytest.raises(ModelMisfit, match=message) as raised:
+        load(DATA, **expected)
+    assert raised.value.where == where
 
 
 def test_a_model_relabelled_for_another_task_does_not_open() -> None:
