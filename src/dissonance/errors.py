@@ -281,8 +281,36 @@ class ModelRefused(ModelError):
     slug, title = "model-refused", "A model was refused"
 
 
+class ModelUnsigned(ModelRefused):
+    slug, title = "model-unsigned", "A model has no signature"
+
+
 class ModelForeign(ModelRefused):
     slug, title = "model-foreign", "A model is signed by somebody else"
+
+
+class ModelTampered(ModelRefused):
+    """Bytes are not those that were signed and sealed."""
+
+    slug, title = "model-tampered", "A model was changed"
+
+
+class ModelDowngraded(ModelRefused):
+    """It is whole, and another version than the one that was registered here."""
+
+    slug, title = "model-downgraded", "A model is another version's"
+
+
+class ModelUnsupported(ModelRefused):
+    """It could run code when it is loaded, or is of a format that is not known here."""
+
+    slug, title = "model-unsupported", "A model is of a format that is not loaded"
+
+
+class ModelMisfit(ModelRefused):
+    """It was made for another task, feature schema or order of classes."""
+
+    slug, title = "model-misfit", "A model was made for something else"
 
 
 class GateRefused(DissonanceError):

@@ -34,6 +34,8 @@ WHOLE: Mapping[str, tuple[int, int]] = {
     "audit_windows": (1, 1_000),
     "label_famine_s": (1, TEN_YEARS_S),
     "label_maturity_s": (0, TEN_YEARS_S),
+    "holdout_uses_max": (1, 1_000_000_000),
+    "model_bytes_max": (1, 2**40),
 }
 """Lowest and highest of the whole numbers: beyond, times and counts would not fit where they are stored."""
 
@@ -52,12 +54,23 @@ SHARES = (
     "calibration_rise_max",
     "canary_share",
     "dissonance_floor",
+    "flip_rise_max",
+    "perturbed_drop_max",
+    "fairness_rise_max",
+    "fairness_gap_max",
 )
 """Values from 0 to 1."""
 
-NOT_NEGATIVE = {"KL_eps": "nats", "outlier_ranges": "widths of the reference range"}
+NOT_NEGATIVE = {
+    "KL_eps": "nats",
+    "outlier_ranges": "widths of the reference range",
+    "perturbation_spread": "spreads of the column",
+}
 
-POSITIVE = {"alarms_per_month": "alarms a month of event time"}
+POSITIVE = {
+    "alarms_per_month": "alarms a month of event time",
+    "latency_ratio_max": "times the time of the model in production",
+}
 
 
 class WindowBy(StrEnum):
@@ -95,6 +108,15 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     slice_drop_max: float = 0.05  # accuracy, 0..1: no slice may lose more by an update
     slice_rows_min: int = 50  # rows; smaller slices are not stated and not judged
     calibration_rise_max: float = 0.02  # expected calibration error, 0..1: no update may raise it by more
+    perturbation_spread: float = 0.05  # spreads of a number's column: how much noise an update must bear
+    flip_rise_max: float = 0.02  # share of answers, 0..1: under that noise no more of them may turn than before
+    perturbed_drop_max: float = 0.01  # accuracy, 0..1: nor may that noise cost more of it than before
+    latency_ratio_max: float = 8.0  # times what the model in production takes for a row
+    model_bytes_max: int = 134_217_728  # bytes of a pair's files
+    sensitive_columns: str = ""  # names, with commas between; empty: none is declared
+    fairness_rise_max: float = 0.05  # gap between groups, 0..1: no update may add more
+    fairness_gap_max: float = 0.2  # gap between groups, 0..1: above it an update must make it smaller
+    holdout_uses_max: int = 1000  # candidates judged on one golden holdout
     harm_margin: float = 0.01  # accuracy, 0..1
     alarms_per_month: float = 2.0  # false alarms of harm in 30 days of event time, at most
     retrain_labels_min: int = 200  # fresh labels without which harm and schedule wait
@@ -122,6 +144,14 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     audit_windows: int = 3  # closed windows in a row before the auditor speaks of dissonance
     dissonance_floor: float = 0.001  # total variation, 0..1: below it the critic only repeats the proposer
     label_famine_s: int = 604_800  # seconds of event time without a label
+
+    @property
+    def sensitive(self) -> tuple[str, ...]:
+        """
+        >>> Policy(sensitive_columns="sex, race").sensitive
+        ('sex', 'race')
+        """
+        return tuple(name.strip() for name in self.sensitive_columns.split(",") if name.strip())
 
     def __post_init__(self) -> None:
         for name in SHARES:

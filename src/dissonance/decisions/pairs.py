@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from dissonance.contracts.schema import Task, schema_digest
 from dissonance.decisions.models import Critic, Proposer, open_critic, open_proposer
-from dissonance.errors import ModelNotFound, ModelRefused
+from dissonance.errors import ModelDowngraded, ModelNotFound, ModelRefused
 from dissonance.ports.registry import ModelRole, ModelVersion, Registry
-from dissonance.security.artefacts import Artefact, ArtefactKeys, unpack
+from dissonance.security.artefacts import Artefact, ArtefactKeys, Expected, unpack
 
 
 class LoadedPair(NamedTuple):
@@ -65,15 +65,10 @@ def find_version(registry: Registry, task: Task, number: int | None) -> ModelVer
 
 def _unpacked(registry: Registry, keys: ArtefactKeys, task: Task, version: ModelVersion) -> Artefact:
     data = registry.artefact(task.task_id, version.role, version.version)
-    artefact = unpack(
-        data,
-        keys,
-        task_id=task.task_id,
-        role=version.role.value,
-        schema_digest=schema_digest(task.schema),
-    )
+    expected = Expected(task.task_id, version.role.value, schema_digest(task.schema), task.classes, version.version)
+    artefact = unpack(data, keys, expected)
     if artefact.digest != version.digest:
-        raise ModelRefused(
+        raise ModelDowngraded(
             f"{version.role} {version.version} is not the model that was registered under this version",
             where="registry",
             fix="roll back to a version that holds: dissonance models rollback",

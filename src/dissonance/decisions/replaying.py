@@ -66,7 +66,7 @@ class RowDiffers(NamedTuple):
 
 
 class UpdateReplayed(NamedTuple):
-    """`recorded` is what the gate said, an override apart; `changed_rules` hold in one of both only."""
+    """`recorded` is what the gate said, an override apart; `changed_rules` fail in one of both only."""
 
     version: int
     recorded: UpdateVerdict
@@ -152,8 +152,9 @@ class Replay:
     def _add_update(self, link: UpdateLink) -> None:
         verdict, findings = judge_update(link.numbers, self._policy_of(link.policy))
         recorded = UpdateVerdict.REFUSED if link.verdict is UpdateVerdict.OVERRIDDEN else link.verdict
-        before = {finding.rule for finding in link.findings if finding.holds}
-        after = {finding.rule for finding in findings if finding.holds}
+        # Those that fail: a rule that was not there yet, and holds now, changed nothing.
+        before = {finding.rule for finding in link.findings if not finding.holds}
+        after = {finding.rule for finding in findings if not finding.holds}
         self._updates.append(UpdateReplayed(link.version, recorded, verdict, tuple(sorted(before ^ after))))
 
 

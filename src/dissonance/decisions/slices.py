@@ -28,16 +28,19 @@ class Slice(NamedTuple):
 def slices_of(schema: FeatureSchema, features: NDArray[np.float64], rows_min: int) -> Iterator[Slice]:
     """Every slice of (n, d) with at least `rows_min` rows, in the order of the schema."""
     for position, feature in enumerate(schema.features):
-        for each in _parts(feature, features[:, position]):
-            if int(each.inside.sum()) >= rows_min:
-                yield each
+        if len(feature.categories) <= MOST_CATEGORIES:
+            yield from parts_of(feature, features[:, position], rows_min)
+
+
+def parts_of(feature: Feature, column: NDArray[np.float64], rows_min: int) -> Iterator[Slice]:
+    """Every slice of one column (n,) with at least `rows_min` rows."""
+    return (each for each in _parts(feature, column) if int(each.inside.sum()) >= rows_min)
 
 
 def _parts(feature: Feature, column: NDArray[np.float64]) -> Iterator[Slice]:
     if feature.kind is FeatureKind.CATEGORY:
-        if len(feature.categories) <= MOST_CATEGORIES:
-            for code, category in enumerate(feature.categories):
-                yield Slice(feature.name, str(category), column == code)
+        for code, category in enumerate(feature.categories):
+            yield Slice(feature.name, str(category), column == code)
     elif feature.minimum is not None and feature.maximum is not None and feature.minimum < feature.maximum:
         bounds = np.linspace(feature.minimum, feature.maximum, PARTS + 1)
         part = np.clip(np.searchsorted(bounds, column, side="right") - 1, 0, PARTS - 1)

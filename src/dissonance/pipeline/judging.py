@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
-import numpy as np
 
 from dissonance.contracts.columns import derived_id
 from dissonance.contracts.events import CandidateRegistered, Event, UpdateJudged
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
-from dissonance.contracts.verdicts import RuleFinding, UpdateVerdict
+from dissonance.contracts.verdicts import UpdateVerdict
 from dissonance.decisions.pairs import LoadedPair
-from dissonance.decisions.slices import slices_of
-from dissonance.decisions.updates.numbers import Change, SliceChange, UpdateNumbers
+from dissonance.decisions.updates.numbers import Identity, UpdateNumbers
 from dissonance.decisions.updates.verdict import judge_update
-from dissonance.errors import GateRefused
+from dissonance.errors import GateRefused, ModelMisfit, ModelRefused
 from dissonance.pipeline.aliases import open_pair, open_version, production_version
+from dissonance.pipeline.comparing import Judged, compare
 from dissonance.pipeline.mature_window import mature_window
 from dissonance.pipeline.reference import open_reference
 from dissonance.pipeline.rollouts import begin
-from dissonance.pipeline.training import LabelledRows
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import ModelVersion
 from dissonance.ports.store import Split
-from dissonance.science.divergences import kullback_leibler
-from dissonance.science.metrics import expected_calibration_error
+from dissonance.security.artefacts import CLASS_ORDER, FEATURE_SCHEMA
 from dissonance.telemetry.logs import log
 from dissonance.telemetry.names import LogAction
 
@@ -51,8 +48,11 @@ async def judge(workshop: Workshop, candidate: CandidateRegistered) -> list[Even
     incumbent = await open_pair(workshop, task, await production_version(workshop, task))
     if incumbent.version.version == candidate.version:
         return []
-    new = await open_version(workshop, task, candidate.version)
     event_id = derived_id("update_judged", [candidate.event_id])
+    try:
+        new = await open_version(workshop, task, candidate.version)
+    except ModelRefused as refused:
+        return [await _judge_unopened(workshop, task, incumbent, candidate, event_id, refused)]
     judged = await judge_pair(workshop, task, incumbent, new, event_id, by=GATE)
     if judged.verdict is not UpdateVerdict.ACCEPTED:
         return [judged]
@@ -84,28 +84,80 @@ async def judge_pair(
 ) -> UpdateJudged:
     """The judgement, recorded; the one recorded before for the same `event_id`. A refusal that is overridden is
     recorded as such, with every rule's numbers."""
-    earlier = [update for update in await workshop.store.updates(task.task_id) if update.event_id == event_id]
-    if earlier:
-        return earlier[0]
+    earlier = await _earlier(workshop, task, event_id)
+    if earlier is not None:
+        return earlier
     policy = await workshop.store.policy(task.task_id)
     numbers = await gather(workshop, task, incumbent, candidate, policy)
+    version = candidate.version
+    subject = _Judged(event_id, version.version, version.digest, incumbent.version.digest)
+    return await _record(workshop, task, subject, numbers, policy, by=by, override=override)
+
+
+async def _judge_unopened(
+    workshop: Workshop,
+    task: Task,
+    incumbent: LoadedPair,
+    candidate: CandidateRegistered,
+    event_id: str,
+    refused: ModelRefused,
+) -> UpdateJudged:
+    """A candidate that does not verify is refused by the rule that says so, and recorded; nothing of it is run."""
+    earlier = await _earlier(workshop, task, event_id)
+    if earlier is not None:
+        return earlier
+    identity = Identity(
+        signed=isinstance(refused, ModelMisfit),
+        schema=refused.where != FEATURE_SCHEMA,
+        classes=refused.where != CLASS_ORDER,
+        refusal=f"{refused.slug}: {refused.what}",
+    )
+    numbers = UpdateNumbers.of_refused(identity, await _holdout_uses(workshop, task))
+    subject = _Judged(event_id, candidate.version, candidate.model_digest, incumbent.version.digest)
+    return await _record(workshop, task, subject, numbers, await workshop.store.policy(task.task_id), by=GATE)
+
+
+async def _earlier(workshop: Workshop, task: Task, event_id: str) -> UpdateJudged | None:
+    updates = await workshop.store.updates(task.task_id)
+    return next((update for update in updates if update.event_id == event_id), None)
+
+
+class _Judged(NamedTuple):
+    """What is judged; `event_id` of the judgement."""
+
+    event_id: str
+    version: int
+    digest: str
+    incumbent_digest: str
+
+
+async def _record(
+    workshop: Workshop,
+    task: Task,
+    subject: _Judged,
+    numbers: UpdateNumbers,
+    policy: Policy,
+    *,
+    by: str,
+    override: Override | None = None,
+) -> UpdateJudged:
     verdict, findings = judge_update(numbers, policy)
     if verdict is UpdateVerdict.REFUSED and override is not None:
         verdict = UpdateVerdict.OVERRIDDEN
     judged = UpdateJudged(
-        event_id=event_id,
+        event_id=subject.event_id,
         task_id=task.task_id,
         produced_at_us=workshop.clock.now_us(),
         producer=GATE,
-        version=candidate.version.version,
-        model_digest=candidate.version.digest,
+        version=subject.version,
+        model_digest=subject.digest,
         verdict=verdict,
         findings=findings,
         policy_version=policy.version,
         by=override.by if override is not None else by,
         reason=override.reason if override is not None else "",
     )
-    await workshop.store.record_update(judged, _evidence(judged, incumbent, numbers, policy, findings))
+    await workshop.store.record_update(judged, _evidence(judged, subject.incumbent_digest, numbers, policy))
     log(_logger, LogAction.UPDATE_JUDGED, task=task.name, version=judged.version, verdict=verdict.value)
     return judged
 
@@ -113,74 +165,20 @@ async def judge_pair(
 async def gather(
     workshop: Workshop, task: Task, incumbent: LoadedPair, candidate: LoadedPair, policy: Policy
 ) -> UpdateNumbers:
-    """Both models on the golden holdout, and on the inputs of the last mature window."""
-    golden = (await open_reference(workshop, task, Split.GOLDEN)).rows
-    window = await mature_window(workshop, task)
-    uses = len({update.model_digest for update in await workshop.store.updates(task.task_id, 10_000)})
-    kl = kullback_leibler(incumbent.proposer.probabilities(window), candidate.proposer.probabilities(window))
-    before, after = (_Answers.of(pair, golden) for pair in (incumbent, candidate))
-    slices = [
-        SliceChange(each.feature, each.value, _change(before.right[each.inside], after.right[each.inside]))
-        for each in slices_of(task.schema, golden.features, policy.slice_rows_min)
-    ]
-    return UpdateNumbers(
-        golden=_change(before.right, after.right),
-        holdout_uses=uses,
-        incumbent_calibration_error=before.calibration_error,
-        candidate_calibration_error=after.calibration_error,
-        kl=float(kl.mean()),
-        kl_error=float(kl.std() / np.sqrt(len(kl))),
-        window_rows=len(kl),
-        slices=tuple(slices),
-        **_held_out(candidate.version.metrics),
+    """Both models on the golden holdout, and on the inputs of the last mature window; see `compare`."""
+    given = Judged(
+        golden=(await open_reference(workshop, task, Split.GOLDEN)).rows,
+        window=await mature_window(workshop, task),
+        holdout_uses=await _holdout_uses(workshop, task),
     )
+    return await asyncio.to_thread(compare, task, incumbent, candidate, given, policy, workshop.clock)
 
 
-def _held_out(said: Mapping[str, float]) -> dict[str, Any]:
-    """What fresh labels say, if enough of them were held out when the candidate was made."""
-    if "held_out_rise" not in said:
-        return {}
-    return {
-        "held_out_rise": said["held_out_rise"],
-        "held_out_error": said["held_out_rise_error"],
-        "held_out_rows": int(said["held_out_rows"]),
-    }
+async def _holdout_uses(workshop: Workshop, task: Task) -> int:
+    return len({update.model_digest for update in await workshop.store.updates(task.task_id, 10_000)})
 
 
-class _Answers(NamedTuple):
-    """(n,) whether each golden row was answered right; the calibration error of the answers' own confidence."""
-
-    right: np.ndarray[tuple[int], np.dtype[np.bool_]]
-    calibration_error: float
-
-    @classmethod
-    def of(cls, pair: LoadedPair, golden: LabelledRows) -> _Answers:
-        p = pair.proposer.probabilities(golden.features)
-        right = np.asarray(p.argmax(axis=1) == golden.classes)
-        if not len(right):
-            return cls(right, 0.0)
-        return cls(right, expected_calibration_error(p.max(axis=1), right.astype(np.float64)))
-
-
-def _change(
-    before: np.ndarray[tuple[int], np.dtype[np.bool_]], after: np.ndarray[tuple[int], np.dtype[np.bool_]]
-) -> Change:
-    return Change(
-        rows=len(before),
-        incumbent_right=int(before.sum()),
-        candidate_right=int(after.sum()),
-        gained=int((after & ~before).sum()),
-        lost=int((before & ~after).sum()),
-    )
-
-
-def _evidence(
-    judged: UpdateJudged,
-    incumbent: LoadedPair,
-    numbers: UpdateNumbers,
-    policy: Policy,
-    findings: tuple[RuleFinding, ...],
-) -> bytes:
+def _evidence(judged: UpdateJudged, incumbent_digest: str, numbers: UpdateNumbers, policy: Policy) -> bytes:
     """All that the verdict rests on, so that it can be replayed (design section 4)."""
     return msgspec.msgpack.encode(
         {
@@ -189,9 +187,9 @@ def _evidence(
             "numbers": numbers,
             "version": judged.version,
             "model_digest": judged.model_digest,
-            "incumbent_digest": incumbent.version.digest,
+            "incumbent_digest": incumbent_digest,
             "verdict": judged.verdict,
-            "findings": findings,
+            "findings": judged.findings,
             "by": judged.by,
             "reason": judged.reason,
         }

@@ -19,6 +19,7 @@ from dissonance.decisions.models import (
     BlendParts,
     blend_part,
 )
+from dissonance.errors import ModelNotFound, ModelRefused
 from dissonance.pipeline.training import Proposer
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import ModelRole, ModelVersion
@@ -28,6 +29,7 @@ from dissonance.science.sceptic import Sceptic
 from dissonance.security.artefacts import ArtefactFormat, Manifest, file_digests, pack
 from dissonance.security.envelope import NONCE_BYTES
 
+TRIES = 3
 LIBRARIES = ("dissonance", "lightgbm", "numpy", "scikit-learn", "skops")
 
 
@@ -53,7 +55,8 @@ class RegisteredPair(NamedTuple):
 
 
 def register_pair(workshop: Workshop, task: Task, pair: FittedPair) -> RegisteredPair:
-    """Pack and register both. Blocking. Raises `EngineUnavailable`, `TaskExists` or `ConfigurationError`.
+    """Pack and register both. Blocking. Raises `EngineUnavailable`, `TaskExists` or `ConfigurationError`, and
+    `ModelRefused` when others keep registering at the same time.
 
     The critic's parent is its proposer: by digest in the manifest, by version in the registry.
     """
@@ -122,15 +125,33 @@ def _register(
     parent: int | None,
 ) -> ModelVersion:
     role = ModelRole(manifest.role)
-    artefact, digest = pack(manifest, files, workshop.artefact_keys, workshop.randomness.token(NONCE_BYTES))
     metrics = pair.proposer_metrics if role is ModelRole.PROPOSER else pair.critic_metrics
-    return workshop.registry.register(
-        task.task_id,
-        task.name,
-        role,
-        artefact,
-        digest,
-        metrics=dict(metrics),
-        parameters={**pair.parameters, "format": manifest.format.value, "schema_digest": manifest.schema_digest},
-        parent=parent,
+    for _ in range(TRIES):
+        number = _newest(workshop, task, role) + 1
+        numbered = msgspec.structs.replace(manifest, version=number)
+        artefact, digest = pack(numbered, files, workshop.artefact_keys, workshop.randomness.token(NONCE_BYTES))
+        version = workshop.registry.register(
+            task.task_id,
+            task.name,
+            role,
+            artefact,
+            digest,
+            metrics=dict(metrics),
+            parameters={**pair.parameters, "format": manifest.format.value, "schema_digest": manifest.schema_digest},
+            parent=parent,
+        )
+        if version.version == number:
+            return version
+    raise ModelRefused(
+        "others kept registering models of this task", where="registry", fix="retrain again when they are done"
     )
+
+
+def _newest(workshop: Workshop, task: Task, role: ModelRole) -> int:
+    """Its number is part of what is signed. Where somebody else was faster, the version that was made carries another
+    number than its own, is refused at every load, and is made again (ADR 47)."""
+    try:
+        versions = workshop.registry.versions(task.task_id, role)
+    except ModelNotFound:
+        return 0
+    return max((each.version for each in versions), default=0)

@@ -22,7 +22,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils import get_tags
 from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
 
-from dissonance.errors import ConfigurationError, ModelRefused
+from dissonance.errors import ConfigurationError, ModelRefused, ModelUnsupported
 from dissonance.science.arrays import Classes, Matrix
 
 TRUSTED_PACKAGES = ("numpy.", "scipy.", "sklearn.", "lightgbm.")
@@ -118,7 +118,11 @@ def load_estimator(data: bytes, trusted_types: Sequence[str], classes_count: int
     try:
         estimator = skops.io.loads(data, trusted=list(trusted_types))
     except UntrustedTypesFoundException as error:
-        raise _refused(f"it holds types that its manifest does not name: {error}") from error
+        raise ModelUnsupported(
+            f"the model was refused: it holds types that its manifest does not name: {error}",
+            where="model artefact",
+            fix="retrain, or roll back",
+        ) from error
     except (BadZipFile, KeyError, ValueError, TypeError, AttributeError, ImportError) as error:
         raise _refused(f"its skops file cannot be read: {error}") from error
     if not isinstance(estimator, Pipeline) or "classify" not in estimator.named_steps:

@@ -59,7 +59,7 @@ def test_the_digest_changes_with_every_limit(name: str) -> None:
     if isinstance(value, StrEnum):
         other = next(each for each in type(value) if each is not value)
     elif other is None:
-        other = value + 1
+        other = value + ("sex" if isinstance(value, str) else 1)
     changed = msgspec.structs.replace(Policy(), **{name: other})
     assert policy_digest(changed) != policy_digest(Policy())
     assert policy_digest(Policy(**{name: value})) == policy_digest(Policy())

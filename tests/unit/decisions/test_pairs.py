@@ -8,7 +8,7 @@ import pytest
 
 from dissonance.contracts.schema import Feature, FeatureKind, FeatureSchema
 from dissonance.decisions.pairs import critic_of, find_version, load_pair
-from dissonance.errors import EngineUnavailable, ModelNotFound, ModelRefused
+from dissonance.errors import EngineUnavailable, ModelDowngraded, ModelNotFound, ModelRefused
 from dissonance.ports.registry import ModelRole
 from dissonance.security.artefacts import ArtefactKeys
 from support.distributions import labelled_rows
@@ -41,7 +41,7 @@ def test_a_pair_that_another_key_signed_is_refused() -> None:
     shelf = Shelf()
     made = shelf.add(1)
     others = ArtefactKeys.from_seed(shelf.keys.sealing, b"\x07" * 32)
-    with pytest.raises(ModelRefused, match="signature"):
+    with pytest.raises(ModelRefused, match="another key"):
         load_pair(shelf.registry, others, TASK, made.proposer)
 
 
@@ -56,18 +56,32 @@ def test_a_pair_made_for_another_schema_is_refused() -> None:
 def test_a_critic_that_was_made_for_another_proposer_is_refused_although_the_registry_vouches_for_it() -> None:
     shelf = Shelf()
     first, second = shelf.add(1), shelf.add(2)
-    shelf.add_again(first.critic, parent=second.proposer.version)
+    critics = shelf.registry._models[TASK.task_id, ModelRole.CRITIC].versions
+    critics[:] = [msgspec.structs.replace(first.critic, parent=second.proposer.version)]
     with pytest.raises(ModelRefused, match="another proposer"):
         load_pair(shelf.registry, shelf.keys, TASK, second.proposer)
 
 
-def test_a_proposer_put_under_the_version_of_another_is_refused() -> None:
+@pytest.mark.parametrize("vouched", [False, True])
+def test_an_older_proposer_in_the_place_of_a_newer_one_is_refused_although_the_registry_vouches_for_it(
+    vouched: bool,
+) -> None:
     shelf = Shelf()
     first, second = shelf.add(1), shelf.add(2)
-    swapped = shelf.add_again(first.proposer, digest=second.proposer.digest)
-    shelf.add_again(second.critic, parent=swapped.version)
-    with pytest.raises(ModelRefused, match="not the model that was registered"):
-        load_pair(shelf.registry, shelf.keys, TASK, swapped)
+    stored = shelf.registry._models[TASK.task_id, ModelRole.PROPOSER]
+    stored.artefacts[1] = stored.artefacts[0]
+    asked = msgspec.structs.replace(second.proposer, digest=first.proposer.digest) if vouched else second.proposer
+    with pytest.raises(ModelDowngraded, match="version 1, put in the place of 2"):
+        load_pair(shelf.registry, shelf.keys, TASK, asked)
+
+
+def test_another_model_made_as_the_same_version_is_refused() -> None:
+    shelf, other = Shelf(), Shelf()
+    first, _ = shelf.add(1), other.add(2)
+    stored = shelf.registry._models[TASK.task_id, ModelRole.PROPOSER]
+    stored.artefacts[0] = other.registry.artefact(TASK.task_id, ModelRole.PROPOSER, 1)
+    with pytest.raises(ModelDowngraded, match="not the model that was registered"):
+        load_pair(shelf.registry, shelf.keys, TASK, first.proposer)
 
 
 def test_the_critic_of_a_proposer_is_the_newest_that_names_it() -> None:

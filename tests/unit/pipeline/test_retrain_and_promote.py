@@ -272,7 +272,7 @@ def test_a_model_swapped_for_another_signed_one_is_refused(served: Served) -> No
     retrained(served)
     artefacts = served.work.registry._models[served.task.task_id, ModelRole.PROPOSER].artefacts
     artefacts[1] = artefacts[0]
-    with pytest.raises(ModelRefused, match="not the model that was registered"):
+    with pytest.raises(ModelRefused, match="put in the place of 2"):
         asyncio.run(promote(served.work, "small", 2, by="a test"))
 
 

@@ -14,7 +14,7 @@ from dissonance.contracts.policy import Policy
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.contracts.verdicts import UpdateVerdict
 from dissonance.decisions.rollouts import Believed, next_step
-from dissonance.decisions.updates.numbers import SliceChange, UpdateNumbers
+from dissonance.decisions.updates.numbers import Cost, GroupGaps, SliceChange, UpdateNumbers
 from dissonance.decisions.updates.verdict import judge_update
 from dissonance.pipeline.event_time import cools_off
 from dissonance.pipeline.moving import Unseen, move
@@ -24,8 +24,9 @@ from dissonance.pipeline.training import LabelledRows
 from dissonance.ports.rollouts import PairedCounts
 from dissonance.roles.meta.decide import weight
 from dissonance.science.mixing import Calibration
+from support.candidates import Bench
 from support.distributions import labelled_rows
-from support.judged_numbers import change, numbers
+from support.judged_numbers import change, numbers, robustness
 from support.updates import rollout_of
 from support.workshop import Workshop, add_experience, create, frame, workshop, write
 
@@ -66,6 +67,64 @@ def test_kl_eps_is_how_far_an_update_may_go_and_how_far_it_goes(tmp_path: Path) 
     assert near["kl"] == pytest.approx(0.001, rel=0.01)
     assert far["kl"] > near["kl"]
     assert far["step"] > near["step"]
+
+
+def test_flip_rise_max_is_how_many_more_answers_may_turn_under_noise() -> None:
+    brittle = numbers(robustness=robustness(flips=0.04))
+    assert failed(brittle, flip_rise_max=0.04) == []
+    assert failed(brittle, flip_rise_max=0.03) == ["RobustToNoise"]
+
+
+def test_perturbed_drop_max_is_how_much_more_accuracy_noise_may_cost() -> None:
+    brittle = numbers(robustness=robustness(drop=0.04))
+    assert failed(brittle, perturbed_drop_max=0.04) == []
+    assert failed(brittle, perturbed_drop_max=0.03) == ["RobustToNoise"]
+
+
+def test_latency_ratio_max_is_how_much_slower_an_update_may_answer() -> None:
+    slow = numbers(cost=Cost(10.0, 30.0, 1, 1))
+    assert failed(slow, latency_ratio_max=3.0) == []
+    assert failed(slow, latency_ratio_max=2.9) == ["LatencyWithin"]
+
+
+def test_model_bytes_max_is_how_large_a_pair_may_be() -> None:
+    large = numbers(cost=Cost(1.0, 1.0, 1, 1_000))
+    assert failed(large, model_bytes_max=1_000) == []
+    assert failed(large, model_bytes_max=999) == ["SizeWithin"]
+
+
+def test_fairness_rise_max_is_how_much_wider_a_gap_between_groups_may_become() -> None:
+    wider = numbers(fairness=(GroupGaps("sex", 2, 0.02, 0.1, 0.02, 0.02),))
+    assert failed(wider, fairness_rise_max=0.09) == []
+    assert failed(wider, fairness_rise_max=0.07) == ["FairnessNotWorse"]
+
+
+def test_fairness_gap_max_is_the_gap_above_which_only_what_narrows_it_goes_live() -> None:
+    wider = numbers(fairness=(GroupGaps("sex", 2, 0.09, 0.1, 0.02, 0.02),))
+    assert failed(wider, fairness_gap_max=0.11) == []
+    assert failed(wider, fairness_gap_max=0.095) == ["FairnessNotWorse"]
+
+
+def test_holdout_uses_max_is_how_many_candidates_one_holdout_may_judge() -> None:
+    assert failed(numbers(holdout_uses=9), holdout_uses_max=10) == []
+    assert failed(numbers(holdout_uses=9), holdout_uses_max=9) == ["HoldoutFresh"]
+
+
+def test_perturbation_spread_is_how_far_golden_inputs_are_moved() -> None:
+    bench = Bench()
+    still, little, much = (bench.numbers(perturbation_spread=spread).robustness for spread in (0.0, 0.05, 1.0))
+    assert still is not None
+    assert little is not None
+    assert much is not None
+    assert still.candidate.flips < little.candidate.flips < much.candidate.flips
+
+
+def test_sensitive_columns_are_those_whose_groups_are_compared() -> None:
+    bench = Bench()
+    assert bench.numbers(slice_rows_min=20).fairness == ()
+    declared = bench.numbers(slice_rows_min=20, sensitive_columns="kind, sex")
+    assert [(gaps.column, gaps.groups) for gaps in declared.fairness] == [("kind", 4)]
+    assert declared.not_in_schema == ("sex",)
 
 
 class Constant:

@@ -80,9 +80,7 @@ def test_only_the_latest_pairs_are_kept() -> None:
     loader = loader_of(shelf)
     first = loader.by_digest(TASK, made.proposer.digest)
     for number in range(PAIRS_KEPT):
-        proposer = shelf.add_again(made.proposer)
-        shelf.add_again(made.critic, parent=proposer.version)
-        shelf.promote(proposer)
+        shelf.promote(shelf.add(1).proposer)
         assert loader.production(TASK).version == number + 2
     shelf.promote(made.proposer)
     assert loader.production(TASK).proposer is not first.proposer

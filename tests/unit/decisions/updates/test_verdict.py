@@ -9,15 +9,19 @@ from hypothesis import strategies as st
 
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.verdicts import RuleFinding, UpdateVerdict
+from dissonance.decisions.updates.fairness import FairnessNotWorse
 from dissonance.decisions.updates.golden import GoldenNonInferiority
 from dissonance.decisions.updates.held_out import HeldOutLossNotWorse
+from dissonance.decisions.updates.holdout import HoldoutFresh
 from dissonance.decisions.updates.kl import KLBound
-from dissonance.decisions.updates.numbers import SliceChange, UpdateNumbers
+from dissonance.decisions.updates.numbers import Cost, GroupGaps, Identity, SliceChange, UpdateNumbers
+from dissonance.decisions.updates.robustness import RobustToNoise
 from dissonance.decisions.updates.slices import NoSliceWorse
 from dissonance.decisions.updates.verdict import RULES, judge_update
-from support.judged_numbers import change, numbers
+from support.judged_numbers import change, numbers, robustness
 
 POLICY = Policy(golden_drop_max=0.015, slice_drop_max=0.05, calibration_rise_max=0.02, KL_eps=0.02)
+NEW = ("robustness", "cost", "identity", "fairness", "not_in_schema")
 
 
 def failed(given_numbers: UpdateNumbers) -> list[str]:
@@ -33,6 +37,12 @@ def test_an_update_that_changes_nothing_is_accepted_by_every_rule() -> None:
         "NoSliceWorse",
         "CalibrationNotWorse",
         "HeldOutLossNotWorse",
+        "RobustToNoise",
+        "LatencyWithin",
+        "SizeWithin",
+        "SignedForTask",
+        "FairnessNotWorse",
+        "HoldoutFresh",
     ]
     assert all(finding.what for finding in findings)
 
@@ -55,6 +65,17 @@ def test_without_golden_rows_nothing_goes_live() -> None:
         (numbers(slices=(SliceChange("sex", "1", change(100, 1_000)),)), "NoSliceWorse"),
         (numbers(candidate_calibration_error=0.05), "CalibrationNotWorse"),
         (numbers(held_out_rise=0.02, held_out_error=0.01, held_out_rows=200), "HeldOutLossNotWorse"),
+        (numbers(robustness=robustness(flips=0.03)), "RobustToNoise"),
+        (numbers(robustness=robustness(drop=0.02)), "RobustToNoise"),
+        (numbers(cost=Cost(10.0, 81.0, 1_000, 1_000)), "LatencyWithin"),
+        (numbers(cost=Cost(10.0, 10.0, 1_000, 134_217_729)), "SizeWithin"),
+        (numbers(identity=Identity(signed=False)), "SignedForTask"),
+        (numbers(identity=Identity(schema=False)), "SignedForTask"),
+        (numbers(identity=Identity(classes=False)), "SignedForTask"),
+        (numbers(fairness=(GroupGaps("sex", 2, 0.1, 0.16, 0.0, 0.0),)), "FairnessNotWorse"),
+        (numbers(fairness=(GroupGaps("sex", 2, 0.0, 0.0, 0.1, 0.16),)), "FairnessNotWorse"),
+        (numbers(not_in_schema=("sexx",)), "FairnessNotWorse"),
+        (numbers(holdout_uses=1_000), "HoldoutFresh"),
     ],
 )
 def test_each_rule_refuses_by_itself(worse: UpdateNumbers, rule: str) -> None:
@@ -128,4 +149,65 @@ def test_a_verdict_from_before_there_were_held_out_rows_is_replayed_to_itself() 
 
 
 def test_list_of_rules_is_what_the_gate_goes_by() -> None:
-    assert len({type(rule) for rule in RULES}) == len(RULES) == 5
+    assert len({type(rule) for rule in RULES}) == len(RULES) == 11
+
+
+def test_a_candidate_that_may_not_be_opened_is_refused_for_that_alone() -> None:
+    unopened = UpdateNumbers.of_refused(Identity(signed=False, refusal="model-tampered: bytes changed"), 3)
+    verdict, (finding,) = judge_update(unopened, POLICY)
+    assert (verdict, finding.rule) == (UpdateVerdict.REFUSED, "SignedForTask")
+    assert "model-tampered: bytes changed" in finding.what
+    assert finding.numbers == {"signature": 0.0, "feature_schema": 1.0, "class_order": 1.0}
+
+
+@given(st.floats(-0.1, 0.1), st.floats(-0.1, 0.1), st.floats(0.0, 0.05))
+def test_noise_refuses_only_what_goes_beyond_two_standard_errors(flips: float, drop: float, error: float) -> None:
+    found = RobustToNoise().check(numbers(robustness=robustness(flips=flips, drop=drop, error=error)), POLICY)
+    assert found.holds == (
+        (flips + 0.1) - 0.1 - 2 * error <= POLICY.flip_rise_max
+        and (drop + 0.05) - 0.05 - 2 * error <= POLICY.perturbed_drop_max
+    )
+
+
+def test_above_the_widest_gap_only_an_update_that_narrows_it_goes_live() -> None:
+    def holds(before: float, after: float) -> bool:
+        gaps = GroupGaps("sex", 2, before, after, before, after)
+        return FairnessNotWorse().check(numbers(fairness=(gaps,)), POLICY).holds
+
+    assert holds(0.30, 0.25)
+    assert holds(0.30, 0.30)
+    assert not holds(0.30, 0.31)
+    assert not holds(0.19, 0.21)
+    assert holds(0.15, 0.19)
+
+
+def test_without_a_sensitive_column_fairness_holds_and_says_so() -> None:
+    finding = FairnessNotWorse().check(numbers(), POLICY)
+    assert (finding.holds, finding.what) == (True, "no sensitive column is declared")
+    small = FairnessNotWorse().check(numbers(fairness=(GroupGaps("sex", 1),)), POLICY)
+    assert small.holds
+    assert "fewer than two groups" in small.what
+
+
+def test_a_holdout_that_is_worn_out_says_what_to_do() -> None:
+    assert "refresh it" in HoldoutFresh().check(numbers(holdout_uses=1_000), POLICY).what
+    assert (
+        HoldoutFresh().check(numbers(holdout_uses=999), POLICY).what
+        == "this is look 1000 of 1000 at the golden holdout"
+    )
+
+
+def test_numbers_of_an_earlier_release_are_read_and_every_new_rule_holds() -> None:
+    old = {name: value for name, value in msgspec.structs.asdict(numbers()).items() if name not in NEW}
+    read = msgspec.msgpack.decode(msgspec.msgpack.encode(old), type=UpdateNumbers)
+    assert judge_update(read, POLICY)[0] is UpdateVerdict.ACCEPTED
+
+
+def test_all_numbers_are_read_as_they_were_written() -> None:
+    full = numbers(
+        robustness=robustness(),
+        cost=Cost(1.0, 2.0, 3, 4),
+        fairness=(GroupGaps("sex", 2, 0.1, 0.2, 0.3, 0.4),),
+        not_in_schema=("age",),
+    )
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(full), type=UpdateNumbers) == full
