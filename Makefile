@@ -96,6 +96,10 @@ bench-score: setup ## Rows per second of batch scoring beside LightGBM alone, an
 bench-cost: setup ## Seconds to fit the critic of a window and microseconds a row to score, on one core
 	@$(BIN)/python benchmarks/science_cost.py
 
+.PHONY: bench-canary
+bench-canary: setup ## Simulated canaries: how many worse models are promoted, and the labels it takes for better ones (minutes)
+	@$(BIN)/python benchmarks/canary.py $(if $(CANARIES),--canaries $(CANARIES))
+
 .PHONY: bench-soak
 bench-soak: setup ## A million rows through all roles: memory, lag, loss (20 minutes; ROWS=20000 for one)
 	@$(BIN)/dissonance drill bench-soak $(if $(ROWS),--rows $(ROWS)) $(if $(ROWS_PER_S),--rows-per-s $(ROWS_PER_S))
