@@ -6,34 +6,32 @@ import logging
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 
 from dissonance.contracts.columns import derived_id
 from dissonance.contracts.events import CandidateRegistered, Event, UpdateJudged
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
-from dissonance.contracts.verdicts import RuleFinding, UpdateVerdict
+from dissonance.contracts.verdicts import UpdateVerdict
 from dissonance.decisions.pairs import LoadedPair
 from dissonance.decisions.slices import slices_of
 from dissonance.decisions.updates.numbers import Change, SliceChange, UpdateNumbers
 from dissonance.decisions.updates.verdict import judge_update
 from dissonance.errors import GateRefused
 from dissonance.pipeline.aliases import open_pair, open_version, production_version
-from dissonance.pipeline.mature_window import mature_window
-from dissonance.pipeline.reference import open_reference
+from dissonance.pipeline.anchoring import anchor
+from dissonance.pipeline.evidence import Held, evidence_of, judgement
+from dissonance.pipeline.looked_at import LookedAt, look
 from dissonance.pipeline.rollouts import begin
 from dissonance.pipeline.training import LabelledRows
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import ModelVersion
-from dissonance.ports.store import Split
 from dissonance.science.divergences import kullback_leibler
 from dissonance.science.metrics import expected_calibration_error
 from dissonance.telemetry.logs import log
 from dissonance.telemetry.names import LogAction
 
 GATE = "gate"
-EVIDENCE_KIND = "update"
 
 _logger = logging.getLogger(__name__)
 
@@ -88,7 +86,8 @@ async def judge_pair(
     if earlier:
         return earlier[0]
     policy = await workshop.store.policy(task.task_id)
-    numbers = await gather(workshop, task, incumbent, candidate, policy)
+    looked = await look(workshop, task)
+    numbers = await gather(workshop, task, incumbent, candidate, looked, policy)
     verdict, findings = judge_update(numbers, policy)
     if verdict is UpdateVerdict.REFUSED and override is not None:
         verdict = UpdateVerdict.OVERRIDDEN
@@ -105,17 +104,21 @@ async def judge_pair(
         by=override.by if override is not None else by,
         reason=override.reason if override is not None else "",
     )
-    await workshop.store.record_update(judged, _evidence(judged, incumbent, numbers, policy, findings))
+    models = Held(
+        *(evidence_of(each.version, each.artefact, each.critic_version.digest) for each in (candidate, incumbent))
+    )
+    decision = await judgement(workshop, task, judged, models, numbers, policy, looked.digests)
+    await workshop.store.record_update(judged, decision)
+    await anchor(workshop, task)
     log(_logger, LogAction.UPDATE_JUDGED, task=task.name, version=judged.version, verdict=verdict.value)
     return judged
 
 
 async def gather(
-    workshop: Workshop, task: Task, incumbent: LoadedPair, candidate: LoadedPair, policy: Policy
+    workshop: Workshop, task: Task, incumbent: LoadedPair, candidate: LoadedPair, looked: LookedAt, policy: Policy
 ) -> UpdateNumbers:
     """Both models on the golden holdout, and on the inputs of the last mature window."""
-    golden = (await open_reference(workshop, task, Split.GOLDEN)).rows
-    window = await mature_window(workshop, task)
+    golden, window, _ = looked
     uses = len({update.model_digest for update in await workshop.store.updates(task.task_id, 10_000)})
     kl = kullback_leibler(incumbent.proposer.probabilities(window), candidate.proposer.probabilities(window))
     before, after = (_Answers.of(pair, golden) for pair in (incumbent, candidate))
@@ -171,28 +174,4 @@ def _change(
         candidate_right=int(after.sum()),
         gained=int((after & ~before).sum()),
         lost=int((before & ~after).sum()),
-    )
-
-
-def _evidence(
-    judged: UpdateJudged,
-    incumbent: LoadedPair,
-    numbers: UpdateNumbers,
-    policy: Policy,
-    findings: tuple[RuleFinding, ...],
-) -> bytes:
-    """All that the verdict rests on, so that it can be replayed (design section 4)."""
-    return msgspec.msgpack.encode(
-        {
-            "kind": EVIDENCE_KIND,
-            "policy": policy,
-            "numbers": numbers,
-            "version": judged.version,
-            "model_digest": judged.model_digest,
-            "incumbent_digest": incumbent.version.digest,
-            "verdict": judged.verdict,
-            "findings": findings,
-            "by": judged.by,
-            "reason": judged.reason,
-        }
     )
