@@ -12,6 +12,7 @@ from dissonance.adapters.spool.outbox import SpoolingOutbox
 from dissonance.adapters.spool.spool import Spool
 from dissonance.bootstrap import System, open_system
 from dissonance.errors import ConfigurationError, EngineUnavailable
+from dissonance.pipeline.anchoring import ChainAnchoring
 from dissonance.pipeline.estimates import PipelineEstimates
 from dissonance.pipeline.updates import PipelineUpdates
 from dissonance.roles import ROLES
@@ -74,6 +75,7 @@ async def run_on(
         catalogue=catalogue,
         updates=PipelineUpdates(system),
         estimates=PipelineEstimates(system),
+        anchoring=ChainAnchoring(system),
         host=system.host,
         clock=system.clock,
         randomness=system.randomness,

@@ -29,6 +29,7 @@ from dissonance.roles.serving import Matrix, ProposerModel, Serving
 from dissonance.telemetry.metrics import Metrics
 from dissonance.web.app import create_app
 from support.access import LocalAccess
+from support.anchoring import RecordedAnchoring
 from support.asgi import Reply, request
 from support.estimates import RecordedEstimates
 from support.updates import RecordedUpdates
@@ -115,6 +116,7 @@ class Walk:
         self.metrics = Metrics()
         self.updates = RecordedUpdates()
         self.estimates = RecordedEstimates()
+        self.anchoring = RecordedAnchoring()
         self.host = MemoryHost()
         self.catalogue = Catalogue(self.store, self.loader, self.bus)
         self.place = Workplace(
@@ -127,6 +129,7 @@ class Walk:
             catalogue=self.catalogue,
             updates=self.updates,
             estimates=self.estimates,
+            anchoring=self.anchoring,
             host=self.host,
             clock=self.clock,
             randomness=self.randomness,

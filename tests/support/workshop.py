@@ -11,6 +11,7 @@ import numpy as np
 import pandas
 from numpy.typing import NDArray
 
+from dissonance.adapters.memory.anchors import MemoryAnchors
 from dissonance.adapters.memory.bus import MemoryBus
 from dissonance.adapters.memory.clock import FixedClock, SeededRandomness
 from dissonance.adapters.memory.keys import MemoryDataSubjectKeys
@@ -43,6 +44,7 @@ class Workshop(NamedTuple):
     clock: FixedClock
     randomness: SeededRandomness
     artefact_keys: ArtefactKeys
+    anchors: MemoryAnchors
 
 
 def workshop() -> Workshop:
@@ -55,6 +57,7 @@ def workshop() -> Workshop:
         clock=clock,
         randomness=randomness,
         artefact_keys=ArtefactKeys.from_seed(b"\x01" * 32, b"\x02" * 32),
+        anchors=MemoryAnchors(),
     )
 
 

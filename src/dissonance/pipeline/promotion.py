@@ -6,12 +6,16 @@ import asyncio
 from typing import NamedTuple
 
 from dissonance.contracts.events import ModelPromoted, ModelRolledBack, UpdateJudged
+from dissonance.contracts.evidence import DecisionKind
 from dissonance.contracts.schema import Task
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.contracts.verdicts import UpdateVerdict
 from dissonance.decisions.pairs import LoadedPair, find_version
 from dissonance.errors import GateRefused, InputError, ModelNotFound
 from dissonance.pipeline.aliases import move_aliases, open_pair, open_version, production_version
+from dissonance.pipeline.anchoring import anchor
+from dissonance.pipeline.event_time import event_time_now_us
+from dissonance.pipeline.evidence import Said, decided, evidence_of
 from dissonance.pipeline.judging import Override, judge_pair
 from dissonance.pipeline.rollouts import begin, changed, end_by_hand
 from dissonance.pipeline.workshop import Workshop
@@ -66,7 +70,7 @@ async def promote(
             [_moved(workshop, task, candidate, found.version, "promoted again", by, ModelPromoted)]
         )
         return Promoted(task, found.version, candidate.critic_version.version, found.version, None, RolloutPhase.ARMED)
-    cause = workshop.randomness.token(16).hex()
+    cause = _token(workshop)
     judged = await judge_pair(
         workshop,
         task,
@@ -113,12 +117,40 @@ async def rollback(
     production = await production_version(workshop, task)
     target = await _before(workshop, task, production) if to is None else to
     pair = await open_version(workshop, task, target)
-    ended = await end_by_hand(workshop, task, by=by, reason=reason)
+    ended = await end_by_hand(workshop, task, by=by, reason=reason, production=target)
+    moved_on = ended is not None and ended.phase is RolloutPhase.ROLLED_BACK
+    if not moved_on and target != production.version:
+        await _record_rollback(
+            workshop, task, production, pair.version, Said(DecisionKind.ROLLED_BACK, _token(workshop), by, reason)
+        )
     previous = await move_aliases(workshop, task, pair)
+    await anchor(workshop, task)
     events = [] if ended is None else [changed(workshop, ended)]
     back = _moved(workshop, task, pair, previous, reason, by, ModelRolledBack)
     await workshop.bus.publish([*events, back])
     return Promoted(task, pair.version.version, pair.critic_version.version, previous, None, RolloutPhase.ROLLED_BACK)
+
+
+async def _record_rollback(
+    workshop: Workshop, task: Task, production: ModelVersion, back: ModelVersion, said: Said
+) -> None:
+    """Of a version that no live rollout put there."""
+    decision = await decided(
+        workshop,
+        task,
+        said,
+        candidate=evidence_of(production),
+        incumbent=evidence_of(back),
+        production=back.version,
+        policy=await workshop.store.policy(task.task_id),
+        event_time_us=await event_time_now_us(workshop, task.task_id),
+    )
+    await workshop.store.record_decision(decision)
+
+
+def _token(workshop: Workshop) -> str:
+    """32 hex digits that nobody had before."""
+    return workshop.randomness.token(16).hex()
 
 
 async def list_models(workshop: Workshop, name: str) -> list[ModelVersion]:
@@ -179,7 +211,7 @@ def _moved(
     kind: type[ModelPromoted],
 ) -> ModelPromoted:
     return kind(
-        event_id=workshop.randomness.token(16).hex(),
+        event_id=_token(workshop),
         task_id=task.task_id,
         produced_at_us=workshop.clock.now_us(),
         producer=PRODUCER,

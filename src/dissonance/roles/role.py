@@ -14,6 +14,7 @@ from dissonance.ports.host import Host
 from dissonance.ports.keys import DataSubjectKeys
 from dissonance.ports.registry import Registry
 from dissonance.ports.store import Store
+from dissonance.roles.anchoring import Anchoring
 from dissonance.roles.catalogue import Catalogue
 from dissonance.roles.estimates import Estimates
 from dissonance.roles.serving import ModelLoader
@@ -38,6 +39,7 @@ class Workplace(NamedTuple):
     catalogue: Catalogue
     updates: Updates
     estimates: Estimates
+    anchoring: Anchoring
     host: Host
     clock: Clock
     randomness: Randomness

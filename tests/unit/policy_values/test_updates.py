@@ -13,10 +13,10 @@ import pytest
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.contracts.verdicts import UpdateVerdict
+from dissonance.decisions.beginning import cools_off
 from dissonance.decisions.rollouts import Believed, next_step
 from dissonance.decisions.updates.numbers import Cost, GroupGaps, SliceChange, UpdateNumbers
 from dissonance.decisions.updates.verdict import judge_update
-from dissonance.pipeline.event_time import cools_off
 from dissonance.pipeline.moving import Unseen, move
 from dissonance.pipeline.promotion import promote
 from dissonance.pipeline.retrain import retrain
