@@ -24,6 +24,7 @@ from dissonance.contracts.schema import Task
 from dissonance.contracts.updates import RetrainCause, RolloutPhase
 from dissonance.contracts.verdicts import UpdateVerdict
 from dissonance.decisions.pairs import find_version
+from dissonance.decisions.updates.verdict import RULES
 from dissonance.drills.demo.mischief import register_spoilt
 from dissonance.errors import GateRefused, InputError
 from dissonance.pipeline.aliases import open_version
@@ -340,6 +341,6 @@ def test_a_bad_candidate_is_refused_with_every_rules_numbers_and_goes_nowhere(pl
     (judged,) = asyncio.run(judge(place.work, candidate(place, 3)))
     assert isinstance(judged, UpdateJudged)
     assert judged.verdict is UpdateVerdict.REFUSED
-    assert len(judged.findings) == 5
+    assert len(judged.findings) == len(RULES)
     assert not all(finding.holds for finding in judged.findings)
     assert asyncio.run(place.work.store.rollout(place.task.task_id)) is None
