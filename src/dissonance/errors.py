@@ -313,6 +313,12 @@ class ModelMisfit(ModelRefused):
     slug, title = "model-misfit", "A model was made for something else"
 
 
+class ModelNotRenewable(ModelError):
+    """It was registered from a file, and nothing here can make another like it."""
+
+    slug, title, status = "model-not-renewable", "The model cannot be retrained here", 409
+
+
 class GateRefused(DissonanceError):
     """The gate said no; the verdict carries the numbers."""
 

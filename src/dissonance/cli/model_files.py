@@ -1,7 +1,8 @@
-"""`dissonance models export`: models as files of others."""
+"""`dissonance models register` and `export`: models from files of others, and as files for others."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,11 +10,12 @@ import msgspec
 import typer
 from rich.markup import escape
 
-from dissonance.cli.connected import on_system
+from dissonance.cli.connected import on_system, stages
 from dissonance.cli.output import emit
 
 if TYPE_CHECKING:
     from dissonance.bootstrap import System
+    from dissonance.pipeline.adopting import Adopted
     from dissonance.pipeline.exporting import Exported
 
 TaskName = Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")]
@@ -30,6 +32,50 @@ class ExportedAnswer(msgspec.Struct, frozen=True, kw_only=True):
     model_digest: str
     folder: str
     files: list[str]
+
+
+class RegisteredAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What `register --json` prints; the golden accuracy with its 95 % interval. Whether the model was trained on
+    golden rows, nobody here can know."""
+
+    task: str
+    version: int
+    critic_version: int
+    model_digest: str
+    format: str
+    incumbent_version: int
+    critic_rows: int
+    golden_rows: int
+    golden_accuracy: float
+    golden_accuracy_low: float
+    golden_accuracy_high: float
+
+
+class Critic(StrEnum):
+    """Where the critic of a registered model comes from."""
+
+    FIT = "fit"
+
+
+def register(
+    task: TaskName,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="LightGBM text (.txt), .onnx or .skops; no pickle.")],
+    critic: Annotated[Critic, typer.Option(help="Fit one on the critic's reference rows.")] = Critic.FIT,
+    seed: Annotated[int, typer.Option(help="Seed of the critic's fit.")] = 0,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Register a model that was made elsewhere, with a critic fitted for it, as a candidate; the gate judges it when it
+    is promoted."""
+    from dissonance.pipeline.adopting import register_file
+
+    with stages(f"registering {file.name}", quiet=as_json) as follow:
+
+        async def work(system: System) -> Adopted:
+            return await register_file(system, task, file, seed=seed, progress=follow)
+
+        answer = registered_answer(on_system(data, work))
+    emit(answer, as_json, escape(registered_text(answer)))
 
 
 def export(
@@ -56,6 +102,32 @@ def export(
         files=done.files,
     )
     emit(answer, as_json, escape(exported_text(answer)))
+
+
+def registered_answer(adopted: Adopted) -> RegisteredAnswer:
+    golden = adopted.golden
+    return RegisteredAnswer(
+        task=adopted.task.name,
+        version=adopted.models.proposer.version,
+        critic_version=adopted.models.critic.version,
+        model_digest=adopted.models.proposer.digest,
+        format=adopted.format,
+        incumbent_version=adopted.incumbent_version,
+        critic_rows=adopted.critic_rows,
+        golden_rows=golden.rows,
+        golden_accuracy=golden.accuracy,
+        golden_accuracy_low=golden.interval.low,
+        golden_accuracy_high=golden.interval.high,
+    )
+
+
+def registered_text(answer: RegisteredAnswer) -> str:
+    return (
+        f"Candidate {answer.version} of {answer.task} ({answer.format}), critic {answer.critic_version} fitted on "
+        f"{answer.critic_rows} rows\nAccuracy on {answer.golden_rows} golden rows: {answer.golden_accuracy:.4f} "
+        f"({answer.golden_accuracy_low:.4f} to {answer.golden_accuracy_high:.4f}); in production: version "
+        f"{answer.incumbent_version}\nNext: dissonance models promote {answer.task} --version {answer.version}"
+    )
 
 
 def exported_text(answer: ExportedAnswer) -> str:

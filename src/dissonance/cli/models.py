@@ -1,4 +1,4 @@
-"""`dissonance models`: retrain, promote, roll back, list, export, how updates were judged, and who answered."""
+"""`dissonance models`: make, register, promote, roll back, list and export models, and what is known of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dissonance.cli.connected import on_system, stages
-from dissonance.cli.model_files import export
+from dissonance.cli.model_files import export, register
 from dissonance.cli.output import emit
 from dissonance.cli.who_answered import who_answered
 from dissonance.contracts.times import to_text
@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from dissonance.ports.registry import ModelVersion
 
 app = typer.Typer(
-    help="Models of a task: retrain, promote, rollback, list, updates, export, who-answered.", no_args_is_help=True
+    help="Models of a task: retrain, register, promote, rollback, list, updates, export, who-answered.",
+    no_args_is_help=True,
 )
 app.command("who-answered")(who_answered)
+app.command()(register)
 app.command()(export)
 
 TaskName = Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")]

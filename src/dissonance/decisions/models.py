@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dissonance.errors import ModelRefused
+from dissonance.decisions.onnx_proposer import OnnxProposer
+from dissonance.errors import ModelRefused, ModelUnsupported
 from dissonance.science.blend import BlendProposer, Weighted
 from dissonance.science.estimators import load_estimator
 from dissonance.science.logistic_critic import LogisticCritic
@@ -19,6 +20,7 @@ from dissonance.security.artefacts import Artefact, ArtefactFormat
 TEXT_FILE = "model.txt"
 COMPONENTS_FILE = "components.json"
 SKOPS_FILE = "model.skops"
+ONNX_FILE = "model.onnx"
 BLEND_FILE = "blend.json"
 CRITIC_FILE = "critic.json"
 
@@ -65,13 +67,15 @@ def open_proposer(artefact: Artefact) -> Proposer:
         if BLEND_FILE in artefact.files:
             return _blend(artefact, k)
         return load_estimator(_file(artefact, SKOPS_FILE), manifest.trusted_types, k)
-    raise _refused(f"a proposer cannot be a {manifest.format}")
+    if manifest.format is ArtefactFormat.ONNX:
+        return OnnxProposer.from_bytes(_file(artefact, ONNX_FILE), k)
+    raise _unsupported(f"a proposer cannot be a {manifest.format}")
 
 
 def open_critic(artefact: Artefact) -> Critic:
     """One of this release, or of version 1, which an older data folder holds. Raises `ModelRefused`."""
     if artefact.manifest.format is not ArtefactFormat.CRITIC_JSON:
-        raise _refused(f"a critic cannot be a {artefact.manifest.format}")
+        raise _unsupported(f"a critic cannot be a {artefact.manifest.format}")
     stored = _file(artefact, CRITIC_FILE)
     try:
         version = msgspec.json.decode(stored, type=_Versioned).version
@@ -115,6 +119,10 @@ def _file(artefact: Artefact, name: str) -> bytes:
     if name not in artefact.files:
         raise _refused(f"it has no file '{name}'")
     return artefact.files[name]
+
+
+def _unsupported(what: str) -> ModelUnsupported:
+    return ModelUnsupported(f"the model was refused: {what}", where="model artefact", fix="retrain, or roll back")
 
 
 def _refused(what: str) -> ModelRefused:

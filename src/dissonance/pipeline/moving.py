@@ -87,6 +87,13 @@ def move(
     return Move(_made(incumbent, fitted, step, calibration), calibration, step, numbers)
 
 
+def can_move_from(incumbent: Proposer) -> bool:
+    """Whether an update can be made from this model: one of ours, of either kind."""
+    if isinstance(incumbent, EstimatorProposer):
+        return incumbent.made_here
+    return isinstance(incumbent, LightGBMProposer | BlendProposer)
+
+
 def _made(
     incumbent: Proposer, fitted: LightGBMProposer | EstimatorProposer, step: float, calibration: Calibration
 ) -> LightGBMProposer | EstimatorProposer | BlendProposer:

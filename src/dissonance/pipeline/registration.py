@@ -14,6 +14,7 @@ from dissonance.decisions.models import (
     BLEND_FILE,
     COMPONENTS_FILE,
     CRITIC_FILE,
+    ONNX_FILE,
     SKOPS_FILE,
     TEXT_FILE,
     BlendParts,
@@ -33,13 +34,19 @@ TRIES = 3
 LIBRARIES = ("dissonance", "lightgbm", "numpy", "scikit-learn", "skops")
 
 
+class OnnxFile(NamedTuple):
+    """A proposer that is stored as it came."""
+
+    content: bytes
+
+
 class FittedPair(NamedTuple):
     """Models, what is known of them, and what they were made from.
 
     `parent`: the proposer in production when they were fitted. `data_digest`: SHA-256 over the training rows.
     """
 
-    proposer: Proposer | BlendProposer
+    proposer: Proposer | BlendProposer | OnnxFile
     critic: Sceptic
     proposer_metrics: Mapping[str, float]
     critic_metrics: Mapping[str, float]
@@ -80,6 +87,8 @@ def _proposer_files(pair: FittedPair) -> tuple[ArtefactFormat, dict[str, bytes],
         if len(proposer.components) > 1:
             files[COMPONENTS_FILE] = msgspec.json.encode(proposer.components)
         return ArtefactFormat.LIGHTGBM_TEXT, files, ()
+    if isinstance(proposer, OnnxFile):
+        return ArtefactFormat.ONNX, {ONNX_FILE: proposer.content}, ()
     if isinstance(proposer, BlendProposer):
         parts = BlendParts(tuple(each.weight for each in proposer.models), proposer.offsets)
         files, types = {BLEND_FILE: msgspec.json.encode(parts)}, set[str]()

@@ -13,9 +13,9 @@ from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.decisions.pairs import LoadedPair, load_pair
 from dissonance.decisions.rows import category_sizes
-from dissonance.errors import GateRefused
+from dissonance.errors import GateRefused, ModelNotRenewable
 from dissonance.pipeline.mature_window import mature_window
-from dissonance.pipeline.moving import Unseen, move
+from dissonance.pipeline.moving import Unseen, can_move_from, move
 from dissonance.pipeline.quarantining import Asked, Sorted, answered, batches_of, random_check, sort_out
 from dissonance.pipeline.reference import (
     OpenedRows,
@@ -80,14 +80,20 @@ async def retrain(
     """Fit on the reference rows and all admitted, labelled experience that is not held back as suspected poison,
     calibrate out of fold, move from the incumbent as far as the policy allows, and register the candidate.
 
-    Raises `UnknownTask`, `HoldoutLeak`, `ModelNotFound`, `ModelRefused`, `GateRefused` (no golden row is left) or
-    `EngineUnavailable`.
+    Raises `UnknownTask`, `HoldoutLeak`, `ModelNotFound`, `ModelRefused`, `ModelNotRenewable`, `GateRefused` (no
+    golden row is left) or `EngineUnavailable`.
     """
     task = await workshop.store.by_name(name)
     progress("open the rows", 0.0)
-    material = await gather(workshop, task)
     production = await asyncio.to_thread(workshop.registry.production, task.task_id, ModelRole.PROPOSER)
     incumbent = await asyncio.to_thread(load_pair, workshop.registry, workshop.artefact_keys, task, production)
+    if not can_move_from(incumbent.proposer):
+        raise ModelNotRenewable(
+            f"version {production.version} was registered from a file",
+            where="model in production",
+            fix="train its successor where it was made: dissonance models register",
+        )
+    material = await gather(workshop, task)
     policy = await workshop.store.policy(task.task_id)
     recipe = Recipe(
         category_sizes(task.schema), len(task.classes), seed, threads, estimator=_template(incumbent.proposer)

@@ -10,6 +10,7 @@ from dissonance.contracts.events import CandidateRegistered, Event, RetrainReque
 from dissonance.contracts.schema import Task
 from dissonance.contracts.updates import LIVE_PHASES, RetrainCause
 from dissonance.decisions.beginning import cools_off
+from dissonance.errors import ModelNotRenewable
 from dissonance.pipeline.event_time import event_time_now_us
 from dissonance.pipeline.retrain import retrain
 from dissonance.pipeline.workshop import Workshop
@@ -35,7 +36,11 @@ async def train(workshop: Workshop, request: RetrainRequested) -> list[Event]:
         return []
     version = await _left_over(workshop, task, request)
     if version is None:
-        done = await retrain(workshop, task.name, seed=request.produced_at_us % 2**31)
+        try:
+            done = await retrain(workshop, task.name, seed=request.produced_at_us % 2**31)
+        except ModelNotRenewable as refused:
+            log(_logger, LogAction.RETRAIN_PASSED_OVER, task=task.name, why=str(refused))
+            return []
         version = done.models.proposer
     log(_logger, LogAction.CANDIDATE_REGISTERED, task=task.name, version=version.version)
     return [

@@ -52,6 +52,11 @@ class EstimatorProposer:
         """The classifier without its preparation; `fit_estimator` fits a copy of it."""
         return self._estimator.named_steps["classify"]
 
+    @property
+    def made_here(self) -> bool:
+        """Whether `fit_estimator` made it, and can make another like it."""
+        return "prepare" in self._estimator.named_steps
+
     def probabilities(self, features: Matrix) -> Matrix:
         """(n, d) to (n, k); rows sum to 1. A class that was not in the training rows has probability 0."""
         probabilities = np.zeros((len(features), self._classes_count))
@@ -111,6 +116,34 @@ def fit_estimator(
     prepare = ColumnTransformer([("categories", one_hot, categories), ("numbers", scaled, numbers)])
     pipeline = Pipeline([("prepare", prepare), ("classify", fresh)])
     return EstimatorProposer(pipeline.fit(features, classes), classes_count)
+
+
+def adopt_estimator(data: bytes, classes_count: int) -> EstimatorProposer:
+    """A fitted classifier that others saved with skops; it takes the task's matrix as it is, and its `classes_` are the
+    indices of the task's classes.
+
+    Raises `ModelUnsupported` when it holds a type that is not of a trusted package, `ModelRefused` when it is no such
+    classifier.
+    """
+    try:
+        types = skops.io.get_untrusted_types(data=data)
+        foreign = [name for name in types if not _is_trusted(name)]
+        if foreign:
+            raise ModelUnsupported(
+                f"the model was refused: it holds {', '.join(sorted(foreign))}, which is not trusted",
+                where="skops file",
+                fix="use a classifier of scikit-learn or LightGBM, or export it as ONNX",
+            )
+        estimator = skops.io.loads(data, trusted=types)
+    except (BadZipFile, KeyError, ValueError, TypeError, AttributeError, ImportError) as error:
+        raise _refused(f"its skops file cannot be read: {error}") from error
+    if not hasattr(estimator, "predict_proba") or not hasattr(estimator, "classes_"):
+        raise _refused("it is no fitted classifier with predict_proba")
+    if not np.issubdtype(np.asarray(estimator.classes_).dtype, np.integer) or not _fits(
+        estimator.classes_, classes_count
+    ):
+        raise _refused(f"its classes are not indices from 0 to {classes_count - 1}: fit it on the place of each class")
+    return EstimatorProposer(Pipeline([("classify", estimator)]), classes_count)
 
 
 def load_estimator(data: bytes, trusted_types: Sequence[str], classes_count: int) -> EstimatorProposer:

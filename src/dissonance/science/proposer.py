@@ -88,6 +88,11 @@ class LightGBMProposer:
         return self._classes_count
 
     @property
+    def columns(self) -> list[str]:
+        """Names of the columns, in order; those that had none are `Column_<place>`."""
+        return [str(name) for name in self._booster.feature_name()]
+
+    @property
     def rounds(self) -> int:
         """Boosting rounds: trees of one class."""
         return self._booster.num_trees() // self._booster.num_model_per_iteration()

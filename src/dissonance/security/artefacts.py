@@ -47,6 +47,7 @@ FEATURE_SCHEMA, CLASS_ORDER = "feature schema", "class order"
 class ArtefactFormat(StrEnum):
     LIGHTGBM_TEXT = "lightgbm-text"
     SKOPS = "skops"
+    ONNX = "onnx"
     CRITIC_JSON = "critic-json"
 
 
