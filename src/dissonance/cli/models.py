@@ -1,4 +1,4 @@
-"""`dissonance models`: retrain, promote, roll back, list, how updates were judged, and who answered."""
+"""`dissonance models`: retrain, promote, roll back, list, how updates were judged, what happened, and who answered."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from dissonance.cli.connected import on_system, stages
+from dissonance.cli.model_diff import diff
+from dissonance.cli.model_history import at, history
 from dissonance.cli.output import emit
 from dissonance.cli.who_answered import who_answered
 from dissonance.contracts.times import to_text
@@ -27,8 +29,12 @@ if TYPE_CHECKING:
     from dissonance.ports.registry import ModelVersion
 
 app = typer.Typer(
-    help="Models of a task: retrain, promote, rollback, list, updates, who-answered.", no_args_is_help=True
+    help="Models of a task: retrain, promote, rollback, list, updates, history, diff, at, who-answered.",
+    no_args_is_help=True,
 )
+app.command()(history)
+app.command()(diff)
+app.command()(at)
 app.command("who-answered")(who_answered)
 
 TaskName = Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")]
