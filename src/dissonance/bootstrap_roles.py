@@ -81,6 +81,7 @@ async def run_on(
         randomness=system.randomness,
         metrics=metrics,
         breakers=system.breakers,
+        verification_key=system.artefact_keys.verification,
         spare_keys=settings.spare_keys,
     )
     at_work = {role.name: role.build(place) for role in roles}

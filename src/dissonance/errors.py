@@ -133,6 +133,10 @@ class UnknownRequest(InputError):
     slug, title, status = "unknown-request", "There is no such label request", 404
 
 
+class UnknownDecision(InputError):
+    slug, title, status = "unknown-decision", "There is no such decision", 404
+
+
 class RequestNotHeld(InputError):
     slug, title, status = "request-not-held", "You do not hold this label request", 409
 

@@ -26,6 +26,7 @@ from dissonance.roles import ROLES
 from dissonance.roles.catalogue import Catalogue
 from dissonance.roles.role import Work, Workplace
 from dissonance.roles.serving import Matrix, ProposerModel, Serving
+from dissonance.security.signatures import public_key
 from dissonance.telemetry.metrics import Metrics
 from dissonance.web.app import create_app
 from support.access import LocalAccess
@@ -135,6 +136,7 @@ class Walk:
             randomness=self.randomness,
             metrics=self.metrics,
             breakers=Breakers(self.clock),
+            verification_key=public_key(bytes(32)),
             spare_keys=20,
         )
         self.at_work = {name: role.build(self.place) for name, role in ROLES.items()}

@@ -98,6 +98,7 @@ async def add_experience(
     labelled: bool = True,
     models: tuple[str, str] = ("a" * 64, ""),
     right: tuple[bool, bool | None] = (True, None),
+    arm: str = PRODUCTION_ARM,
 ) -> None:
     """Admitted inputs, each with its label, as learner and store leave them. `models`: digests of who answered, and of
     who did in its shadow; `right`: whether they were."""
@@ -122,7 +123,7 @@ async def add_experience(
         model_digest=models[0],
         shadow_digest=models[1],
         policy_digest="b" * 64,
-        canary_arms=[PRODUCTION_ARM] * n,
+        canary_arms=[arm] * n,
         propensities=[1.0] * n,
         confidences=[0.8] * n,
         dissonances=[0.0] * n,

@@ -1,4 +1,4 @@
-"""`dissonance models`: make, register, promote, roll back, list and export models, and what is known of them."""
+"""`dissonance models`: make, register, promote, roll back, list, export, compare models, and what became of them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from dissonance.cli.connected import on_system, stages
+from dissonance.cli.model_diff import diff
+from dissonance.cli.model_history import at, history
 from dissonance.cli.model_files import export, register
 from dissonance.cli.output import emit
 from dissonance.cli.who_answered import who_answered
@@ -28,9 +30,12 @@ if TYPE_CHECKING:
     from dissonance.ports.registry import ModelVersion
 
 app = typer.Typer(
-    help="Models of a task: retrain, register, promote, rollback, list, updates, export, who-answered.",
+    help="Models of a task: retrain, register, promote, rollback, list, updates, history, diff, at, export, who-answered.",
     no_args_is_help=True,
 )
+app.command()(history)
+app.command()(diff)
+app.command()(at)
 app.command("who-answered")(who_answered)
 app.command()(register)
 app.command()(export)

@@ -27,7 +27,8 @@ from dissonance.web.routes import ProtectedRouter
 class Workplace(NamedTuple):
     """Everything a role may touch. One per process, shared by its roles.
 
-    `outbox` takes events also while the broker is away. `spare_keys`: see `Settings`.
+    `outbox` takes events also while the broker is away. `verification_key`: Ed25519 public key of this system's
+    signatures. `spare_keys`: see `Settings`.
     """
 
     store: Store
@@ -45,6 +46,7 @@ class Workplace(NamedTuple):
     randomness: Randomness
     metrics: Metrics
     breakers: Breakers
+    verification_key: bytes
     spare_keys: int = 10_000
 
 

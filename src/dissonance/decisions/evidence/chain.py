@@ -70,18 +70,18 @@ class ChainCheck:
         self._known: set[str] = set()
         self._named_anchors: dict[str, int] = {}
         self._last: tuple[int, Bundle] | None = None
-        self._broken: Broken | None = None
+        self.broken: Broken | None = None
         self.decisions = 0
 
     def add(self, link: ChainLink) -> None:
-        if self._broken is None:
-            self._broken = self._fault_of(link)
+        if self.broken is None:
+            self.broken = self._fault_of(link)
 
     def result(self, lines: Sequence[bytes], now_us: int) -> Broken | None:
         """None when all holds. `lines`: the anchors as they are now."""
-        if self._broken is None:
-            self._broken = self._end() or self._anchors(list(lines)) or self._uncovered(list(lines), now_us)
-        return self._broken
+        if self.broken is None:
+            self.broken = self._end() or self._anchors(list(lines)) or self._uncovered(list(lines), now_us)
+        return self.broken
 
     def _fault_of(self, link: ChainLink) -> Broken | None:
         expected = self._link + 1
