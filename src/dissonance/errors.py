@@ -281,6 +281,12 @@ class ModelRefused(ModelError):
     slug, title = "model-refused", "A model was refused"
 
 
+class ModelFailed(ModelError):
+    """It was called, and did not answer."""
+
+    slug, title = "model-failed", "A model gave no answer"
+
+
 class ModelForeign(ModelRefused):
     slug, title = "model-foreign", "A model is signed by somebody else"
 

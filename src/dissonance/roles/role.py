@@ -26,7 +26,8 @@ from dissonance.web.routes import ProtectedRouter
 class Workplace(NamedTuple):
     """Everything a role may touch. One per process, shared by its roles.
 
-    `outbox` takes events also while the broker is away. `spare_keys`: see `Settings`.
+    `outbox` takes events also while the broker is away. `replica`: how people know this process. `spare_keys`: see
+    `Settings`.
     """
 
     store: Store
@@ -43,6 +44,7 @@ class Workplace(NamedTuple):
     randomness: Randomness
     metrics: Metrics
     breakers: Breakers
+    replica: str = "this process"
     spare_keys: int = 10_000
 
 
