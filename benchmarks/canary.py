@@ -2,8 +2,8 @@
 
 A thousand canaries of each kind are drawn by a seed: of each labelled row, whether only the new model is right, only
 the old one, or both alike. The real rule (`decisions.rollouts.next_step`) looks after every label, and its time is over
-after some number of them. Beside it, on the same rows, the rule as it was before ADR 48 (the asymptotic confidence sequence, and
-at the end "not worse" by the estimate), and the labels that a test of fixed size takes for the same power.
+after some number of them. Beside it, on the same rows, the rule as it was before ADR 48 (the asymptotic confidence
+sequence, and at the end "not worse" by the estimate), and the labels that a test of fixed size takes for as much power.
 
     .venv/bin/python benchmarks/canary.py
 """
@@ -210,7 +210,7 @@ def record_of(raw: dict[str, Raw], canaries: int) -> Record:
     return make_record(
         name="bench-canary",
         what=f"{canaries} simulated canaries of each kind, the real rule looking after every label: how many models"
-        f" that are {-WORSE:g} less accurate (margin {MARGIN:g}) are promoted, at each agreement and time; and of better",
+        f" that are {-WORSE:g} less accurate (margin {MARGIN:g}) are promoted by agreement and time, and of better",
         command=f"python benchmarks/canary.py --canaries {canaries}",
         now_us=CLOCK.now_us(),
         raw=raw,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import platform
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
@@ -82,6 +84,7 @@ async def run_on(
         metrics=metrics,
         breakers=system.breakers,
         verification_key=system.artefact_keys.verification,
+        replica=f"{platform.node()}/{os.getpid()}",
         spare_keys=settings.spare_keys,
     )
     at_work = {role.name: role.build(place) for role in roles}

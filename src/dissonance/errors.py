@@ -289,6 +289,12 @@ class ModelUnsigned(ModelRefused):
     slug, title = "model-unsigned", "A model has no signature"
 
 
+class ModelFailed(ModelError):
+    """It was called, and did not answer."""
+
+    slug, title = "model-failed", "A model gave no answer"
+
+
 class ModelForeign(ModelRefused):
     slug, title = "model-foreign", "A model is signed by somebody else"
 

@@ -28,7 +28,7 @@ class Workplace(NamedTuple):
     """Everything a role may touch. One per process, shared by its roles.
 
     `outbox` takes events also while the broker is away. `verification_key`: Ed25519 public key of this system's
-    signatures. `spare_keys`: see `Settings`.
+    signatures. `replica`: how people know this process. `spare_keys`: see `Settings`.
     """
 
     store: Store
@@ -47,6 +47,7 @@ class Workplace(NamedTuple):
     metrics: Metrics
     breakers: Breakers
     verification_key: bytes
+    replica: str = "this process"
     spare_keys: int = 10_000
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from dissonance.adapters.dead_letters import unknown_dead_letter
@@ -74,6 +74,24 @@ class MemoryBus:
             yield events()
         finally:
             self.broker.watchers.remove(watcher)
+
+    @asynccontextmanager
+    async def answering(self, question: str, answer: Callable[[bytes], bytes | None]) -> AsyncIterator[None]:
+        self.require()
+        here = (question, answer)
+        self.broker.answering.append(here)
+        try:
+            yield
+        finally:
+            self.broker.answering.remove(here)
+
+    async def ask(
+        self, question: str, data: bytes, *, wait_s: float, enough: Callable[[Sequence[bytes]], bool]
+    ) -> list[bytes]:
+        """All that will ever answer has done so at once."""
+        self.require()
+        said = [answer(data) for asked, answer in self.broker.answering if asked == question]
+        return [each for each in said if each is not None]
 
     async def lag(self, consumer: str, kinds: Sequence[EventKind]) -> int:
         self.require()
