@@ -24,6 +24,7 @@ from dissonance.cli import (
     kpis,
     labels,
     models,
+    pipeline,
     policy,
     replay,
     replays,
@@ -55,6 +56,7 @@ app.command("down")(engines.down)
 app.command("run")(run_command.run)
 app.add_typer(task.app, name="task")
 app.add_typer(models.app, name="models")
+app.add_typer(pipeline.app, name="pipeline")
 app.command("score")(score.score)
 app.add_typer(labels.app, name="labels")
 app.add_typer(policy.app, name="policy")

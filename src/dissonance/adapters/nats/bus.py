@@ -16,6 +16,7 @@ from nats.js.errors import NotFoundError
 from dissonance.adapters.nats.connection import Connection
 from dissonance.adapters.nats.dead_letters import Graveyard
 from dissonance.adapters.nats.failures import translated
+from dissonance.adapters.nats.history import read_back
 from dissonance.adapters.nats.publisher import Outgoing, Publisher
 from dissonance.adapters.nats.streams import (
     MAX_ACK_PENDING,
@@ -135,6 +136,10 @@ class JetStreamBus:
 
     def watch(self, kinds: Sequence[EventKind]) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
         return watching(self._connection, kinds)
+
+    async def history(self, kinds: Sequence[EventKind], task_id: str) -> list[Event]:
+        self._connection.require()
+        return [event for kind in kinds for event in await read_back(self._jetstream, kind, task_id)]
 
     async def lag(self, consumer: str, kinds: Sequence[EventKind]) -> int:
         self._connection.require()

@@ -1,0 +1,67 @@
+"""A step of the pipeline as whoever runs it sees it: a plain loop, or a scheduler with an interface of its own."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+
+class StepName(StrEnum):
+    """Stored: never rename one."""
+
+    INGEST = "ingest"
+    VALIDATE = "validate"
+    SNAPSHOT = "snapshot"
+    TRAIN = "train"
+    EVALUATE = "evaluate"
+    REGISTER = "register"
+    GATE = "gate"
+    ROLLOUT = "rollout"
+
+
+Number = float | int | str | None
+
+
+class StepRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a step left. `key` is a digest of all its inputs, `digest` of what it made, 64 hex digits each. `accepted`:
+    whether the next step may begin; if not, `findings` say why."""
+
+    step: StepName
+    key: str
+    digest: str
+    numbers: dict[str, Number]
+    findings: tuple[str, ...] = ()
+    accepted: bool = True
+    finished_at_us: int
+    task_id: str
+
+
+class Done(NamedTuple):
+    """`reused`: an earlier run had done it."""
+
+    record: StepRecord
+    reused: bool
+
+
+class RunRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that a run depends on beside what is stored: so the same request again goes on where it was cut.
+
+    `as_of_us`: only rows and labels that were known then; `back_fill`: somebody named that time, and rows that do not
+    say their own are refused. `source`: an address without a password; empty: no rows but
+    those of the system. `incumbent`: the version that the candidate starts from. `drift_max`: largest AUC of new inputs
+    against the reference, 0.5 to 1; None: drift is told, and refuses nothing. `cluster`: address of a Dask scheduler.
+    """
+
+    task_id: str
+    task_name: str
+    as_of_us: int
+    incumbent: int
+    back_fill: bool = False
+    source: str = ""
+    seed: int = 0
+    threads: int = 1
+    drift_max: float | None = None
+    cluster: str = ""
+    reason: str = "asked for by hand"
