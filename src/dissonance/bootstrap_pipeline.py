@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from dissonance.adapters.files.local import LocalFiles
 from dissonance.adapters.s3.files import S3Address
@@ -16,6 +18,15 @@ from dissonance.pipeline.flow.sources.topic_rows import TOPIC, TopicRows
 from dissonance.ports.sources import RowSource
 from dissonance.science.proposer import Grow
 from dissonance.settings import Settings
+
+if TYPE_CHECKING:
+    from dissonance.adapters.dagster.pages import DagsterPages
+
+LOCATION = "dissonance.cli.pipeline_location"
+"""The module that Dagster loads the assets from."""
+
+DAGSTER = "dagster"
+"""Dagster's own folder within the pipeline's."""
 
 FOLDER = "pipeline"
 """Within the data folder: records, snapshots and candidates of each task, and Dagster's own."""
@@ -74,6 +85,17 @@ def open_grow(cluster: str) -> Grow:
     from dissonance.adapters.dask.growing import DaskGrow  # an extra of its own
 
     return DaskGrow(cluster)
+
+
+def serve_ui(settings: Settings, environment: Mapping[str, str], port: int) -> DagsterPages:
+    """Raises `ConfigurationError` without Dagster, `EngineUnavailable` when it does not start."""
+    if find_spec("dagster_webserver") is None:
+        raise ConfigurationError(
+            "Dagster is not installed", where="pipeline ui", fix="pip install 'dissonance[system,pipeline]'"
+        )
+    from dissonance.adapters.dagster.pages import DagsterPages  # Dagster loads for seconds
+
+    return DagsterPages.start(settings.data_folder / FOLDER / DAGSTER, LOCATION, environment, port)
 
 
 def forget(settings: Settings, task_id: str) -> None:

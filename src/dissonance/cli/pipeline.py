@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Awaitable, Callable
+from importlib.util import find_spec
 from time import perf_counter
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 import typer
@@ -14,16 +17,19 @@ from rich.table import Table
 from dissonance.cli.connected import on_system
 from dissonance.cli.output import emit, error_console, progress
 from dissonance.contracts.times import to_text, to_us
-from dissonance.errors import GateRefused, InputError, RowsRefused
-from dissonance.ports.steps import StepName
-from dissonance.settings import read_s3_settings
+from dissonance.errors import EngineError, GateRefused, InputError, RowsRefused
+from dissonance.ports.steps import Order, StepName
+from dissonance.settings import read_s3_settings, read_settings
 
 if TYPE_CHECKING:
     from dissonance.adapters.s3.files import S3Address
     from dissonance.bootstrap import System
     from dissonance.contracts.schema import Task
     from dissonance.pipeline.flow.bench import Bench
+    from dissonance.pipeline.flow.lineage import Lineage
     from dissonance.ports.steps import Done, RunRequest
+
+T = TypeVar("T")
 
 app = typer.Typer(
     help="Ingest, check, snapshot, train, judge and roll out; and where an answer came from.", no_args_is_help=True
@@ -86,6 +92,9 @@ def run(
     cluster: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="The scheduler of a Dask cluster that grows the trees.")
     ] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Without Dagster: `pipeline ui` will not show the run.")
+    ] = False,
     s3_endpoint: Annotated[
         str | None, typer.Option(metavar="URL", help="An S3 store other than AWS. Default: $AWS_ENDPOINT_URL.")
     ] = None,
@@ -106,7 +115,7 @@ def run(
         drift_max=max_drift,
         cluster=cluster or "",
     )
-    asked = _Asked(task, wish, source, query, resume, _s3_address(s3_endpoint))
+    asked = _Asked(task, wish, source, query, resume, plain, _s3_address(s3_endpoint))
     begun = perf_counter()
     steps: list[Done] = []
     with progress(f"pipeline of {task}", total=len(StepName), quiet=as_json) as advance:
@@ -127,22 +136,137 @@ def run(
     raise typer.Exit(exit_code(refused_by))
 
 
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the loopback device; any free one when 0.")] = 0,
+    data: Folder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Dagster's pages: assets, runs, checks; its schedule and the sensor of the bus, off until they are turned on."""
+    from dissonance.bootstrap_pipeline import serve_ui
+
+    variables = dict(os.environ) if data is None else {**os.environ, "DISSONANCE_DATA": data}
+
+    def started(address: str) -> None:
+        emit({"ui": address}, as_json, f"Dagster: {address} (Ctrl-C stops it)")
+
+    with progress("starting Dagster", quiet=as_json):
+        pages = serve_ui(read_settings(variables), variables, port)
+    started(pages.address)
+    raise typer.Exit(pages.until_stopped())
+
+
+class PartLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A snapshot of rows behind a model: `rows` by origin, and keyed ids of some of them, or with --rows of all."""
+
+    version: int
+    model_digest: str
+    model_files_digest: str
+    snapshot: str
+    rows: dict[str, int]
+    row_ids: list[str]
+
+
+class LineageAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What `lineage --json` prints: what answered, and every version that it was made from, back to the data file.
+
+    `models`: newest first, of which the pipeline kept a snapshot. `without_snapshot`: versions made otherwise: by
+    `task create`, whose data file has the digest `source_digest`, or by the learner on the bus.
+    """
+
+    task: str
+    prediction_id: str
+    version: int | None
+    model_digest: str
+    answered_at: str
+    models: list[PartLine]
+    without_snapshot: list[int]
+    source_digest: str
+
+
+@app.command()
+def lineage(
+    task: TaskName,
+    prediction_id: Annotated[str, typer.Argument(metavar="PREDICTION_ID", help="As `predict` answered it.")],
+    rows: Annotated[int, typer.Option(min=0, help="How many row ids to list of each snapshot; 0: all.")] = 10,
+    data: Folder = None,
+    as_json: AsJson = False,
+) -> None:
+    """From an answer to the model that gave it, its snapshot, and the rows behind it."""
+    from dissonance.contracts.ids import id_from_text
+
+    wanted = id_from_text(prediction_id)
+
+    async def work(system: System) -> LineageAnswer:
+        from dissonance.bootstrap_pipeline import open_bench
+        from dissonance.pipeline.flow.lineage import trace
+
+        return lineage_answer(await trace(open_bench(system), task, wanted), prediction_id, rows)
+
+    answer = on_system(data, work)
+    emit(answer, as_json, lineage_table(answer))
+
+
+def lineage_answer(found: Lineage, prediction_id: str, rows: int) -> LineageAnswer:
+    return LineageAnswer(
+        task=found.answered.task.name,
+        prediction_id=prediction_id,
+        version=found.answered.version,
+        model_digest=found.answered.row.model_digest,
+        answered_at=to_text(found.answered.row.processing_time_us),
+        models=[
+            PartLine(
+                version=each.version,
+                model_digest=each.model_digest,
+                model_files_digest=each.model_files_digest,
+                snapshot=snapshot.digest,
+                rows={origin.value: count for origin, count in snapshot.counts.items()},
+                row_ids=[row_id.hex() for row_id in (snapshot.row_ids[:rows] if rows else snapshot.row_ids)],
+            )
+            for each, snapshot in found.models
+        ],
+        without_snapshot=found.without_snapshot,
+        source_digest=found.answered.task.source_digest,
+    )
+
+
+def lineage_table(answer: LineageAnswer) -> Table:
+    table = Table(title=escape(f"Where {answer.prediction_id} came from"), show_header=False)
+    table.add_column(style="bold", overflow="fold")
+    table.add_column(overflow="fold")
+    who = "a version that the registry has not" if answer.version is None else f"version {answer.version}"
+    table.add_row("answered by", escape(f"{who} of {answer.task}, at {answer.answered_at}"))
+    for each in answer.models:
+        table.add_row(f"version {each.version}", f"files {each.model_files_digest}")
+        table.add_row("  snapshot", each.snapshot)
+        table.add_row("  rows", ", ".join(f"{count:,} {origin}" for origin, count in each.rows.items()))
+        table.add_row("  row ids (keyed)", ", ".join(each.row_ids))
+    for version in answer.without_snapshot:
+        table.add_row(f"version {version}", "made without a snapshot: by task create, or by the learner")
+    table.add_row("data file of the task (SHA-256)", answer.source_digest)
+    return table
+
+
 class _Asked(msgspec.Struct, frozen=True, array_like=True):
     task: str
     wish: Any
     source: str | None
     query: str | None
     resume: bool
+    plain: bool
     s3: Any
 
 
-async def _run(system: System, asked: _Asked, told: Any) -> tuple[RunRequest, str | None]:
+async def _run(system: System, asked: _Asked, told: Callable[[Done], None]) -> tuple[RunRequest, str | None]:
     from dissonance.pipeline.flow.run import run_all
 
     task = await system.store.by_name(asked.task)
     request, bench = await _begin(system, task, asked)
     try:
-        await run_all(bench, task, request, told=told)
+        if asked.plain or find_spec("dagster") is None:
+            await run_all(bench, task, request, told=told)
+        else:
+            await _run_on_dagster(system, request, bench, told)
     except RowsRefused:
         return request, StepName.VALIDATE.value
     except GateRefused as refused:
@@ -150,6 +274,39 @@ async def _run(system: System, asked: _Asked, told: Any) -> tuple[RunRequest, st
             raise
         return request, StepName.GATE.value
     return request, None
+
+
+async def _run_on_dagster(system: System, request: RunRequest, bench: Bench, told: Callable[[Done], None]) -> None:
+    """In a thread of this process; the steps themselves on this loop, which has the connections."""
+    from dissonance.adapters.dagster.running import run_in_process
+    from dissonance.bootstrap_hands import Pinned, StepHands, dagster_folder
+    from dissonance.pipeline.flow.run import descriptions
+    from dissonance.pipeline.flow.step import require_accepted
+
+    loop, done = asyncio.get_running_loop(), []
+
+    def on(use: Callable[[System], Awaitable[T]]) -> T:
+        return asyncio.run_coroutine_threadsafe(_awaited(use, system), loop).result()
+
+    def noted(step: Done) -> None:
+        done.append(step)
+        told(step)
+
+    hands = StepHands(on, _s3_address(None), request.threads, pinned=Pinned(request, bench), told=noted)
+    order = Order(request.task_name, request.source, reason=request.reason)
+    whole = await asyncio.to_thread(run_in_process, dagster_folder(system.settings), descriptions(), hands, order)
+    for step in done:
+        require_accepted(step.record)
+    if hands.failure is not None:
+        raise hands.failure
+    if not whole:
+        raise EngineError(
+            "Dagster did not do a step", where=str(dagster_folder(system.settings)), fix="see dissonance pipeline ui"
+        )
+
+
+async def _awaited(use: Callable[[System], Awaitable[T]], system: System) -> T:
+    return await use(system)
 
 
 async def _begin(system: System, task: Task, asked: _Asked) -> tuple[RunRequest, Bench]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -65,3 +65,53 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     drift_max: float | None = None
     cluster: str = ""
     reason: str = "asked for by hand"
+
+
+class StepDescription(NamedTuple):
+    """`what`: one sentence. `checks`: names of what must hold before the next step may begin; the record's numbers say
+    of each that it fails, or the record as a whole is not accepted."""
+
+    name: StepName
+    what: str
+    needs: tuple[StepName, ...]
+    checks: tuple[str, ...] = ()
+
+    def passed(self, record: StepRecord) -> dict[str, bool]:
+        found = {check: record.numbers.get(check) != FAILS for check in self.checks}
+        return found if record.accepted or not all(found.values()) else dict.fromkeys(self.checks, False)
+
+
+HOLDS, FAILS = "holds", "fails"
+
+
+class Order(NamedTuple):
+    """What a scheduler was asked for: a task by its name, and as of when (RFC 3339; empty: now)."""
+
+    task: str
+    source: str = ""
+    as_of: str = ""
+    seed: int = 0
+    reason: str = "asked for by a scheduler"
+
+
+class Trigger(NamedTuple):
+    """A request of the loop itself, from the bus. `at_us`: when it was published."""
+
+    event_id: str
+    task: str
+    reason: str
+    at_us: int
+
+
+class Hands(Protocol):
+    """Whoever does the steps for a scheduler. Methods block. `run`: the scheduler's own name of a run."""
+
+    def do(self, step: StepName, run: str, order: Order) -> Done:
+        """The first step of a run pins what `order` asks for; later ones go by that."""
+        ...
+
+    def tasks(self) -> list[str]: ...
+
+    def triggers(self, after_us: int) -> list[Trigger]:
+        """Oldest first."""
+        ...

@@ -25,7 +25,7 @@ from dissonance.pipeline.retrain import fit, recipe_of
 from dissonance.pipeline.rollouts import begin
 from dissonance.pipeline.training import Score, score
 from dissonance.ports.registry import ModelRole, ModelVersion
-from dissonance.ports.steps import Number, StepName
+from dissonance.ports.steps import FAILS, HOLDS, Number, StepName
 from dissonance.security.envelope import NONCE_BYTES
 from dissonance.telemetry.logs import log
 from dissonance.telemetry.names import LogAction
@@ -128,7 +128,7 @@ async def gate(work: Work) -> Made:
     await workshop.bus.publish([told, judged])
     failed = tuple(f"{finding.rule}: {finding.what}" for finding in judged.findings if not finding.holds)
     numbers: dict[str, Number] = {"version": version, "verdict": judged.verdict.value, "rules": len(judged.findings)}
-    numbers |= {finding.rule: "holds" if finding.holds else "fails" for finding in judged.findings}
+    numbers |= {finding.rule: HOLDS if finding.holds else FAILS for finding in judged.findings}
     return Made(new.version.digest, numbers, failed, accepted=judged.verdict is not UpdateVerdict.REFUSED)
 
 

@@ -70,6 +70,13 @@ class Records:
             raise InputError("no run was begun for this task", where="--resume", fix="leave --resume out")
         return found
 
+    def scheduled(self, run: str) -> RunRequest | None:
+        """What a scheduler's run does, by the scheduler's name of it."""
+        return self._read(f"runs/scheduled-{run}.json", RunRequest)
+
+    def keep_scheduled(self, run: str, request: RunRequest) -> None:
+        self._write(f"runs/scheduled-{run}.json", request)
+
     def provenance(self, model_digest: str) -> Provenance | None:
         return self._read(f"models/{model_digest}.json", Provenance)
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from dissonance.contracts.schema import Task
 from dissonance.contracts.times import to_text
+from dissonance.decisions.updates.verdict import RULES
 from dissonance.errors import InputError
 from dissonance.pipeline.aliases import production_version
 from dissonance.pipeline.flow import making, reading_in
@@ -15,7 +16,7 @@ from dissonance.pipeline.flow.records import Records
 from dissonance.pipeline.flow.step import Step, require_accepted, run_step
 from dissonance.pipeline.flow.work import Work
 from dissonance.pipeline.workshop import Progress, no_progress
-from dissonance.ports.steps import Done, RunRequest, StepName
+from dissonance.ports.steps import Done, RunRequest, StepDescription, StepName
 
 STEPS: tuple[Step, ...] = (
     Step(StepName.INGEST, "read the rows of the source", (), reading_in.ingest_inputs, reading_in.ingest),
@@ -63,6 +64,15 @@ STEPS: tuple[Step, ...] = (
         making.rollout,
     ),
 )
+
+
+FITS = "rows_fit_the_task"
+
+
+def descriptions() -> list[StepDescription]:
+    """As a scheduler sees the steps: rows must fit, and of the gate each rule is a check of its own."""
+    checks = {StepName.VALIDATE: (FITS,), StepName.GATE: tuple(type(rule).__name__ for rule in RULES)}
+    return [StepDescription(step.name, step.what, step.needs, checks.get(step.name, ())) for step in STEPS]
 
 
 class Wish(NamedTuple):
