@@ -159,6 +159,18 @@ class ScoringConflict(InputError):
     slug, title, status = "scoring-conflict", "The scoring that was begun is of something else", 409
 
 
+class RowsRefused(InputError):
+    """Rows of the pipeline failed their checks; none of them was learnt from."""
+
+    slug, title = "rows-refused", "The rows do not fit the task"
+
+
+class PipelineBusy(InputError):
+    """One run of a task's pipeline at a time; or a step was asked for before those that it needs."""
+
+    slug, title, status = "pipeline-busy", "The pipeline of this task cannot do that now", 409
+
+
 class HoldoutLeak(InputError):
     slug, title = "holdout-leak", "Rows of the golden holdout are in the training data"
 

@@ -25,6 +25,7 @@ from dissonance.cli import (
     kpis,
     labels,
     models,
+    pipeline,
     policy,
     replay,
     replays,
@@ -57,6 +58,7 @@ app.command("run")(run_command.run)
 app.add_typer(task.app, name="task")
 app.add_typer(models.app, name="models")
 app.add_typer(decisions.app, name="decisions")
+app.add_typer(pipeline.app, name="pipeline")
 app.command("score")(score.score)
 app.add_typer(labels.app, name="labels")
 app.add_typer(policy.app, name="policy")

@@ -67,12 +67,10 @@ def register_pair(workshop: Workshop, task: Task, pair: FittedPair) -> Registere
 
     The critic's parent is its proposer: by digest in the manifest, by version in the registry.
     """
-    proposer_format, proposer_files, types = _proposer_files(pair)
+    proposer_format, files, types = proposer_files(pair)
     before = "" if pair.parent is None else pair.parent.digest
-    manifest = _manifest(workshop, task, ModelRole.PROPOSER, proposer_format, proposer_files, pair, before, types)
-    proposer = _register(
-        workshop, task, manifest, proposer_files, pair, None if pair.parent is None else pair.parent.version
-    )
+    manifest = _manifest(workshop, task, ModelRole.PROPOSER, proposer_format, files, pair, before, types)
+    proposer = _register(workshop, task, manifest, files, pair, None if pair.parent is None else pair.parent.version)
     critic_files = {CRITIC_FILE: pair.critic.to_json()}
     manifest = _manifest(
         workshop, task, ModelRole.CRITIC, ArtefactFormat.CRITIC_JSON, critic_files, pair, proposer.digest, ()
@@ -80,7 +78,8 @@ def register_pair(workshop: Workshop, task: Task, pair: FittedPair) -> Registere
     return RegisteredPair(proposer, _register(workshop, task, manifest, critic_files, pair, proposer.version))
 
 
-def _proposer_files(pair: FittedPair) -> tuple[ArtefactFormat, dict[str, bytes], tuple[str, ...]]:
+def proposer_files(pair: FittedPair) -> tuple[ArtefactFormat, dict[str, bytes], tuple[str, ...]]:
+    """Its format, its files by name, and the types that a skops file holds beyond skops' own list."""
     proposer = pair.proposer
     if isinstance(proposer, LightGBMProposer):
         files = {TEXT_FILE: proposer.text.encode()}

@@ -35,6 +35,7 @@ from dissonance.science.blend import BlendProposer
 from dissonance.science.density import density_ratio
 from dissonance.science.estimators import EstimatorProposer
 from dissonance.science.mixing import mixed
+from dissonance.science.proposer import Grow
 from dissonance.science.renewal import Believed, Renewed, crosswise, renew
 from dissonance.science.sceptic import Labelled
 
@@ -59,6 +60,8 @@ class Retrained(NamedTuple):
 
 
 class Material(NamedTuple):
+    """All rows of an update. `checks`: the whole critic's split, which labels are held against; `window` (n, d)."""
+
     train: OpenedRows
     critic: OpenedRows
     checks: OpenedRows
@@ -95,10 +98,8 @@ async def retrain(
         )
     material = await gather(workshop, task)
     policy = await workshop.store.policy(task.task_id)
-    recipe = Recipe(
-        category_sizes(task.schema), len(task.classes), seed, threads, estimator=_template(incumbent.proposer)
-    )
-    pair, candidate_score, numbers = await asyncio.to_thread(_fit, recipe, material, incumbent, policy, progress)
+    recipe = recipe_of(task, incumbent, seed, threads)
+    pair, candidate_score, numbers = await asyncio.to_thread(fit, recipe, material, incumbent, policy, progress)
     progress("register the models", 0.0)
     models = await asyncio.to_thread(register_pair, workshop, task, pair)
     progress("done", 1.0)
@@ -142,9 +143,10 @@ async def gather(workshop: Workshop, task: Task) -> Material:
     return Material(train, critic, whole, golden, experience, excluded, await mature_window(workshop, task), asked)
 
 
-def _fit(
+def fit(
     recipe: Recipe, material: Material, incumbent: LoadedPair, policy: Policy, progress: Progress
 ) -> tuple[FittedPair, Score, dict[str, float]]:
+    """The same rows, incumbent, policy and recipe make the same files. Blocking."""
     golden = material.golden.rows
     train, reference, checks = (
         _believed(incumbent, each.rows) for each in (material.train, material.critic, material.checks)
@@ -238,6 +240,12 @@ def _folds(data_subjects: list[bytes], seed: int) -> NDArray[np.int64]:
     largest = int(np.bincount(group).max())
     units = group if largest <= len(group) // 2 else np.arange(len(group))
     return np.asarray(generator.permutation(int(units.max()) + 1)[units] % FOLDS)
+
+
+def recipe_of(task: Task, incumbent: LoadedPair, seed: int, threads: int, grow: Grow | None = None) -> Recipe:
+    """An update is of the kind that the incumbent is."""
+    estimator = _template(incumbent.proposer)
+    return Recipe(category_sizes(task.schema), len(task.classes), seed, threads, estimator, grow)
 
 
 def _template(proposer: Any) -> Any:

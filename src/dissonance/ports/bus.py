@@ -105,6 +105,11 @@ class Bus(Outbox, Protocol):
         or after `wait_s`. Nothing is stored. Raises `EngineUnavailable`."""
         ...
 
+    async def history(self, kinds: Sequence[EventKind], task_id: str) -> list[Event]:
+        """Every event of these kinds and this task that the streams hold, kind by kind, oldest first. Nothing is taken:
+        consumers see the same. What cannot be read is left out, and is somebody's dead letter."""
+        ...
+
     async def lag(self, consumer: str, kinds: Sequence[EventKind]) -> int:
         """Messages not yet acknowledged by `consumer` (waiting or in hand)."""
         ...

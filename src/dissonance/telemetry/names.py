@@ -69,6 +69,7 @@ class LogAction(StrEnum):
     RETRAIN_REQUESTED = "retrain.requested"
     RETRAIN_PASSED_OVER = "retrain.passed_over"
     CANDIDATE_REGISTERED = "candidate.registered"
+    PIPELINE_STEP = "pipeline.step"
     UPDATE_JUDGED = "update.judged"
     ROLLOUT_PASSED_OVER = "rollout.passed_over"
     ROLLOUT_CHANGED = "rollout.changed"

@@ -17,6 +17,7 @@ from dissonance.adapters.nats.asking import answering, asked
 from dissonance.adapters.nats.connection import Connection
 from dissonance.adapters.nats.dead_letters import Graveyard
 from dissonance.adapters.nats.failures import translated
+from dissonance.adapters.nats.history import read_back
 from dissonance.adapters.nats.publisher import Outgoing, Publisher
 from dissonance.adapters.nats.streams import (
     MAX_ACK_PENDING,
@@ -144,6 +145,10 @@ class JetStreamBus:
         self, question: str, data: bytes, *, wait_s: float, enough: Callable[[Sequence[bytes]], bool]
     ) -> list[bytes]:
         return await asked(self._connection, ask_topic(question), data, wait_s=wait_s, enough=enough)
+
+    async def history(self, kinds: Sequence[EventKind], task_id: str) -> list[Event]:
+        self._connection.require()
+        return [event for kind in kinds for event in await read_back(self._jetstream, kind, task_id)]
 
     async def lag(self, consumer: str, kinds: Sequence[EventKind]) -> int:
         self._connection.require()
