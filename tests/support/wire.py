@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from starlette.types import ASGIApp
 from uvicorn.server import ServerState
@@ -101,7 +101,3 @@ async def request(app: ASGIApp, path: str, headers: Mapping[str, str], body: byt
 
 def call(app: ASGIApp, path: str, headers: Mapping[str, str], body: bytes = b"") -> Reply:
     return asyncio.run(request(app, path, headers, body))
-
-
-def connection(wire: Wire) -> PunctualProtocol:
-    return cast(PunctualProtocol, wire.protocol)

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple, Protocol, cast
 from starlette.responses import Response
 from starlette.types import Scope
 
-from dissonance.errors import DissonanceError
 from dissonance.security.tokens import Identity
 from dissonance.telemetry.metrics import Metrics
 from dissonance.web.admission import TASK_PARAMETER, admit, admit_again, identity_or_none
@@ -167,11 +166,11 @@ class Exchange:
         self._header = direct.ids.give(scope)
         self._waits_for_body = True
         self.admitted: Identity | None = None
-        try:
-            admits()
+        refusal = direct.boundary.attempt(scope, admits)
+        if refusal is None:
             self.admitted = identity_or_none(scope)
-        except DissonanceError as error:
-            self._refuse(partial(_raise, error))
+        else:
+            self._refuse(refusal)
 
     def take(self, body: bytes) -> None:
         """The body is there, whole."""
@@ -180,7 +179,7 @@ class Exchange:
         self._waits_for_body = False
         refusal = self._direct.boundary.attempt(self.scope, partial(self._takes, self.scope, body, self._answer))
         if refusal is not None:
-            self._refuse(lambda: refusal)
+            self._refuse(refusal)
 
     def leave(self) -> None:
         """The caller went away. What it has asked for by then is done nevertheless."""
@@ -188,10 +187,10 @@ class Exchange:
             self._waits_for_body = False
             self._direct.access.record(self.scope, ABORTED, self._started_us)
 
-    def _refuse(self, makes_reply: Callable[[], Response]) -> None:
+    def _refuse(self, problem: Response) -> None:
         """Not at once: the server is still reading what came."""
         self._waits_for_body = False
-        asyncio.get_running_loop().call_soon(self._answer, makes_reply)
+        asyncio.get_running_loop().call_soon(self._answer, lambda: problem)
 
     def _answer(self, makes_reply: Callable[[], bytes | Response]) -> None:
         made = self._direct.boundary.attempt(self.scope, makes_reply)
@@ -202,7 +201,3 @@ class Exchange:
             status, lines, body = 200, _LINES, made
         self._write(status, b"%b%b: %b\r\n" % (lines, *self._header), body)
         self._direct.access.record(self.scope, status, self._started_us)
-
-
-def _raise(error: DissonanceError) -> Response:
-    raise error

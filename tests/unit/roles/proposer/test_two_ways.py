@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -11,6 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dissonance.contracts.events import Event
+from dissonance.roles.proposer.role import ROLE
+from support.api import echo_app
 from support.asgi import Reply
 from support.walk import Walk, row
 from support.wire import Wire, request, whole
@@ -99,17 +102,17 @@ def test_a_task_that_is_not_known_yet_is_answered_the_long_way_and_directly_from
     async def story() -> None:
         walk = await Walk.open()
         headers, body = {**walk.access.header("client"), **PLAIN}, msgspec.json.encode({"rows": [row()]})
-        scope_is_direct = []
+        known = []
         for _ in range(2):
-            scope_is_direct.append(walk.catalogue.at_hand(walk.task.name) is not None)
+            known.append(walk.catalogue.at_hand(walk.task.name) is not None)
             assert (await request(walk.app, PATH, headers, body)).status == 200
-        assert scope_is_direct == [False, True]
+        assert known == [False, True]
         assert walk.metrics.rows_predicted.labels(task="toy")._value.get() == 2
 
     asyncio.run(story())
 
 
-def test_of_requests_in_one_batch_each_gets_its_own_answer_or_problem_once_the_batch_is_durable() -> None:
+def test_of_requests_in_one_batch_each_gets_its_own_answer_or_problem() -> None:
     async def story() -> None:
         walk = await Walk.open()
         await walk.catalogue.by_name(walk.task.name)
@@ -121,6 +124,37 @@ def test_of_requests_in_one_batch_each_gets_its_own_answer_or_problem_once_the_b
         first, bad, last = [await wire.reply() for wire in wires]
         assert [len(reply.json()["predictions"]) for reply in (first, last)] == [1, 2]
         assert (bad.status, bad.headers["content-type"]) == (422, "application/problem+json")
+
+    asyncio.run(story())
+
+
+class Gate:
+    """`ports.bus.Outbox` that acknowledges once it is `open`."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.events: list[Event] = []
+
+    async def publish(self, events: Sequence[Event]) -> None:
+        self.events += events
+        await self.open.wait()
+
+    async def require_room(self) -> None: ...
+
+
+def test_no_answer_leaves_before_its_record_is_acknowledged() -> None:
+    async def story() -> None:
+        walk, gate = await Walk.open(), Gate()
+        await walk.catalogue.by_name(walk.task.name)
+        app = echo_app(walk.access, routers=[ROLE.build(walk.place._replace(outbox=gate)).router])
+        wire = Wire(app)
+        wire.send(whole(PATH, {**walk.access.header("client"), **PLAIN}, msgspec.json.encode({"rows": [row()]})))
+        while not gate.events:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
+        assert wire.written == b""
+        gate.open.set()
+        assert (await wire.reply()).status == 200
 
     asyncio.run(story())
 
