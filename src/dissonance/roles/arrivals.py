@@ -99,13 +99,16 @@ def data_subjects(
     if given is None:
         return [keys.data_subject_hash(task.task_id, f"day:{to_text(now_us)[:10]}")] * n
     return [
-        keys.data_subject_hash(task.task_id, _identifier(value, f"rows[{number}].{task.data_subject_column}"))
+        keys.data_subject_hash(task.task_id, _identifier(value, number, task.data_subject_column))
         for number, value in enumerate(given)
     ]
 
 
-def _identifier(value: object, where: str) -> str:
+def _identifier(value: object, row: int, column: str | None) -> str:
     """The same person is the same text, whether it came as text or as a number."""
+    if isinstance(value, str) and 0 < len(value) <= MAX_IDENTIFIER_CHARACTERS:
+        return value
+    where = f"rows[{row}].{column}"
     if value is None or value == "":
         raise MissingField("the data subject is missing", where=where, fix="send who the row is about")
     if isinstance(value, bool | float) or not isinstance(value, int | str):

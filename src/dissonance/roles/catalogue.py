@@ -89,9 +89,13 @@ class Catalogue:
 
     async def by_name(self, name: str) -> TaskContext:
         """Raises `UnknownTask`."""
-        if name in self._names:
-            return self._contexts[self._names[name]]
-        return await self._read(await self._store.by_name(name))
+        context = self.at_hand(name)
+        return context if context is not None else await self._read(await self._store.by_name(name))
+
+    def at_hand(self, name: str) -> TaskContext | None:
+        """As `by_name`, of what is known here already."""
+        task_id = self._names.get(name)
+        return None if task_id is None else self._contexts[task_id]
 
     async def by_id(self, task_id: str) -> TaskContext:
         """Raises `UnknownTask`."""
@@ -125,6 +129,13 @@ class Catalogue:
                 pair = await asyncio.to_thread(self._loader.by_digest, task, proposer_digest)
                 self._keep(task, pair)
         return pair
+
+    def serving_at_hand(self, task: Task, proposer_digest: str) -> Serving | None:
+        """As `serving`, of the pairs that are loaded."""
+        current = self._production.get(task.task_id)
+        if current is not None and current.proposer_digest == proposer_digest:
+            return current
+        return self._pairs.get((task.task_id, proposer_digest))
 
     async def follow(self) -> None:
         """Apply changes for ever: from the bus at once, and by reading everything again now and then."""

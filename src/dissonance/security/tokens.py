@@ -132,10 +132,17 @@ class TokenVerifier:
                 self._verified.popitem(last=False)
         else:
             self._verified.move_to_end(digest)
-        if identity.expires_at_us <= self._clock.now_us():
+        try:
+            self.verify_again(identity)
+        except Unauthenticated:
             del self._verified[digest]
-            raise Unauthenticated("the token has expired", where="exp", fix=_FIX)
+            raise
         return identity
+
+    def verify_again(self, identity: Identity) -> None:
+        """Of a token that was verified here before: raises `Unauthenticated` when it has expired since."""
+        if identity.expires_at_us <= self._clock.now_us():
+            raise Unauthenticated("the token has expired", where="exp", fix=_FIX)
 
     def _identity(self, token: str) -> Identity:
         claims = self._checked_claims(token)

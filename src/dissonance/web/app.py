@@ -17,13 +17,13 @@ from dissonance import __version__
 from dissonance.errors import DissonanceError
 from dissonance.ports.clock import Clock, Randomness
 from dissonance.telemetry.metrics import Metrics
+from dissonance.web.direct import Direct
 from dissonance.web.health import Health, HealthCheck
 from dissonance.web.middleware.access import Access, AccessLog
 from dissonance.web.middleware.body_limit import BodyLimit
-from dissonance.web.middleware.direct import Direct
 from dissonance.web.middleware.request_id import RequestId, RequestIds
 from dissonance.web.middleware.safe_headers import SafeHeaders
-from dissonance.web.middleware.unexpected import Unexpected
+from dissonance.web.middleware.unexpected import Boundary, Unexpected
 from dissonance.web.openapi import openapi_document
 from dissonance.web.problems import on_dissonance_error, on_http_exception, on_parameter_error
 from dissonance.web.rate_limits import Verifier
@@ -37,6 +37,9 @@ class DissonanceApp(FastAPI):
     protected_routes: Sequence[ProtectedRoute] = ()
     entrance: ASGIApp | None = None
     """What a request meets before FastAPI."""
+
+    direct: Direct | None = None
+    """What a server may ask first, of requests that need no ASGI call (`web.direct_protocol`)."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await (self.entrance or super().__call__)(scope, receive, send)
@@ -76,7 +79,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        middleware=[Middleware(Unexpected, metrics=metrics)],
+        middleware=[Middleware(Unexpected, boundary=Boundary(metrics))],
         exception_handlers={
             DissonanceError: on_dissonance_error,
             HTTPException: on_http_exception,
@@ -90,9 +93,9 @@ def create_app(
     app.router.routes.extend(sorted(routes, key=lambda route: route in system.routes))
     ids, access = RequestIds(prefix=randomness.token(8).hex()), AccessLog(metrics, clock)
     inner = SafeHeaders(BodyLimit(partial(FastAPI.__call__, app), max_body_bytes=max_body_bytes))
-    entrance = RequestId(Access(inner, access), ids)
-    app.entrance = Direct(
-        entrance, routes, verifier=verifier, metrics=metrics, ids=ids, access=access, max_body_bytes=max_body_bytes
+    app.entrance = RequestId(Access(inner, access), ids)
+    app.direct = Direct(
+        routes, verifier=verifier, metrics=metrics, ids=ids, access=access, max_body_bytes=max_body_bytes
     )
     app.openapi()  # a contract that cannot be described stops the start, not the first reader
     return app

@@ -10,10 +10,7 @@ import asyncio
 import resource
 from collections.abc import Iterable
 
-from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
-
-from dissonance.web.whole import EXTENSION, WholeAnswer
+from dissonance.web.direct_protocol import DirectProtocol
 
 MOST_DESCRIPTORS = 65_536
 SHARE_FOR_CONNECTIONS = 0.9
@@ -34,8 +31,8 @@ def most_connections() -> int:
     return int(SHARE_FOR_CONNECTIONS * soft)
 
 
-class PunctualProtocol(HttpToolsProtocol):
-    """uvicorn's, and when it must have a whole request; `due_s` is None while nothing is owed (loop time).
+class PunctualProtocol(DirectProtocol):
+    """A connection, and when it must have a whole request; `due_s` is None while nothing is owed (loop time).
 
     `first_s`: seconds in which a new connection must begin its first request; `receive_s`: in which a request that
     began must be there whole.
@@ -56,10 +53,6 @@ class PunctualProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self.due_s = None
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        cycle.scope["extensions"] = {EXTENSION: WholeAnswer(cycle)}  # type: ignore[dict-item]  # ASGI lets a server add its own
-        super()._start_asgi_task(cycle, app)
 
 
 async def sweep(connections: Iterable[object], every_s: float) -> None:

@@ -84,17 +84,22 @@ def _headers(error: DissonanceError, scope: Scope) -> dict[str, str]:
 async def on_dissonance_error(request: Request, error: Exception) -> Response:
     """Handler of the app for `DissonanceError`."""
     assert isinstance(error, DissonanceError)
+    return logged_problem(error, request.scope)
+
+
+def logged_problem(error: DissonanceError, scope: Scope) -> Response:
+    """The problem; of a fault on our side the log has what it does not say."""
     if error.status >= 500:
         log(
             _logger,
             LogAction.HTTP_FAILED,
             logging.ERROR,
-            request_id=request_id(request.scope),
+            request_id=request_id(scope),
             slug=error.slug,
             what=error.what,
             where=error.where,
         )
-    return problem_reply(error, request.scope)
+    return problem_reply(error, scope)
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:

@@ -20,6 +20,8 @@ class Verifier(Protocol):
 
     def verify(self, token: str) -> Identity: ...
 
+    def verify_again(self, identity: Identity) -> None: ...
+
 
 class RateLimitedVerifier:
     """Lets each identity through at most `requests_per_s` times a second, above 0, over time."""
@@ -34,6 +36,15 @@ class RateLimitedVerifier:
     def verify(self, token: str) -> Identity:
         """Raises `Unauthenticated`, or `RateLimited` for a caller that asks too fast."""
         identity = self._verifier.verify(token)
+        self._count(identity)
+        return identity
+
+    def verify_again(self, identity: Identity) -> None:
+        """As `verify`, of a token that was verified before."""
+        self._verifier.verify_again(identity)
+        self._count(identity)
+
+    def _count(self, identity: Identity) -> None:
         now_us = self._clock.now_us()
         free_at_us = max(self._free_at_us.get(identity.name, 0.0), now_us)
         if free_at_us - now_us > self._tolerance_us:
@@ -45,4 +56,3 @@ class RateLimitedVerifier:
         self._free_at_us[identity.name] = free_at_us + self._cost_us
         if len(self._free_at_us) > KEPT:
             self._free_at_us = {name: at_us for name, at_us in self._free_at_us.items() if at_us > now_us}
-        return identity

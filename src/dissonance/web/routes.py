@@ -36,8 +36,15 @@ PUBLIC_PATHS = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/re
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response]])
 
-DirectHandler = Callable[[Scope, bytes], Awaitable[bytes]]
-"""An admitted request and its body to the JSON of the answer (`web.middleware.direct`)."""
+MakesReply = Callable[[], bytes]
+"""Gives the JSON of an answer, or raises what its caller is told."""
+
+Takes = Callable[[Scope, bytes, Callable[[MakesReply], None]], None]
+"""Takes an admitted request and its body, and calls the last once the answer is known: later, never before it returns.
+Raises what the caller is told when it does not take the request."""
+
+DirectHandler = Callable[[str], Takes | None]
+"""For a task what takes its plain requests (`web.direct`); None while something would have to be waited for first."""
 
 
 class Declaration(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,9 @@ class Everybody:
     def verify(self, token: str) -> Identity:
         return Identity(token, frozenset(), frozenset(), 10**18)
 
+    def verify_again(self, identity: Identity) -> None:
+        pass
+
 
 def let_through(verifier: RateLimitedVerifier, name: str) -> bool:
     try:
@@ -39,6 +42,14 @@ def test_one_caller_takes_nothing_from_another() -> None:
     assert let_through(verifier, "ann")
     assert not let_through(verifier, "ann")
     assert let_through(verifier, "bob")
+
+
+def test_a_request_whose_token_was_verified_before_counts_as_any_other() -> None:
+    verifier = RateLimitedVerifier(Everybody(), 2.0, FixedClock())
+    ann = verifier.verify("ann")
+    verifier.verify_again(ann)
+    with pytest.raises(RateLimited):
+        verifier.verify_again(ann)
 
 
 def test_callers_without_debt_are_forgotten() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import numpy as np
 
@@ -52,17 +53,28 @@ class Proposer:
         Raises an `InputError` for values that cannot be answered, `Overloaded` or `EngineUnavailable` (nothing was
         answered: ask again), `IdempotencyConflict`, `KeyDestroyed`, `ModelNotFound` or `ModelRefused`.
         """
-        task_id = ask.context.task.task_id
-        batcher = self._batchers.get(task_id)
-        if batcher is None:
-            batcher = self._batchers[task_id] = Batcher(self._answer_all)
-        outcome = await batcher.submit(ask, ask.rows)
+        outcome = await self._batcher(ask).submit(ask, ask.rows)
         if isinstance(outcome, DissonanceError):
             raise outcome
         return outcome
 
+    def put(self, ask: Ask, on_outcome: Callable[[Outcome | BaseException], None]) -> None:
+        """As `answer`, without waiting: what that would return or raise of its batch `on_outcome` gets. It raises
+        nothing itself.
+
+        Raises `Overloaded` or `EngineUnavailable` when the ask is not taken.
+        """
+        self._batcher(ask).put(ask, ask.rows, on_outcome)
+
     async def drain(self) -> None:
         await asyncio.gather(*(batcher.drain() for batcher in self._batchers.values()))
+
+    def _batcher(self, ask: Ask) -> Batcher[Ask, Outcome]:
+        task_id = ask.context.task.task_id
+        batcher = self._batchers.get(task_id)
+        if batcher is None:
+            batcher = self._batchers[task_id] = Batcher(self._answer_all)
+        return batcher
 
     async def _answer_all(self, asks: list[Ask]) -> list[Outcome]:
         """All asks are of one task."""

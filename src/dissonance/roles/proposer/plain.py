@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
+from typing import NoReturn
 
 import msgspec
 from starlette.types import Scope
@@ -14,12 +16,14 @@ from dissonance.decisions.json_rows import Values
 from dissonance.errors import InputError
 from dissonance.roles.arrivals import arrivals_of, data_subjects, event_times, require_row_count
 from dissonance.roles.catalogue import TaskContext
-from dissonance.roles.proposer.ask import Ask, IdempotencyKey
+from dissonance.roles.proposer.ask import Answered, Ask, IdempotencyKey, Outcome
 from dissonance.roles.proposer.handle import Proposer
 from dissonance.roles.proposer.keys import idempotency_key
 from dissonance.roles.proposer.replies import predict_reply
 from dissonance.roles.role import Workplace
+from dissonance.roles.serving import Serving
 from dissonance.web.bodies import decoded
+from dissonance.web.routes import MakesReply, Takes
 
 _encode = msgspec.json.Encoder().encode
 
@@ -31,15 +35,37 @@ class PlainPredict:
         self._place = place
         self._proposer = proposer
         self._rows_predicted = cache(place.metrics.rows_predicted.labels)
+        self._fetching: set[asyncio.Task[bytes]] = set()
 
-    async def __call__(self, scope: Scope, body: bytes) -> bytes:
-        task = scope["path_params"]["task"]
-        context = await self._place.catalogue.by_name(task)
+    def __call__(self, task: str) -> Takes | None:
+        context = self._place.catalogue.at_hand(task)
+        return None if context is None else partial(self._take, context)
+
+    def _take(self, context: TaskContext, scope: Scope, body: bytes, answer: Callable[[MakesReply], None]) -> None:
         ask = self._ask(context, body, idempotency_key(scope, context, body))
-        answered = await self._proposer.answer(ask)
-        serving = await self._place.catalogue.serving(context.task, answered.model_digest)
-        self._rows_predicted(task).inc(ask.rows)
-        return _encode(predict_reply(context, serving, answered))
+        self._proposer.put(ask, partial(self._on_outcome, ask, answer))
+
+    def _on_outcome(self, ask: Ask, answer: Callable[[MakesReply], None], outcome: Outcome | BaseException) -> None:
+        if isinstance(outcome, BaseException):
+            answer(partial(_refuse, outcome))
+            return
+        serving = self._place.catalogue.serving_at_hand(ask.context.task, outcome.model_digest)
+        if serving is not None:
+            answer(partial(self._reply, ask, outcome, serving))
+            return
+        fetching = asyncio.ensure_future(self._reply_later(ask, outcome))
+        self._fetching.add(fetching)
+        fetching.add_done_callback(self._fetching.discard)
+        fetching.add_done_callback(lambda fetched: answer(fetched.result))
+
+    def _reply(self, ask: Ask, answered: Answered, serving: Serving) -> bytes:
+        self._rows_predicted(ask.context.task.name).inc(ask.rows)
+        return _encode(predict_reply(ask.context, serving, answered))
+
+    async def _reply_later(self, ask: Ask, answered: Answered) -> bytes:
+        """Of a model that is not loaded: an idempotency key is from its time."""
+        serving = await self._place.catalogue.serving(ask.context.task, answered.model_digest)
+        return self._reply(ask, answered, serving)
 
     def _ask(self, context: TaskContext, body: bytes, key: IdempotencyKey | None) -> Ask:
         """Raises an `InputError` that names row and field; of a value, the encoding of the batch does."""
@@ -68,3 +94,7 @@ class PlainPredict:
             key,
             values,
         )
+
+
+def _refuse(error: BaseException) -> NoReturn:
+    raise error

@@ -131,3 +131,36 @@ def test_draining_answers_what_was_taken_and_takes_nothing_new() -> None:
         assert await asked == 10
 
     asyncio.run(story())
+
+
+def test_whoever_does_not_wait_is_told_of_its_result_or_of_what_was_raised_in_its_place() -> None:
+    async def story() -> None:
+        async def refuse_odd(items: list[int]) -> list[int]:
+            if items[0] % 2:
+                raise EngineUnavailable("away")
+            return items
+
+        told: list[int | BaseException] = []
+        batcher = Batcher(refuse_odd)
+        batcher.put(2, 1, told.append)
+        await batcher.submit(4, 1)
+        batcher.put(1, 1, told.append)
+        with pytest.raises(EngineUnavailable):
+            await batcher.submit(3, 1)
+        assert told[0] == 2 and isinstance(told[1], EngineUnavailable)
+
+    asyncio.run(story())
+
+
+def test_a_batch_that_is_cut_short_tells_everybody_to_ask_again() -> None:
+    async def story() -> None:
+        told: list[int | BaseException] = []
+        batcher = Batcher(Work())
+        batcher.put(1, 1, told.append)
+        await asyncio.sleep(0.01)
+        next(iter(batcher._in_flight)).cancel()
+        while not told:
+            await asyncio.sleep(0)
+        assert isinstance(told[0], EngineUnavailable)
+
+    asyncio.run(story())
