@@ -151,16 +151,18 @@ def export(reply: DecisionReply, file: Path) -> None:
 
 def decisions_table(reply: DecisionsReply) -> Table:
     table = Table(title=f"Decisions on {reply.task}", caption=f"More of one: dissonance decisions show {reply.task} ID")
-    for heading in ("id", "decided at", "what", "version", "before", "by", "why"):
-        table.add_column(heading, overflow="fold", justify="right" if heading in ("version", "before") else "left")
+    for heading in ("id", "decided at", "what"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("version", justify="right")
+    for heading in ("by", "why"):
+        table.add_column(heading, overflow="fold")
     for line in reply.decisions:
-        before = "" if line.previous_version is None else str(line.previous_version)
+        before = "" if line.previous_version is None else f" (after {line.previous_version})"
         table.add_row(
             line.decision_id[:12],
             _minute(line.decided_at),
             line.kind.replace("_", " "),
-            str(line.version),
-            before,
+            f"{line.version}{before}",
             escape(line.by),
             escape(line.reason),
         )

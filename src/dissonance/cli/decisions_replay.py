@@ -112,8 +112,10 @@ def _line(each: DecidedAgain) -> ReplayedLine:
 def show_replayed(console: Console, answer: DecisionsReplayed) -> None:
     under = ", ".join(f"{name}={value}" for name, value in sorted(answer.policy.items())) or "as recorded"
     table = Table(title=escape(f"{len(answer.decisions):,} decisions on {answer.task} made again, policy {under}"))
-    for heading in ("id", "decided at", "version", "was", "would be" if answer.policy else "is", "rules that differ"):
-        table.add_column(heading, overflow="fold", justify="right" if heading == "version" else "left")
+    for heading in ("id", "decided at", "version", "was"):
+        table.add_column(heading, no_wrap=True, justify="right" if heading == "version" else "left")
+    for heading in ("would be" if answer.policy else "is", "rules that differ"):
+        table.add_column(heading, overflow="fold")
     for line in answer.decisions:
         table.add_row(
             line.decision_id[:12],
@@ -132,5 +134,5 @@ def show_replayed(console: Console, answer: DecisionsReplayed) -> None:
 
 def _now(line: ReplayedLine) -> str:
     if not line.computed:
-        return f"{line.recorded.replace('_', ' ')} (a person's)"
+        return f"{line.recorded.replace('_', ' ')} (by hand)"
     return "nothing yet" if line.now is None else line.now.replace("_", " ")

@@ -138,7 +138,8 @@ def show_history(console: Console, lines: list[VersionLines]) -> None:
         console.print(f"[bold]version {each.version}[/bold]{serves}, {each.digest[:12]}")
         for line in each.happened:
             proof = f"  [dim]{line.decision_id[:12]}[/dim]" if line.decision_id else ""
-            said = f"{line.at[:19].replace('T', ' ')}  {line.what.replace('_', ' ')} by {line.by}: {line.why}"
+            why = f": {line.why}" if line.why else ""
+            said = f"{line.at[:19].replace('T', ' ')}  {line.what.replace('_', ' ')}, {line.by}{why}"
             console.print(f"  {escape(said)}{proof}")
 
 

@@ -26,7 +26,7 @@ def in_force(bundles: Iterable[Bundle]) -> InForce:
     now = InForce(None)
     for bundle in bundles:
         if bundle.kind is DecisionKind.CANARY:
-            now = InForce(bundle.production, bundle.candidate.version, bundle.policy.canary_share)
+            now = InForce(bundle.production, bundle.candidate.version, bundle.share)
         elif bundle.judgement is None:
             now = InForce(bundle.production)
     return now

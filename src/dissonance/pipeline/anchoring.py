@@ -81,7 +81,10 @@ async def _contradiction(workshop: Workshop, last: bytes | None, before: Anchor 
         return "the last anchor was changed, or is signed by another system"
     if head.link < before.link:
         return f"the chain ends with link {head.link}, the last anchor saw link {before.link}"
-    (link,) = await workshop.store.chain_links(before.task_id, before.link - 1, 1) or (None,)
-    if link is None or link.digest.hex() != before.digest:
+    digest = head.digest
+    if head.link > before.link:
+        links = await workshop.store.chain_links(before.task_id, before.link - 1, 1)
+        digest = links[0].digest if links else b""
+    if digest.hex() != before.digest:
         return f"link {before.link} is not the one that the last anchor saw"
     return ""

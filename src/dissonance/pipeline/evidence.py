@@ -50,10 +50,10 @@ async def decided(
     policy: Policy,
     event_time_us: int,
     digests: Mapping[str, str] | None = None,
-    **computed: Any,
+    **more: Any,
 ) -> Decision:
-    """The signed decision, to be recorded with what it decides. `computed`: `judgement`, `beginning` or `step` of
-    `Bundle`, unless a person decided. Raises `ConfigurationError` without the signing key."""
+    """The signed decision, to be recorded with what it decides. `more`: other fields of `Bundle`, as what was computed.
+    Raises `ConfigurationError` without the signing key."""
     now_us = workshop.clock.now_us()
     bundle = Bundle(
         kind=said.kind,
@@ -73,7 +73,7 @@ async def decided(
         digests={"schema": schema_digest(task.schema), **(digests or {})},
         parent=await _parent(workshop, task, said.parent),
         anchor=await last_anchor_digest(workshop, task),
-        **computed,
+        **more,
     )
     signed = sign_bundle(canonical(bundle), workshop.artefact_keys)
     return Decision(
@@ -142,6 +142,7 @@ async def rollout_decision(
         production=production or (rollout.version if promoted else rollout.previous_version),
         policy=policy,
         event_time_us=rollout.phase_at_us,
+        share=rollout.share if rollout.phase is RolloutPhase.CANARY else 0.0,
         **computed,
     )
 

@@ -21,10 +21,10 @@ def decided(kind: DecisionKind, version: int, production: int, at_us: int, **cha
 STORY = [
     decided(DecisionKind.PROMOTED, 1, 1, 10, incumbent=None, event_time_us=10),
     judged_bundle(numbers(), Policy(), decided_at_us=15),
-    decided(DecisionKind.CANARY, 2, 1, 20, policy=Policy(canary_share=0.25)),
+    decided(DecisionKind.CANARY, 2, 1, 20, share=0.25),
     decided(DecisionKind.PROMOTED, 2, 2, 30),
     decided(DecisionKind.SETTLED, 2, 2, 40),
-    decided(DecisionKind.CANARY, 3, 2, 50, policy=Policy(canary_share=0.5)),
+    decided(DecisionKind.CANARY, 3, 2, 50, share=0.5),
     decided(DecisionKind.ABANDONED, 3, 2, 60),
     decided(DecisionKind.PROMOTED, 4, 4, 70),
     decided(DecisionKind.ROLLED_BACK, 4, 2, 80),

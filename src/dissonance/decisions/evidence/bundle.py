@@ -69,9 +69,10 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     time had come.
 
     `candidate` is the version it is about, `incumbent` the one that it is held against or replaces. `production`: the
-    version in production once it is carried out. `digests` of what was looked at, SHA-256 by name. `parent`: id of the
-    decision that this one follows from; `anchor`: digest of the last anchor before it; both empty where there is none.
-    Of `judgement`, `beginning` and `step` there is at most one: nobody computed what a person decided by hand.
+    version in production once it is carried out, beside a canary that answers a `share` of requests. `digests` of what
+    was looked at, SHA-256 by name. `parent`: id of the decision that this one follows from; `anchor`: digest of the
+    last anchor before it; both empty where there is none. Of `judgement`, `beginning` and `step` there is at most one:
+    nobody computed what a person decided by hand.
     """
 
     kind: DecisionKind
@@ -88,6 +89,7 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy
     policy_digest: str
     release: str
+    share: float = 0.0
     digests: dict[str, str] = {}
     parent: str = ""
     anchor: str = ""
