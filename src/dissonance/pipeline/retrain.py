@@ -14,6 +14,7 @@ from dissonance.contracts.schema import Task
 from dissonance.decisions.pairs import LoadedPair, load_pair
 from dissonance.decisions.rows import category_sizes
 from dissonance.errors import GateRefused, ModelNotRenewable
+from dissonance.pipeline.describing import describe
 from dissonance.pipeline.mature_window import mature_window
 from dissonance.pipeline.moving import Unseen, can_move_from, move
 from dissonance.pipeline.quarantining import Asked, Sorted, answered, batches_of, random_check, sort_out
@@ -99,6 +100,8 @@ async def retrain(
         category_sizes(task.schema), len(task.classes), seed, threads, estimator=_template(incumbent.proposer)
     )
     pair, candidate_score, numbers = await asyncio.to_thread(_fit, recipe, material, incumbent, policy, progress)
+    described = await asyncio.to_thread(describe, task.schema, pair.proposer, material.golden.rows, policy)
+    pair = pair._replace(described=described)
     progress("register the models", 0.0)
     models = await asyncio.to_thread(register_pair, workshop, task, pair)
     progress("done", 1.0)

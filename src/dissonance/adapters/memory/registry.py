@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from threading import RLock
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ import msgspec
 
 from dissonance.errors import EngineUnavailable, ModelNotFound, TaskExists
 from dissonance.ports.clock import Clock
-from dissonance.ports.registry import ModelRole, ModelVersion
+from dissonance.ports.registry import NO_DOCUMENTS, ModelRole, ModelVersion
 
 Item = TypeVar("Item")
 
@@ -19,6 +19,7 @@ class _Model(msgspec.Struct):
     name: str
     versions: list[ModelVersion]
     artefacts: list[bytes]
+    documents: list[dict[str, bytes]]
     production: int | None = None
 
 
@@ -44,6 +45,7 @@ class MemoryRegistry:
         metrics: dict[str, float],
         parameters: dict[str, str],
         parent: int | None,
+        documents: Mapping[str, bytes] = NO_DOCUMENTS,
     ) -> ModelVersion:
         """Raises `TaskExists` when another task's models have the name."""
         with self._lock:
@@ -53,12 +55,13 @@ class MemoryRegistry:
                 raise TaskExists(
                     f"the registry has a model '{name}' of another task", where="registry", fix="use another name"
                 )
-            model = self._models.setdefault((task_id, role), _Model(name, [], []))
+            model = self._models.setdefault((task_id, role), _Model(name, [], [], []))
             version = ModelVersion(
                 task_id, role, len(model.versions) + 1, digest, self._clock.now_us(), dict(metrics), parent
             )
             model.versions.append(version)
             model.artefacts.append(artefact)
+            model.documents.append(dict(documents))
             return version
 
     def promote(self, task_id: str, role: ModelRole, version: int) -> int | None:
