@@ -10,9 +10,8 @@ BIN := .venv/bin
 PYTHONS := $(if $(PYTHON),"$(PYTHON)",python3 python3.11 python3.12 python3.13 python3.14)
 CODE := src tests benchmarks examples
 
-# Tests of parts share the cores; those of the whole system need them for themselves.
-SIDE_BY_SIDE := tests/architecture tests/unit tests/contract tests/integration
-ONE_BY_ONE := tests/acceptance
+# All tests share the cores, the long stories first, one at a time; but the demo is a race of its own against the clock.
+DEMO := tests/acceptance/test_demo.py
 
 # Written with brackets, so that this line does not name a registry itself.
 REGISTRIES := p[y]pi\.org|p[y]thonhosted|npmj[s]\.org|d[e]b\.debian\.org
@@ -50,8 +49,8 @@ demo: setup ## Watch a real classifier being served, doubted, judged, recorded a
 .PHONY: test
 test: check .venv-clients/.stamp ## All checks, then all tests on the real engines, with branch coverage
 	@status=0; \
-	$(BIN)/python -m pytest --numprocesses logical --dist worksteal --cov --cov-branch --cov-report= $(SIDE_BY_SIDE) || status=1; \
-	$(BIN)/python -m pytest --cov --cov-branch --cov-append --cov-report=term $(ONE_BY_ONE) || status=1; \
+	$(BIN)/python -m pytest --numprocesses logical --dist worksteal --cov --cov-branch --cov-report= tests --ignore=$(DEMO) || status=1; \
+	$(BIN)/python -m pytest --cov --cov-branch --cov-append --cov-report=term $(DEMO) || status=1; \
 	exit $$status
 
 # tritonclient's gRPC needs an older protobuf than the package: an environment of its own, which only tests use.
@@ -96,6 +95,10 @@ bench-score: setup ## Rows per second of batch scoring beside LightGBM alone, an
 .PHONY: bench-cost
 bench-cost: setup ## Seconds to fit the critic of a window and microseconds a row to score, on one core
 	@$(BIN)/python benchmarks/science_cost.py
+
+.PHONY: bench-canary
+bench-canary: setup ## Simulated canaries: how many worse models are promoted, and the labels it takes for better ones (minutes)
+	@$(BIN)/python benchmarks/canary.py $(if $(CANARIES),--canaries $(CANARIES))
 
 .PHONY: bench-soak
 bench-soak: setup ## A million rows through all roles: memory, lag, loss (20 minutes; ROWS=20000 for one)

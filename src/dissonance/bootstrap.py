@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from dissonance.adapters import guarded_registry
+from dissonance.adapters.anchors.folder import AnchorFolder
 from dissonance.adapters.clock import SystemClock, SystemRandomness
 from dissonance.adapters.embedded.addresses import EngineAddresses
 from dissonance.adapters.embedded.state import read_state
@@ -27,6 +28,7 @@ from dissonance.adapters.postgres.migrate import Schema, migrate
 from dissonance.adapters.postgres.store import PostgresStore
 from dissonance.contracts.topics import DEAD_STREAM, EventKind, stream
 from dissonance.errors import EngineUnavailable
+from dissonance.ports.anchors import Anchors
 from dissonance.ports.breaker import Breakers
 from dissonance.ports.bus import Bus
 from dissonance.ports.clock import Clock, Randomness
@@ -53,6 +55,7 @@ class System(NamedTuple):
     randomness: Randomness
     key_folder: KeyFolder
     artefact_keys: ArtefactKeys
+    anchors: Anchors
     breakers: Breakers
 
 
@@ -147,6 +150,7 @@ async def open_system(settings: Settings) -> AsyncIterator[System]:
             artefact_keys=ArtefactKeys.from_seed(
                 key_folder.derive("artefacts"), seed_of(key_folder.signing_private_key_pem)
             ),
+            anchors=AnchorFolder(settings.anchors),
             breakers=breakers,
         )
     finally:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import platform
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
@@ -12,6 +14,7 @@ from dissonance.adapters.spool.outbox import SpoolingOutbox
 from dissonance.adapters.spool.spool import Spool
 from dissonance.bootstrap import System, open_system
 from dissonance.errors import ConfigurationError, EngineUnavailable
+from dissonance.pipeline.anchoring import ChainAnchoring
 from dissonance.pipeline.estimates import PipelineEstimates
 from dissonance.pipeline.updates import PipelineUpdates
 from dissonance.roles import ROLES
@@ -74,11 +77,14 @@ async def run_on(
         catalogue=catalogue,
         updates=PipelineUpdates(system),
         estimates=PipelineEstimates(system),
+        anchoring=ChainAnchoring(system),
         host=system.host,
         clock=system.clock,
         randomness=system.randomness,
         metrics=metrics,
         breakers=system.breakers,
+        verification_key=system.artefact_keys.verification,
+        replica=f"{platform.node()}/{os.getpid()}",
         spare_keys=settings.spare_keys,
     )
     at_work = {role.name: role.build(place) for role in roles}

@@ -133,6 +133,10 @@ class UnknownRequest(InputError):
     slug, title, status = "unknown-request", "There is no such label request", 404
 
 
+class UnknownDecision(InputError):
+    slug, title, status = "unknown-decision", "There is no such decision", 404
+
+
 class RequestNotHeld(InputError):
     slug, title, status = "request-not-held", "You do not hold this label request", 409
 
@@ -153,6 +157,18 @@ class ScoringConflict(InputError):
     """Something else was scored to the same place before, and is not finished or is still there."""
 
     slug, title, status = "scoring-conflict", "The scoring that was begun is of something else", 409
+
+
+class RowsRefused(InputError):
+    """Rows of the pipeline failed their checks; none of them was learnt from."""
+
+    slug, title = "rows-refused", "The rows do not fit the task"
+
+
+class PipelineBusy(InputError):
+    """One run of a task's pipeline at a time; or a step was asked for before those that it needs."""
+
+    slug, title, status = "pipeline-busy", "The pipeline of this task cannot do that now", 409
 
 
 class HoldoutLeak(InputError):
@@ -283,6 +299,12 @@ class ModelRefused(ModelError):
 
 class ModelUnsigned(ModelRefused):
     slug, title = "model-unsigned", "A model has no signature"
+
+
+class ModelFailed(ModelError):
+    """It was called, and did not answer."""
+
+    slug, title = "model-failed", "A model gave no answer"
 
 
 class ModelForeign(ModelRefused):

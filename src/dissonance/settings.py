@@ -50,6 +50,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keys_away_s: Seconds = 900.0  # seconds, since it was last read, that a key is used while its store is away
     spool_bytes: Annotated[int, Meta(ge=0)] = 268_435_456  # of events kept on disk while the broker is away; 0 = 503
     spool_folder: str = ""  # where those events are kept; empty = <data>/spool
+    anchor_folder: str = ""  # where heads of the hash chains are written down; empty = <data>/anchors
     token_audience: str = "dissonance"  # noqa: S105 - a name, not a secret
     token_issuer: str = "dissonance-local"  # noqa: S105 - a name, not a secret
     log_level: str = "INFO"
@@ -65,6 +66,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def spool(self) -> Path:
         return Path(self.spool_folder).expanduser().absolute() if self.spool_folder else self.data_folder / "spool"
+
+    @property
+    def anchors(self) -> Path:
+        return Path(self.anchor_folder).expanduser().absolute() if self.anchor_folder else self.data_folder / "anchors"
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:

@@ -90,7 +90,14 @@ def test_a_folder_goes_with_all_that_is_in_it(blobs: Blobs, folder: str) -> None
     assert [blobs.exists(f"{folder}/{name}") for name in ("gone/a", "gone/b/c", "gone-not/d")] == [False, False, True]
 
 
-@pytest.mark.parametrize("use", ["open", "stream", "read"])
+def test_files_of_a_folder_are_found_in_order_without_those_that_are_somebodys_own(blobs: Blobs, folder: str) -> None:
+    for name in ("set/b.csv", "set/a/c.csv", "set/.hidden", "set/_SUCCESS", "set/_temporary/d.csv", "settled/e.csv"):
+        blobs.write(f"{folder}/{name}", b"x")
+    assert blobs.files(f"{folder}/set") == [f"{folder}/set/a/c.csv", f"{folder}/set/b.csv"]
+    assert blobs.files(f"{folder}/set/b.csv") == [f"{folder}/set/b.csv"]
+
+
+@pytest.mark.parametrize("use", ["open", "stream", "read", "files"])
 def test_a_file_that_is_not_there_is_the_callers_error(blobs: Blobs, folder: str, use: str) -> None:
     with pytest.raises(InvalidDataFile):
         getattr(blobs, use)(f"{folder}/nowhere.csv")

@@ -256,3 +256,24 @@ def test_lag_counts_what_waits_and_what_is_in_hand(kit: BusKit) -> None:
         await bus.close()
 
     asyncio.run(scenario())
+
+
+def test_history_is_read_without_taking_anything_from_a_consumer(kit: BusKit) -> None:
+    async def scenario() -> None:
+        bus = await kit.connect()
+        mine = evaluated(0).task_id
+        assert await bus.history(BOTH, mine) == []
+        await bus.publish([evaluated(number) for number in range(40)])
+        await bus.publish([joined(7)])
+        async with bus.subscribe("reader", WINDOWS) as subscription:
+            await ack_all(await subscription.fetch(3, 5.0))
+            told = await bus.history([EventKind.LABELS_JOINED, EventKind.WINDOW_EVALUATED], mine)
+            assert [event.event_id for event in told] == [
+                joined(7).event_id,
+                *(evaluated(number).event_id for number in range(40)),
+            ]
+            assert await bus.history(BOTH, "f" * 32) == []
+            assert numbers(await subscription.fetch(2, 5.0)) == [3, 4]
+        await bus.close()
+
+    asyncio.run(scenario())

@@ -76,6 +76,13 @@ def test_a_version_says_what_it_was_registered_with(registry: Registry, task: Ne
     assert listed.created_at_us > 1_600_000_000_000_000
 
 
+def test_a_version_keeps_the_parameters_it_was_made_with(registry: Registry, task: NewTask) -> None:
+    version = task.register(registry).version
+    assert registry.parameters(task.task_id, PROPOSER, version) == {"seed": "7"}
+    with pytest.raises(ModelNotFound):
+        registry.parameters(task.task_id, PROPOSER, 9)
+
+
 def test_roles_of_a_task_count_their_versions_apart(registry: Registry, task: NewTask) -> None:
     task.register(registry)
     task.register(registry)

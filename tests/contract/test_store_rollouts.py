@@ -7,16 +7,21 @@ import asyncio
 import msgspec
 import pytest
 
+from dissonance.contracts.evidence import DecisionKind
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.errors import UnknownTask
 from dissonance.ports.rollouts import Rollout
 from dissonance.ports.store import Store
 from support.store import NO_TASK, StoreCase, with_task
-from support.updates import judged_update, rollout_of
+from support.updates import decision_of, judged_update, rollout_of, step_of
 
 
 def moved(rollout: Rollout, phase: RolloutPhase) -> Rollout:
     return msgspec.structs.replace(rollout, phase=phase, revision=rollout.revision + 1)
+
+
+async def save(store: Store, rollout: Rollout) -> bool:
+    return await store.save_rollout(rollout, step_of(rollout))
 
 
 def test_a_rollout_begins_only_while_no_other_is_live(case: StoreCase) -> None:
@@ -24,13 +29,16 @@ def test_a_rollout_begins_only_while_no_other_is_live(case: StoreCase) -> None:
         task_id = await with_task(store, case.make)
         assert await store.rollout(task_id) is None
         first, second = rollout_of(task_id, 2), rollout_of(task_id, 3)
-        assert await store.save_rollout(first)
-        assert not await store.save_rollout(first)
-        assert not await store.save_rollout(second)
-        assert await store.save_rollout(moved(first, RolloutPhase.ABANDONED))
-        assert await store.save_rollout(second)
+        assert await save(store, first)
+        assert not await save(store, first)
+        assert not await save(store, second)
+        assert await save(store, moved(first, RolloutPhase.ABANDONED))
+        assert await save(store, second)
         assert await store.rollout(task_id) == second
         assert await store.rollouts(task_id) == [second, moved(first, RolloutPhase.ABANDONED)]
+        causes = [kept.decision.cause for kept in await store.decisions(task_id)]
+        assert causes == [f"{second.rollout_id}-1", f"{first.rollout_id}-2", f"{first.rollout_id}-1"]
+        assert await store.verify_chain(task_id) == len(causes)
 
     case.tell(story)
 
@@ -38,11 +46,11 @@ def test_a_rollout_begins_only_while_no_other_is_live(case: StoreCase) -> None:
 def test_of_two_replicas_one_moves_a_rollout_on(case: StoreCase) -> None:
     async def story(one: Store, two: Store) -> None:
         task_id = await with_task(one, case.make)
-        began = await asyncio.gather(*(store.save_rollout(rollout_of(task_id, 2)) for store in (one, two)))
+        began = await asyncio.gather(*(save(store, rollout_of(task_id, 2)) for store in (one, two)))
         assert sorted(began) == [False, True]
         armed = moved(rollout_of(task_id, 2), RolloutPhase.ARMED)
         abandoned = moved(rollout_of(task_id, 2), RolloutPhase.ABANDONED)
-        outcome = await asyncio.gather(one.save_rollout(armed), two.save_rollout(abandoned))
+        outcome = await asyncio.gather(save(one, armed), save(two, abandoned))
         assert sorted(outcome) == [False, True]
         assert await one.rollout(task_id) in (armed, abandoned)
 
@@ -52,9 +60,9 @@ def test_of_two_replicas_one_moves_a_rollout_on(case: StoreCase) -> None:
 def test_rollout_of_a_task_that_is_not_there_is_refused(case: StoreCase) -> None:
     async def story(store: Store) -> None:
         with pytest.raises(UnknownTask):
-            await store.save_rollout(rollout_of(NO_TASK, 2))
+            await save(store, rollout_of(NO_TASK, 2))
         with pytest.raises(UnknownTask):
-            await store.record_update(judged_update(NO_TASK), b"numbers")
+            await store.record_update(judged_update(NO_TASK), decision_of(NO_TASK, "one"))
 
     case.tell(story)
 
@@ -65,13 +73,14 @@ def test_a_judgement_is_one_link_of_the_chain_however_often_it_is_recorded(case:
         event = case.make.judged(task_id)
         await store.record_verdicts(task_id, case.make.verdict_rows(event), {})
         first, second = judged_update(task_id, event_id="one"), judged_update(task_id, event_id="two")
-        assert await store.record_update(first, b"numbers of one") == 2
-        assert await store.record_update(second, b"numbers of two") == 3
-        assert await store.record_update(first, b"numbers of one") == 2
+        one, two = (decision_of(task_id, cause, DecisionKind.ACCEPTED) for cause in ("one", "two"))
+        assert await store.record_update(first, one) == 2
+        assert await store.record_update(second, two) == 3
+        assert await store.record_update(first, one) == 2
         assert await store.updates(task_id) == [second, first]
         assert await store.updates(task_id, 1) == [second]
         assert await store.verify_chain(task_id) == 3
-        assert await store.evidence(task_id, 1) == [(2, b"numbers of one"), (3, b"numbers of two")]
+        assert await store.evidence(task_id, 1) == [(2, b"one"), (3, b"two")]
         assert await store.evidence(task_id, 0, 1) == [(1, b"numbers")]
 
     case.tell(story)

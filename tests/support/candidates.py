@@ -18,6 +18,7 @@ from dissonance.contracts.schema import Task
 from dissonance.decisions.pairs import LoadedPair, find_version, load_pair
 from dissonance.decisions.updates.numbers import UpdateNumbers
 from dissonance.pipeline.judging import gather, judge_pair
+from dissonance.pipeline.looked_at import look
 from dissonance.pipeline.mature_window import mature_window
 from dissonance.pipeline.reference import open_reference
 from dissonance.pipeline.training import LabelledRows
@@ -79,7 +80,8 @@ class Bench:
         """Of a candidate that is the model in production."""
         self._set(policy)
         in_force = asyncio.run(self.work.store.policy(self.task.task_id))
-        return asyncio.run(gather(self.work, self.task, self.incumbent, self.candidate(), in_force))
+        looked = asyncio.run(look(self.work, self.task))
+        return asyncio.run(gather(self.work, self.task, self.incumbent, self.candidate(), looked, in_force))
 
     def _set(self, values: dict[str, Any]) -> None:
         history = asyncio.run(self.work.store.policy_history(self.task.task_id))

@@ -13,6 +13,7 @@ from dissonance.contracts.updates import RolloutPhase
 from dissonance.ports.rollouts import Rollout
 from dissonance.web.arrow_bodies import ARROW
 from support.asgi import Reply, request
+from support.updates import step_of
 from support.walk import PlainLoader, Walk
 
 Story = Callable[[Walk], Awaitable[None]]
@@ -81,20 +82,19 @@ async def stored(walk: Walk) -> int:
 async def begin_canary(walk: Walk, share: float) -> None:
     """Version 2 is on its canary beside version 1."""
     walk.loader.pairs[2] = PlainLoader.pair(2, 0.05)
-    saved = await walk.store.save_rollout(
-        Rollout(
-            rollout_id="0" * 31 + "7",
-            task_id=walk.task.task_id,
-            version=2,
-            model_digest=walk.loader.pairs[2].proposer_digest,
-            previous_version=1,
-            previous_digest=walk.loader.pairs[1].proposer_digest,
-            phase=RolloutPhase.CANARY,
-            share=share,
-            started_at_us=0,
-            phase_at_us=0,
-            by="tester",
-            reason="a test",
-        )
+    rollout = Rollout(
+        rollout_id="0" * 31 + "7",
+        task_id=walk.task.task_id,
+        version=2,
+        model_digest=walk.loader.pairs[2].proposer_digest,
+        previous_version=1,
+        previous_digest=walk.loader.pairs[1].proposer_digest,
+        phase=RolloutPhase.CANARY,
+        share=share,
+        started_at_us=0,
+        phase_at_us=0,
+        by="tester",
+        reason="a test",
     )
+    saved = await walk.store.save_rollout(rollout, step_of(rollout))
     assert saved

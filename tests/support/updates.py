@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
 
 from dissonance.contracts.events import CandidateRegistered, Event, RetrainRequested, UpdateJudged
+from dissonance.contracts.evidence import DecisionKind
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.contracts.verdicts import RuleFinding, UpdateVerdict
+from dissonance.ports.decisions import Decision
 from dissonance.ports.rollouts import Rollout
 
 
@@ -62,3 +66,22 @@ def judged_update(task_id: str, version: int = 2, event_id: str = "judged-1") ->
         policy_version=1,
         by="gate",
     )
+
+
+def decision_of(task_id: str, cause: str, kind: DecisionKind = DecisionKind.CANARY, **changes: object) -> Decision:
+    """A decision whose evidence says nothing but its cause."""
+    decision = Decision(
+        task_id=task_id,
+        decision_id=hashlib.sha256(cause.encode()).hexdigest(),
+        cause=cause,
+        kind=kind,
+        version=2,
+        decided_at_us=0,
+        evidence=cause.encode(),
+    )
+    return msgspec.structs.replace(decision, **changes)
+
+
+def step_of(rollout: Rollout) -> Decision:
+    """Why a rollout is in its phase, for tests that do not ask."""
+    return decision_of(rollout.task_id, f"{rollout.rollout_id}-{rollout.revision}", version=rollout.version)

@@ -26,9 +26,11 @@ from dissonance.roles import ROLES
 from dissonance.roles.catalogue import Catalogue
 from dissonance.roles.role import Work, Workplace
 from dissonance.roles.serving import Matrix, ProposerModel, Serving
+from dissonance.security.signatures import public_key
 from dissonance.telemetry.metrics import Metrics
 from dissonance.web.app import create_app
 from support.access import LocalAccess
+from support.anchoring import RecordedAnchoring
 from support.asgi import Reply, request
 from support.estimates import RecordedEstimates
 from support.updates import RecordedUpdates
@@ -115,6 +117,7 @@ class Walk:
         self.metrics = Metrics()
         self.updates = RecordedUpdates()
         self.estimates = RecordedEstimates()
+        self.anchoring = RecordedAnchoring()
         self.host = MemoryHost()
         self.catalogue = Catalogue(self.store, self.loader, self.bus)
         self.place = Workplace(
@@ -127,11 +130,13 @@ class Walk:
             catalogue=self.catalogue,
             updates=self.updates,
             estimates=self.estimates,
+            anchoring=self.anchoring,
             host=self.host,
             clock=self.clock,
             randomness=self.randomness,
             metrics=self.metrics,
             breakers=Breakers(self.clock),
+            verification_key=public_key(bytes(32)),
             spare_keys=20,
         )
         self.at_work = {name: role.build(self.place) for name, role in ROLES.items()}

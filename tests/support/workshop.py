@@ -11,6 +11,7 @@ import numpy as np
 import pandas
 from numpy.typing import NDArray
 
+from dissonance.adapters.memory.anchors import MemoryAnchors
 from dissonance.adapters.memory.bus import MemoryBus
 from dissonance.adapters.memory.clock import FixedClock, SeededRandomness
 from dissonance.adapters.memory.keys import MemoryDataSubjectKeys
@@ -43,6 +44,7 @@ class Workshop(NamedTuple):
     clock: FixedClock
     randomness: SeededRandomness
     artefact_keys: ArtefactKeys
+    anchors: MemoryAnchors
 
 
 def workshop() -> Workshop:
@@ -55,6 +57,7 @@ def workshop() -> Workshop:
         clock=clock,
         randomness=randomness,
         artefact_keys=ArtefactKeys.from_seed(b"\x01" * 32, b"\x02" * 32),
+        anchors=MemoryAnchors(),
     )
 
 
@@ -95,6 +98,7 @@ async def add_experience(
     labelled: bool = True,
     models: tuple[str, str] = ("a" * 64, ""),
     right: tuple[bool, bool | None] = (True, None),
+    arm: str = PRODUCTION_ARM,
 ) -> None:
     """Admitted inputs, each with its label, as learner and store leave them. `models`: digests of who answered, and of
     who did in its shadow; `right`: whether they were."""
@@ -119,7 +123,7 @@ async def add_experience(
         model_digest=models[0],
         shadow_digest=models[1],
         policy_digest="b" * 64,
-        canary_arms=[PRODUCTION_ARM] * n,
+        canary_arms=[arm] * n,
         propensities=[1.0] * n,
         confidences=[0.8] * n,
         dissonances=[0.0] * n,

@@ -80,6 +80,10 @@ class GuardedRegistry:
         with self._guarded():
             return self._registry.artefact(task_id, role, version)
 
+    def parameters(self, task_id: str, role: ModelRole, version: int) -> dict[str, str]:
+        with self._guarded():
+            return self._registry.parameters(task_id, role, version)
+
     def delete_task(self, task_id: str) -> None:
         with self._guarded():
             self._registry.delete_task(task_id)

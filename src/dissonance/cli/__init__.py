@@ -18,12 +18,14 @@ from typer._click.exceptions import UsageError  # Typer's copy of Click has no p
 from dissonance.cli import (
     audit,
     dead_letters,
+    decisions,
     demo,
     drill,
     engines,
     kpis,
     labels,
     models,
+    pipeline,
     policy,
     replay,
     replays,
@@ -55,6 +57,8 @@ app.command("down")(engines.down)
 app.command("run")(run_command.run)
 app.add_typer(task.app, name="task")
 app.add_typer(models.app, name="models")
+app.add_typer(decisions.app, name="decisions")
+app.add_typer(pipeline.app, name="pipeline")
 app.command("score")(score.score)
 app.add_typer(labels.app, name="labels")
 app.add_typer(policy.app, name="policy")

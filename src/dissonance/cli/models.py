@@ -1,4 +1,4 @@
-"""`dissonance models`: make, register, promote, roll back, list and export models, and what is known of them."""
+"""`dissonance models`: make, register, promote, roll back, list, export, compare models, and what became of them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from dissonance.cli.connected import on_system, stages
+from dissonance.cli.model_diff import diff
 from dissonance.cli.model_files import export, register
+from dissonance.cli.model_history import at, history
 from dissonance.cli.output import emit
 from dissonance.cli.who_answered import who_answered
+from dissonance.contracts.standings import CONFIRM_LIMIT_S
 from dissonance.contracts.times import to_text
 from dissonance.contracts.update_api import UpdatesReply
 from dissonance.contracts.updates import RolloutPhase
@@ -28,9 +31,12 @@ if TYPE_CHECKING:
     from dissonance.ports.registry import ModelVersion
 
 app = typer.Typer(
-    help="Models of a task: retrain, register, promote, rollback, list, updates, export, who-answered.",
+    help="Models of a task: make them, put them into production, take them back, and see what became of them.",
     no_args_is_help=True,
 )
+app.command()(history)
+app.command()(diff)
+app.command()(at)
 app.command("who-answered")(who_answered)
 app.command()(register)
 app.command()(export)
@@ -38,6 +44,7 @@ app.command()(export)
 TaskName = Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")]
 Data = Annotated[str | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Within = Annotated[float, typer.Option(min=0.1, help="Seconds in which every replica is to follow.")]
 
 
 class RetrainedAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +72,8 @@ class RetrainedAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 class PromotedAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What `promote --json` and `rollback --json` print; `findings`, and the golden accuracies among them, are what the
-    gate said, none after a rollback. `phase`: `canary` where nothing moved yet."""
+    gate said, none after a rollback. `phase`: `canary` where nothing moved yet. `replicas` of the proposer were seen to
+    answer with the version, `confirmed_ms` after it moved; `replicas_missing` live and did not follow in time."""
 
     task: str
     version: int
@@ -74,6 +82,9 @@ class PromotedAnswer(msgspec.Struct, frozen=True, kw_only=True):
     phase: str
     verdict: str | None
     findings: list[RuleFinding]
+    replicas: list[str]
+    replicas_missing: list[str]
+    confirmed_ms: float
 
 
 class ModelLine(msgspec.Struct, frozen=True):
@@ -115,15 +126,18 @@ def promote(
     override: Annotated[
         str | None, typer.Option(help="Why it goes live though the gate refuses it; recorded.", metavar="REASON")
     ] = None,
+    within: Within = CONFIRM_LIMIT_S,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
     """Put a version and its critic into production, if the gate allows it; it is watched, and taken back if it is
-    worse."""
+    worse. The exit code is 1 when a replica did not follow in time."""
     from dissonance.pipeline.promotion import promote
 
     async def work(system: System) -> Promoted:
-        return await promote(system, task, version, by=getpass.getuser(), override=override, canary=canary)
+        return await promote(
+            system, task, version, by=getpass.getuser(), override=override, canary=canary, limit_s=within
+        )
 
     _emit_promoted(promoted_answer(on_system(data, work)), as_json)
 
@@ -131,17 +145,22 @@ def promote(
 @app.command()
 def rollback(
     task: TaskName,
-    version: Annotated[
-        int | None, typer.Option(help="Go back to this one; else to the one that was in production before.")
+    to: Annotated[
+        int | None,
+        typer.Option(help="Go back to this version; else to the one before.", metavar="VERSION"),
     ] = None,
+    within: Within = CONFIRM_LIMIT_S,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take the version in production back; while a canary runs, the canary."""
+    """Take the version in production back; while a canary runs, the canary.
+
+    Ends when every replica of the proposer answers with the old version. The exit code is 1 when one did not in time.
+    """
     from dissonance.pipeline.promotion import rollback
 
     async def work(system: System) -> Promoted:
-        return await rollback(system, task, version, by=getpass.getuser())
+        return await rollback(system, task, to, by=getpass.getuser(), limit_s=within)
 
     _emit_promoted(promoted_answer(on_system(data, work)), as_json)
 
@@ -205,6 +224,9 @@ def promoted_answer(promoted: Promoted) -> PromotedAnswer:
         phase=promoted.phase.value,
         verdict=None if promoted.judged is None else promoted.judged.verdict.value,
         findings=[] if promoted.judged is None else list(promoted.judged.findings),
+        replicas=list(promoted.replicas.confirmed),
+        replicas_missing=list(promoted.replicas.missing),
+        confirmed_ms=promoted.replicas.took_us / 1e3,
     )
 
 
@@ -243,8 +265,24 @@ def _emit_promoted(answer: PromotedAnswer, as_json: bool) -> None:
         said = f"Canary: version {answer.version} answers a share of requests, {before} the others"
     elif answer.version == answer.previous_version:
         said = f"Version {answer.version} was in production already, with critic {answer.critic_version}"
-    lines = [said, *(f"{'holds' if each.holds else 'FAILS'}  {each.rule}: {each.what}" for each in answer.findings)]
+    findings = [f"{'holds' if each.holds else 'FAILS'}  {each.rule}: {each.what}" for each in answer.findings]
+    lines = [said, *replica_lines(answer), *findings]
     emit(answer, as_json, escape("\n".join(lines)))
+    if answer.replicas_missing:
+        raise typer.Exit(1)
+
+
+def replica_lines(answer: PromotedAnswer) -> list[str]:
+    """Who answers with the version now; nothing for a canary, which moves nothing."""
+    if answer.phase == RolloutPhase.CANARY:
+        return []
+    if not answer.replicas and not answer.replicas_missing:
+        return ["No proposer answered the roll call: whoever starts reads which version is in production"]
+    count = len(answer.replicas) + len(answer.replicas_missing)
+    lines = [f"{len(answer.replicas)} of {count} replicas answer with it, {answer.confirmed_ms:.0f} ms after it moved"]
+    if answer.replicas_missing:
+        lines.append(f"NOT CONFIRMED: {', '.join(answer.replicas_missing)} (docs/runbooks/rollback.md)")
+    return lines
 
 
 def show_updates(console: Console, reply: UpdatesReply) -> None:

@@ -1,5 +1,7 @@
 """Where events travel. Grammar: `dissonance.<task id>.<kind>`; task id is 32 hex digits.
 
+Questions to all processes, stored nowhere: `dissonance-ask.<question>`.
+
 One JetStream stream holds one kind (its name: `DISSONANCE_<KIND>`), so that each kind has its own
 retention. Dead letters: `dissonance-dead.<task id>.<kind>.<consumer>`.
 """
@@ -37,6 +39,7 @@ class EventKind(StrEnum):
 ANY_TASK = "*"
 DEAD_STREAM = "DISSONANCE_DEAD"
 DEAD_PREFIX = "dissonance-dead"
+ASK_PREFIX = "dissonance-ask"
 
 
 def topic(kind: EventKind, task_id: str = ANY_TASK) -> str:
@@ -45,6 +48,14 @@ def topic(kind: EventKind, task_id: str = ANY_TASK) -> str:
     'dissonance.*.predicted'
     """
     return f"dissonance.{task_id}.{kind.value}"
+
+
+def ask_topic(question: str) -> str:
+    """
+    >>> ask_topic("serving")
+    'dissonance-ask.serving'
+    """
+    return f"{ASK_PREFIX}.{question}"
 
 
 def stream(kind: EventKind) -> str:

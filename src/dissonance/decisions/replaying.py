@@ -12,11 +12,16 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
+from dissonance.contracts.evidence import DecisionKind
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.verdicts import Reason, RuleFinding, UpdateVerdict
+from dissonance.decisions.evidence.again import compared
+from dissonance.decisions.evidence.bundle import Bundle, read_bundle
 from dissonance.decisions.inputs import InputRows, hours_of, judge_inputs, verdict_of
 from dissonance.decisions.updates.numbers import UpdateNumbers
 from dissonance.decisions.updates.verdict import judge_update
+from dissonance.errors import RecordBroken
+from dissonance.security.evidence import open_bundle
 
 EXAMPLES = 20
 """Rows that are named one by one where verdicts differ."""
@@ -42,7 +47,7 @@ class InputsLink(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UpdateLink(msgspec.Struct, frozen=True, kw_only=True):
-    """Evidence of kind `update`."""
+    """Evidence of kind `update`: judgements from before there were bundles (ADR 45)."""
 
     policy: Policy
     numbers: UpdateNumbers
@@ -109,7 +114,10 @@ class Replay:
 
     def add(self, evidence: bytes) -> None:
         link = read_link(evidence)
-        if link is None:
+        if isinstance(link, Bundle):
+            if link.judgement is not None:
+                self._add_judgement(link)
+        elif link is None:
             self._unreadable += 1
             self._spent.clear()  # what that link spent is not known; the next one says it
         elif isinstance(link, UpdateLink):
@@ -157,13 +165,26 @@ class Replay:
         after = {finding.rule for finding in findings if not finding.holds}
         self._updates.append(UpdateReplayed(link.version, recorded, verdict, tuple(sorted(before ^ after))))
 
+    def _add_judgement(self, bundle: Bundle) -> None:
+        again = compared(bundle, self._policy_of(bundle.policy))
+        recorded, now = _verdict(again.recorded.kind), _verdict(again.now.kind)
+        self._updates.append(UpdateReplayed(bundle.candidate.version, recorded, now, again.rules))
 
-def read_link(evidence: bytes) -> InputsLink | UpdateLink | None:
+
+def _verdict(kind: DecisionKind | None) -> UpdateVerdict:
+    """What the gate said, an override apart."""
+    return UpdateVerdict.ACCEPTED if kind is DecisionKind.ACCEPTED else UpdateVerdict.REFUSED
+
+
+def read_link(evidence: bytes) -> InputsLink | UpdateLink | Bundle | None:
     """None for evidence of an older form, which does not hold all that today's rules look at."""
+    signed = open_bundle(evidence)
     try:
+        if signed is not None:
+            return read_bundle(signed.body)
         kind = msgspec.msgpack.decode(evidence, type=_Kind).kind
         link: InputsLink | UpdateLink = msgspec.msgpack.decode(evidence, type=_LINKS[kind])
-    except (msgspec.MsgspecError, KeyError):
+    except (msgspec.MsgspecError, KeyError, RecordBroken):
         return None
     return link
 

@@ -11,12 +11,16 @@ from typing import NamedTuple
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.ports.rollouts import PairedCounts, Rollout
-from dissonance.science.sequential import paired_sequence
+from dissonance.science.betting import paired_sequence, surely_above
+from dissonance.science.one_look import score_above
 
 SECOND_US = 1_000_000
 LEAST_Z = 3.0
 """Standard errors by which the label-free estimate must be sure."""
 
+LAST_LOOK_Z = 1.96
+"""Standard errors by which a canary whose time is over must lie above the margin. A worse model passes this one look by
+chance in 2.5 % of canaries, and all looks before it in another 2.5 % (ADR 48)."""
 
 ALLOWED_TO_OLD = 0.05
 """The critic of the version before believes in its answers, also where the world has left them: whatever changes them
@@ -77,17 +81,19 @@ def _after_canary(
                 f"undecided: {paired.rows} labels in {policy.canary_max_s} s, {policy.canary_labels_min} are needed",
             )
         return None
-    interval = paired_sequence(paired.only_model, paired.only_shadow, paired.rows)
-    seen = _seen(paired)
-    if interval.low > -policy.golden_drop_max:
-        return Step(RolloutPhase.ARMED, f"{seen}: not worse by more than {policy.golden_drop_max:g}")
-    if interval.high < 0.0:
-        return Step(RolloutPhase.ABANDONED, f"{seen}: worse")
-    if is_over and interval.estimate >= 0.0:
-        return Step(RolloutPhase.ARMED, f"{seen}: not worse when its time was over")
-    if is_over:
-        return Step(RolloutPhase.ABANDONED, f"{seen}: worse when its time was over")
-    return None
+    gained, lost, rows, margin = paired.only_model, paired.only_shadow, paired.rows, policy.golden_drop_max
+    if surely_above(gained, lost, rows, -margin):
+        return Step(RolloutPhase.ARMED, f"{_seen(paired)}: not worse by more than {margin:g}")
+    if surely_above(lost, gained, rows, 0.0):
+        return Step(RolloutPhase.ABANDONED, f"{_seen(paired)}: worse")
+    if not is_over:
+        return None
+    sure = score_above(gained, lost, rows, margin)
+    return Step(
+        RolloutPhase.ARMED if sure >= LAST_LOOK_Z else RolloutPhase.ABANDONED,
+        f"{_seen(paired)}: when its time was over, {sure:+.2f} standard errors from being worse by {margin:g}, of "
+        f"which {LAST_LOOK_Z:g} are needed",
+    )
 
 
 def _after_promotion(
@@ -97,8 +103,8 @@ def _after_promotion(
     if doubt:
         return Step(RolloutPhase.ROLLED_BACK, doubt)
     if paired.rows >= 2:
-        interval = paired_sequence(paired.only_model, paired.only_shadow, paired.rows)
-        if interval.high < 0.0 and interval.estimate < -policy.golden_drop_max:
+        gained, lost, rows = paired.only_model, paired.only_shadow, paired.rows
+        if surely_above(lost, gained, rows, 0.0) and (gained - lost) / rows < -policy.golden_drop_max:
             return Step(RolloutPhase.ROLLED_BACK, f"{_seen(paired)}: worse than the version before")
     if now_us >= rollout.phase_at_us + policy.rollback_window_s * SECOND_US:
         watched = _seen(paired) if paired.rows else "no label came"

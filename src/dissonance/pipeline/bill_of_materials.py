@@ -17,7 +17,7 @@ from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
 from dissonance.contracts.schema import Task
-from dissonance.pipeline.describing import Described
+from dissonance.pipeline.describing import Description
 from dissonance.security.artefacts import ArtefactFormat, Manifest
 
 BOM_FILE = "bom.cdx.json"
@@ -36,7 +36,7 @@ def bill_of_materials(
     manifest: Manifest,
     metrics: Mapping[str, float],
     parameters: Mapping[str, str],
-    described: Described | None = None,
+    described: Description | None = None,
 ) -> bytes:
     """JSON. `manifest` names the model's files, version, libraries and training data. The same model has the same bill:
     its serial number comes from its files, its time from the manifest."""
@@ -66,7 +66,7 @@ def bill_of_materials(
 
 
 def _model_card(
-    task: Task, manifest: Manifest, metrics: Mapping[str, float], described: Described | None
+    task: Task, manifest: Manifest, metrics: Mapping[str, float], described: Description | None
 ) -> dict[str, Any]:
     scores = [_score(name, value) for name, value in sorted(metrics.items())]
     if described is not None:

@@ -12,10 +12,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from dissonance.contracts.events import TaskCreated
+from dissonance.contracts.evidence import DecisionKind
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import FeatureSchema, Task
+from dissonance.decisions.evidence.chain import GOLDEN_ROWS
 from dissonance.decisions.rows import category_sizes
 from dissonance.errors import ModelNotFound, TaskExists, UnknownTask, WrongType
+from dissonance.pipeline.anchoring import anchor
 from dissonance.pipeline.data_file import (
     DataFile,
     Target,
@@ -27,12 +30,15 @@ from dissonance.pipeline.data_file import (
 )
 from dissonance.pipeline.delete_task import delete_task, remove_traces
 from dissonance.pipeline.describing import describe
+from dissonance.pipeline.evidence import Said, decided, evidence_of
+from dissonance.pipeline.looked_at import golden_digest
 from dissonance.pipeline.reference import digest_of, store_reference
 from dissonance.pipeline.registration import FittedPair, RegisteredPair, register_pair
 from dissonance.pipeline.schema_inference import encode_frame, infer_schema
 from dissonance.pipeline.splitting import Parts, count_twins, refuse_leak, require_parts, split_rows, splits_of
 from dissonance.pipeline.training import LabelledRows, Recipe, Score, critic_metrics, score
 from dissonance.pipeline.workshop import Progress, Workshop, no_progress
+from dissonance.ports.decisions import Decision
 from dissonance.ports.registry import ModelRole
 from dissonance.ports.store import Counts
 from dissonance.science.dissonance import critic_distribution, dissonance
@@ -43,6 +49,7 @@ logger = logging.getLogger(__name__)
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 PRODUCER = "pipeline"
+CREATED_BY = "task create"
 
 
 class Columns(NamedTuple):
@@ -229,6 +236,7 @@ async def _keep(
         await store_reference(workshop, task, prepared.rows, splits_of(prepared.parts), prepared.data_subjects)
         progress("register the models", 0.0)
         models = await asyncio.to_thread(register_pair, workshop, task, pair)
+        await workshop.store.record_decision(await _first_promotion(workshop, task, policy, models))
         await asyncio.to_thread(workshop.registry.promote, task.task_id, ModelRole.CRITIC, models.critic.version)
         await asyncio.to_thread(workshop.registry.promote, task.task_id, ModelRole.PROPOSER, models.proposer.version)
         await workshop.bus.publish(
@@ -246,5 +254,21 @@ async def _keep(
     finally:
         if not kept:
             await remove_traces(workshop, task.task_id)
+    await anchor(workshop, task)
     progress("done", 1.0)
     return models
+
+
+async def _first_promotion(workshop: Workshop, task: Task, policy: Policy, models: RegisteredPair) -> Decision:
+    """Nothing judged the first version: there was none to hold it against."""
+    return await decided(
+        workshop,
+        task,
+        Said(DecisionKind.PROMOTED, f"created-{task.task_id}", CREATED_BY, "the first version"),
+        candidate=evidence_of(models.proposer, critic_digest=models.critic.digest),
+        incumbent=None,
+        production=models.proposer.version,
+        policy=policy,
+        event_time_us=workshop.clock.now_us(),
+        digests={GOLDEN_ROWS: await golden_digest(workshop, task)},
+    )

@@ -24,7 +24,7 @@ class SliceScore(NamedTuple):
     accuracy: Interval
 
 
-class Described(NamedTuple):
+class Description(NamedTuple):
     """On golden rows. `confusion` (k, k): rows by true class and answer. `policy`: in force when the model was made."""
 
     slices: tuple[SliceScore, ...]
@@ -33,7 +33,7 @@ class Described(NamedTuple):
     policy: Policy
 
 
-def describe(schema: FeatureSchema, proposer: Any, golden: LabelledRows, policy: Policy) -> Described:
+def describe(schema: FeatureSchema, proposer: Any, golden: LabelledRows, policy: Policy) -> Description:
     """`proposer` has `probabilities`. Slices below `slice_rows_min` rows are not told."""
     p = proposer.probabilities(golden.features)
     right = p.argmax(axis=1) == golden.classes
@@ -46,6 +46,6 @@ def describe(schema: FeatureSchema, proposer: Any, golden: LabelledRows, policy:
         )
         for each in slices_of(schema, golden.features, policy.slice_rows_min)
     )
-    return Described(
+    return Description(
         slices, reliability(p.max(axis=1), right.astype(np.float64)), confusion_matrix(p, golden.classes), policy
     )

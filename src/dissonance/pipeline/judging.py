@@ -6,31 +6,30 @@ import asyncio
 import logging
 from typing import NamedTuple
 
-import msgspec
-
 from dissonance.contracts.columns import derived_id
 from dissonance.contracts.events import CandidateRegistered, Event, UpdateJudged
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.contracts.verdicts import UpdateVerdict
+from dissonance.decisions.evidence.bundle import ModelEvidence
+from dissonance.decisions.evidence.chain import GOLDEN_ROWS
 from dissonance.decisions.pairs import LoadedPair
 from dissonance.decisions.updates.numbers import Identity, UpdateNumbers
 from dissonance.decisions.updates.verdict import judge_update
 from dissonance.errors import GateRefused, ModelMisfit, ModelRefused
 from dissonance.pipeline.aliases import open_pair, open_version, production_version
+from dissonance.pipeline.anchoring import anchor
 from dissonance.pipeline.comparing import Judged, compare
-from dissonance.pipeline.mature_window import mature_window
-from dissonance.pipeline.reference import open_reference
+from dissonance.pipeline.evidence import Held, evidence_of, judgement
+from dissonance.pipeline.looked_at import LookedAt, golden_digest, look
 from dissonance.pipeline.rollouts import begin
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import ModelVersion
-from dissonance.ports.store import Split
 from dissonance.security.artefacts import CLASS_ORDER, FEATURE_SCHEMA
 from dissonance.telemetry.logs import log
 from dissonance.telemetry.names import LogAction
 
 GATE = "gate"
-EVIDENCE_KIND = "update"
 
 _logger = logging.getLogger(__name__)
 
@@ -88,9 +87,10 @@ async def judge_pair(
     if earlier is not None:
         return earlier
     policy = await workshop.store.policy(task.task_id)
-    numbers = await gather(workshop, task, incumbent, candidate, policy)
-    version = candidate.version
-    subject = _Judged(event_id, version.version, version.digest, incumbent.version.digest)
+    looked = await look(workshop, task)
+    numbers = await gather(workshop, task, incumbent, candidate, looked, policy)
+    models = Held(_evidence_of(candidate), _evidence_of(incumbent))
+    subject = _Judged(event_id, models, looked.digests)
     return await _record(workshop, task, subject, numbers, policy, by=by, override=override)
 
 
@@ -113,7 +113,8 @@ async def _judge_unopened(
         refusal=f"{refused.slug}: {refused.what}",
     )
     numbers = UpdateNumbers.of_refused(identity, await _holdout_uses(workshop, task))
-    subject = _Judged(event_id, candidate.version, candidate.model_digest, incumbent.version.digest)
+    models = Held(ModelEvidence(version=candidate.version, digest=candidate.model_digest), _evidence_of(incumbent))
+    subject = _Judged(event_id, models, {GOLDEN_ROWS: await golden_digest(workshop, task)})
     return await _record(workshop, task, subject, numbers, await workshop.store.policy(task.task_id), by=GATE)
 
 
@@ -123,12 +124,11 @@ async def _earlier(workshop: Workshop, task: Task, event_id: str) -> UpdateJudge
 
 
 class _Judged(NamedTuple):
-    """What is judged; `event_id` of the judgement."""
+    """What is judged; `event_id` of the judgement, `digests` of what was looked at."""
 
     event_id: str
-    version: int
-    digest: str
-    incumbent_digest: str
+    models: Held
+    digests: dict[str, str]
 
 
 async def _record(
@@ -149,28 +149,26 @@ async def _record(
         task_id=task.task_id,
         produced_at_us=workshop.clock.now_us(),
         producer=GATE,
-        version=subject.version,
-        model_digest=subject.digest,
+        version=subject.models.candidate.version,
+        model_digest=subject.models.candidate.digest,
         verdict=verdict,
         findings=findings,
         policy_version=policy.version,
         by=override.by if override is not None else by,
         reason=override.reason if override is not None else "",
     )
-    await workshop.store.record_update(judged, _evidence(judged, subject.incumbent_digest, numbers, policy))
+    decision = await judgement(workshop, task, judged, subject.models, numbers, policy, subject.digests)
+    await workshop.store.record_update(judged, decision)
+    await anchor(workshop, task)
     log(_logger, LogAction.UPDATE_JUDGED, task=task.name, version=judged.version, verdict=verdict.value)
     return judged
 
 
 async def gather(
-    workshop: Workshop, task: Task, incumbent: LoadedPair, candidate: LoadedPair, policy: Policy
+    workshop: Workshop, task: Task, incumbent: LoadedPair, candidate: LoadedPair, looked: LookedAt, policy: Policy
 ) -> UpdateNumbers:
     """Both models on the golden holdout, and on the inputs of the last mature window; see `compare`."""
-    given = Judged(
-        golden=(await open_reference(workshop, task, Split.GOLDEN)).rows,
-        window=await mature_window(workshop, task),
-        holdout_uses=await _holdout_uses(workshop, task),
-    )
+    given = Judged(looked.golden, looked.window, holdout_uses=await _holdout_uses(workshop, task))
     return await asyncio.to_thread(compare, task, incumbent, candidate, given, policy, workshop.clock)
 
 
@@ -178,19 +176,5 @@ async def _holdout_uses(workshop: Workshop, task: Task) -> int:
     return len({update.model_digest for update in await workshop.store.updates(task.task_id, 10_000)})
 
 
-def _evidence(judged: UpdateJudged, incumbent_digest: str, numbers: UpdateNumbers, policy: Policy) -> bytes:
-    """All that the verdict rests on, so that it can be replayed (design section 4)."""
-    return msgspec.msgpack.encode(
-        {
-            "kind": EVIDENCE_KIND,
-            "policy": policy,
-            "numbers": numbers,
-            "version": judged.version,
-            "model_digest": judged.model_digest,
-            "incumbent_digest": incumbent_digest,
-            "verdict": judged.verdict,
-            "findings": judged.findings,
-            "by": judged.by,
-            "reason": judged.reason,
-        }
-    )
+def _evidence_of(pair: LoadedPair) -> ModelEvidence:
+    return evidence_of(pair.version, pair.artefact, pair.critic_version.digest)

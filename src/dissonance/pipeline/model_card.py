@@ -8,7 +8,7 @@ from msgspec.structs import asdict
 
 from dissonance.contracts.schema import Task
 from dissonance.contracts.times import to_text
-from dissonance.pipeline.describing import Described
+from dissonance.pipeline.describing import Description
 from dissonance.security.artefacts import Manifest
 
 CARD_FILE = "model-card.md"
@@ -20,7 +20,7 @@ def model_card(
     manifest: Manifest,
     metrics: Mapping[str, float],
     parameters: Mapping[str, str],
-    described: Described | None = None,
+    described: Description | None = None,
 ) -> bytes:
     """Markdown. It holds no row of a person: counts, means and intervals of golden rows only."""
     return "\n".join(
@@ -69,7 +69,7 @@ def _accuracy(metrics: Mapping[str, float]) -> Iterator[str]:
     yield ""
 
 
-def _slices(described: Described) -> Iterator[str]:
+def _slices(described: Description) -> Iterator[str]:
     yield "## Where it is worst"
     yield ""
     if not described.slices:
@@ -85,7 +85,7 @@ def _slices(described: Described) -> Iterator[str]:
     yield ""
 
 
-def _errors(task: Task, described: Described) -> Iterator[str]:
+def _errors(task: Task, described: Description) -> Iterator[str]:
     yield "## What it takes for what"
     yield ""
     yield f"| true class | {' | '.join(f'answered {each}' for each in task.classes)} |"
@@ -95,7 +95,7 @@ def _errors(task: Task, described: Described) -> Iterator[str]:
     yield ""
 
 
-def _limits(manifest: Manifest, described: Described | None) -> Iterator[str]:
+def _limits(manifest: Manifest, described: Description | None) -> Iterator[str]:
     yield "## Limits"
     yield ""
     yield "- The scores are of rows like the golden ones; of other traffic its critic says how far to trust it."
@@ -109,7 +109,7 @@ def _limits(manifest: Manifest, described: Described | None) -> Iterator[str]:
     yield ""
 
 
-def _policy(described: Described) -> Iterator[str]:
+def _policy(described: Description) -> Iterator[str]:
     yield f"## Policy, version {described.policy.version}, when it was made"
     yield ""
     yield "| limit | value |"

@@ -6,12 +6,18 @@ import asyncio
 from typing import NamedTuple
 
 from dissonance.contracts.events import ModelPromoted, ModelRolledBack, UpdateJudged
+from dissonance.contracts.evidence import DecisionKind
 from dissonance.contracts.schema import Task
+from dissonance.contracts.standings import CONFIRM_LIMIT_S
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.contracts.verdicts import UpdateVerdict
 from dissonance.decisions.pairs import LoadedPair, find_version
 from dissonance.errors import GateRefused, InputError, ModelNotFound
 from dissonance.pipeline.aliases import move_aliases, open_pair, open_version, production_version
+from dissonance.pipeline.anchoring import anchor
+from dissonance.pipeline.confirming import Confirmed, confirm, roll_call
+from dissonance.pipeline.event_time import event_time_now_us
+from dissonance.pipeline.evidence import Said, decided, evidence_of
 from dissonance.pipeline.judging import Override, judge_pair
 from dissonance.pipeline.rollouts import begin, changed, end_by_hand
 from dissonance.pipeline.workshop import Workshop
@@ -20,9 +26,13 @@ from dissonance.ports.registry import ModelRole, ModelVersion
 PRODUCER = "pipeline"
 
 
+NOBODY = Confirmed((), (), 0)
+
+
 class Promoted(NamedTuple):
     """`previous_version` was in production before; `judged` is what the gate said, None after a rollback and for a
-    version that was in production already. `phase`: `armed`, or `canary` where nothing moved yet."""
+    version that was in production already. `phase`: `armed`, or `canary` where nothing moved yet. `replicas`: who
+    answers with `version` now, and who does not."""
 
     task: Task
     version: int
@@ -30,6 +40,7 @@ class Promoted(NamedTuple):
     previous_version: int | None
     judged: UpdateJudged | None
     phase: RolloutPhase
+    replicas: Confirmed = NOBODY
 
 
 async def promote(
@@ -40,10 +51,11 @@ async def promote(
     by: str,
     override: str | None = None,
     canary: bool = False,
+    limit_s: float = CONFIRM_LIMIT_S,
 ) -> Promoted:
     """Put `version` (else the newest) and its critic into production if the gate allows it, or if `override` says why
     it goes live all the same. It is watched for `rollback_window_s`; with `canary` it answers a share of requests
-    first.
+    first. Returns when every replica of the proposer was seen to answer with it, after `limit_s` at the latest.
 
     Promoting what is in production already moves nothing and tells every replica again. Raises `InputError` for an
     override without a reason, `GateRefused`, `UnknownTask`, `ModelNotFound`, `ModelRefused` or `EngineUnavailable`;
@@ -61,12 +73,15 @@ async def promote(
     candidate = await open_pair(workshop, task, found)
     incumbent = await open_pair(workshop, task, await production_version(workshop, task))
     if candidate.version.version == incumbent.version.version:
+        known = await roll_call(workshop, task)
         await move_aliases(workshop, task, candidate)
         await workshop.bus.publish(
             [_moved(workshop, task, candidate, found.version, "promoted again", by, ModelPromoted)]
         )
-        return Promoted(task, found.version, candidate.critic_version.version, found.version, None, RolloutPhase.ARMED)
-    cause = workshop.randomness.token(16).hex()
+        replicas = await confirm(workshop, task, found.version, list(known), limit_s)
+        critic = candidate.critic_version.version
+        return Promoted(task, found.version, critic, found.version, None, RolloutPhase.ARMED, replicas)
+    cause = _token(workshop)
     judged = await judge_pair(
         workshop,
         task,
@@ -77,6 +92,7 @@ async def promote(
         override=None if override is None else Override(by, override),
     )
     await workshop.bus.publish([judged])
+    known = await roll_call(workshop, task)
     if judged.verdict is UpdateVerdict.REFUSED:
         raise _refused(judged)
     events = await begin(
@@ -98,27 +114,71 @@ async def promote(
         incumbent.version.version,
         judged,
         RolloutPhase.CANARY if canary else RolloutPhase.ARMED,
+        NOBODY if canary else await confirm(workshop, task, candidate.version.version, list(known), limit_s),
     )
 
 
 async def rollback(
-    workshop: Workshop, name: str, to: int | None = None, *, by: str, reason: str = "rolled back by command"
+    workshop: Workshop,
+    name: str,
+    to: int | None = None,
+    *,
+    by: str,
+    reason: str = "rolled back by command",
+    limit_s: float = CONFIRM_LIMIT_S,
 ) -> Promoted:
     """Put `to`, else the version that was in production before, back with its critic; a live rollout ends. Without `to`
-    a canary is what is taken back: it ends, and the version in production stays.
+    a canary is what is taken back: it ends, and the version in production stays. Returns when every replica of the
+    proposer was seen to answer with it, after `limit_s` at the latest.
 
     No gate: the way back must be short. The models are verified first. Raises as `promote` does.
     """
     task = await workshop.store.by_name(name)
     production = await production_version(workshop, task)
     target = await _before(workshop, task, production) if to is None else to
-    pair = await open_version(workshop, task, target)
-    ended = await end_by_hand(workshop, task, by=by, reason=reason)
+    pair, known = await asyncio.gather(open_version(workshop, task, target), roll_call(workshop, task))
+    ended = await end_by_hand(workshop, task, by=by, reason=reason, production=target)
+    moved_on = ended is not None and ended.phase is RolloutPhase.ROLLED_BACK
+    if not moved_on and target != production.version:
+        await _record_rollback(
+            workshop, task, production, pair.version, Said(DecisionKind.ROLLED_BACK, _token(workshop), by, reason)
+        )
     previous = await move_aliases(workshop, task, pair)
+    await anchor(workshop, task)
     events = [] if ended is None else [changed(workshop, ended)]
     back = _moved(workshop, task, pair, previous, reason, by, ModelRolledBack)
     await workshop.bus.publish([*events, back])
-    return Promoted(task, pair.version.version, pair.critic_version.version, previous, None, RolloutPhase.ROLLED_BACK)
+    return Promoted(
+        task,
+        pair.version.version,
+        pair.critic_version.version,
+        previous,
+        None,
+        RolloutPhase.ROLLED_BACK,
+        await confirm(workshop, task, pair.version.version, list(known), limit_s),
+    )
+
+
+async def _record_rollback(
+    workshop: Workshop, task: Task, production: ModelVersion, back: ModelVersion, said: Said
+) -> None:
+    """Of a version that no live rollout put there."""
+    decision = await decided(
+        workshop,
+        task,
+        said,
+        candidate=evidence_of(production),
+        incumbent=evidence_of(back),
+        production=back.version,
+        policy=await workshop.store.policy(task.task_id),
+        event_time_us=await event_time_now_us(workshop, task.task_id),
+    )
+    await workshop.store.record_decision(decision)
+
+
+def _token(workshop: Workshop) -> str:
+    """32 hex digits that nobody had before."""
+    return workshop.randomness.token(16).hex()
 
 
 async def list_models(workshop: Workshop, name: str) -> list[ModelVersion]:
@@ -142,7 +202,7 @@ async def _before(workshop: Workshop, task: Task, production: ModelVersion) -> i
     target = replaced[0] if replaced else production.parent
     if target is None:
         raise ModelNotFound(
-            f"version {production.version} replaced no other", where="version", fix="name one with --version"
+            f"version {production.version} replaced no other", where="version", fix="name one with --to"
         )
     return target
 
@@ -179,7 +239,7 @@ def _moved(
     kind: type[ModelPromoted],
 ) -> ModelPromoted:
     return kind(
-        event_id=workshop.randomness.token(16).hex(),
+        event_id=_token(workshop),
         task_id=task.task_id,
         produced_at_us=workshop.clock.now_us(),
         producer=PRODUCER,

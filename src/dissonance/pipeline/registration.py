@@ -22,7 +22,7 @@ from dissonance.decisions.models import (
 )
 from dissonance.errors import ModelNotFound, ModelRefused
 from dissonance.pipeline.bill_of_materials import BOM_FILE, bill_of_materials
-from dissonance.pipeline.describing import Described
+from dissonance.pipeline.describing import Description
 from dissonance.pipeline.model_card import CARD_FILE, model_card
 from dissonance.pipeline.training import Proposer
 from dissonance.pipeline.workshop import Workshop
@@ -35,6 +35,10 @@ from dissonance.security.envelope import NONCE_BYTES
 
 TRIES = 3
 LIBRARIES = ("dissonance", "lightgbm", "numpy", "scikit-learn", "skops")
+
+
+PAPERS = frozenset({BOM_FILE, CARD_FILE})
+"""Files of an artefact that tell of the model and are no part of it."""
 
 
 class OnnxFile(NamedTuple):
@@ -58,7 +62,7 @@ class FittedPair(NamedTuple):
     data_digest: str
     parent: ModelVersion | None = None
     declared_types: Sequence[str] = ()
-    described: Described | None = None
+    described: Description | None = None
 
 
 class RegisteredPair(NamedTuple):
@@ -72,12 +76,10 @@ def register_pair(workshop: Workshop, task: Task, pair: FittedPair) -> Registere
 
     The critic's parent is its proposer: by digest in the manifest, by version in the registry.
     """
-    proposer_format, proposer_files, types = _proposer_files(pair)
+    proposer_format, files, types = proposer_files(pair)
     before = "" if pair.parent is None else pair.parent.digest
-    manifest = _manifest(workshop, task, ModelRole.PROPOSER, proposer_format, proposer_files, pair, before, types)
-    proposer = _register(
-        workshop, task, manifest, proposer_files, pair, None if pair.parent is None else pair.parent.version
-    )
+    manifest = _manifest(workshop, task, ModelRole.PROPOSER, proposer_format, files, pair, before, types)
+    proposer = _register(workshop, task, manifest, files, pair, None if pair.parent is None else pair.parent.version)
     critic_files = {CRITIC_FILE: pair.critic.to_json()}
     manifest = _manifest(
         workshop, task, ModelRole.CRITIC, ArtefactFormat.CRITIC_JSON, critic_files, pair, proposer.digest, ()
@@ -85,7 +87,8 @@ def register_pair(workshop: Workshop, task: Task, pair: FittedPair) -> Registere
     return RegisteredPair(proposer, _register(workshop, task, manifest, critic_files, pair, proposer.version))
 
 
-def _proposer_files(pair: FittedPair) -> tuple[ArtefactFormat, dict[str, bytes], tuple[str, ...]]:
+def proposer_files(pair: FittedPair) -> tuple[ArtefactFormat, dict[str, bytes], tuple[str, ...]]:
+    """Its format, its files by name, and the types that a skops file holds beyond skops' own list."""
     proposer = pair.proposer
     if isinstance(proposer, LightGBMProposer):
         files = {TEXT_FILE: proposer.text.encode()}
@@ -169,7 +172,7 @@ def _register(
     )
 
 
-def _pictures(task: Task, described: Described | None) -> dict[str, bytes]:
+def _pictures(task: Task, described: Description | None) -> dict[str, bytes]:
     if described is None:
         return {}
     # matplotlib loads for a second, and only whoever registers draws.

@@ -36,6 +36,7 @@ from dissonance.science.blend import BlendProposer
 from dissonance.science.density import density_ratio
 from dissonance.science.estimators import EstimatorProposer
 from dissonance.science.mixing import mixed
+from dissonance.science.proposer import Grow
 from dissonance.science.renewal import Believed, Renewed, crosswise, renew
 from dissonance.science.sceptic import Labelled
 
@@ -60,6 +61,8 @@ class Retrained(NamedTuple):
 
 
 class Material(NamedTuple):
+    """All rows of an update. `checks`: the whole critic's split, which labels are held against; `window` (n, d)."""
+
     train: OpenedRows
     critic: OpenedRows
     checks: OpenedRows
@@ -88,18 +91,10 @@ async def retrain(
     progress("open the rows", 0.0)
     production = await asyncio.to_thread(workshop.registry.production, task.task_id, ModelRole.PROPOSER)
     incumbent = await asyncio.to_thread(load_pair, workshop.registry, workshop.artefact_keys, task, production)
-    if not can_move_from(incumbent.proposer):
-        raise ModelNotRenewable(
-            f"version {production.version} was registered from a file",
-            where="model in production",
-            fix="train its successor where it was made: dissonance models register",
-        )
     material = await gather(workshop, task)
     policy = await workshop.store.policy(task.task_id)
-    recipe = Recipe(
-        category_sizes(task.schema), len(task.classes), seed, threads, estimator=_template(incumbent.proposer)
-    )
-    pair, candidate_score, numbers = await asyncio.to_thread(_fit, recipe, material, incumbent, policy, progress)
+    recipe = recipe_of(task, incumbent, seed, threads)
+    pair, candidate_score, numbers = await asyncio.to_thread(fit, recipe, material, incumbent, policy, progress)
     described = await asyncio.to_thread(describe, task.schema, pair.proposer, material.golden.rows, policy)
     pair = pair._replace(described=described)
     progress("register the models", 0.0)
@@ -145,9 +140,10 @@ async def gather(workshop: Workshop, task: Task) -> Material:
     return Material(train, critic, whole, golden, experience, excluded, await mature_window(workshop, task), asked)
 
 
-def _fit(
+def fit(
     recipe: Recipe, material: Material, incumbent: LoadedPair, policy: Policy, progress: Progress
 ) -> tuple[FittedPair, Score, dict[str, float]]:
+    """The same rows, incumbent, policy and recipe make the same files. Blocking."""
     golden = material.golden.rows
     train, reference, checks = (
         _believed(incumbent, each.rows) for each in (material.train, material.critic, material.checks)
@@ -241,6 +237,18 @@ def _folds(data_subjects: list[bytes], seed: int) -> NDArray[np.int64]:
     largest = int(np.bincount(group).max())
     units = group if largest <= len(group) // 2 else np.arange(len(group))
     return np.asarray(generator.permutation(int(units.max()) + 1)[units] % FOLDS)
+
+
+def recipe_of(task: Task, incumbent: LoadedPair, seed: int, threads: int, grow: Grow | None = None) -> Recipe:
+    """An update is of the kind that the incumbent is. Raises `ModelNotRenewable`."""
+    if not can_move_from(incumbent.proposer):
+        raise ModelNotRenewable(
+            f"version {incumbent.version.version} was registered from a file",
+            where="model in production",
+            fix="train its successor where it was made: dissonance models register",
+        )
+    estimator = _template(incumbent.proposer)
+    return Recipe(category_sizes(task.schema), len(task.classes), seed, threads, estimator, grow)
 
 
 def _template(proposer: Any) -> Any:

@@ -17,11 +17,15 @@ from dissonance.contracts.events import Event, ModelPromoted, ModelRolledBack, R
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.contracts.updates import LIVE_PHASES, RolloutPhase
+from dissonance.decisions.beginning import first_phase
+from dissonance.decisions.evidence.bundle import Beginning, StepTaken
 from dissonance.decisions.pairs import LoadedPair
 from dissonance.decisions.rollouts import ALLOWED_TO_OLD, Believed, gravest, next_step
 from dissonance.errors import GateRefused, ModelError
 from dissonance.pipeline.aliases import move_aliases, open_version, production_version
-from dissonance.pipeline.event_time import cools_off, event_time_now_us
+from dissonance.pipeline.anchoring import anchor
+from dissonance.pipeline.event_time import event_time_now_us
+from dissonance.pipeline.evidence import rollout_decision, step_cause
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import ModelVersion
 from dissonance.ports.rollouts import Rollout
@@ -66,8 +70,7 @@ async def begin(
     rollout_id = derived_id("rollout", [task.task_id, str(candidate.version), cause])
     if latest is not None and latest.rollout_id == rollout_id:
         return await _told(workshop, task, latest)
-    _refuse(latest, now_us, policy, at_once=at_once)
-    straight = at_once or policy.canary_share == 0.0
+    phase = _first_phase(latest, now_us, policy, at_once=at_once)
     rollout = Rollout(
         rollout_id=rollout_id,
         task_id=task.task_id,
@@ -75,7 +78,7 @@ async def begin(
         model_digest=candidate.digest,
         previous_version=incumbent.version,
         previous_digest=incumbent.digest,
-        phase=RolloutPhase.ARMED if straight else RolloutPhase.CANARY,
+        phase=phase,
         share=policy.canary_share,
         started_at_us=now_us,
         phase_at_us=now_us,
@@ -83,7 +86,9 @@ async def begin(
         reason=reason,
         overridden=overridden,
     )
-    if not await workshop.store.save_rollout(rollout):
+    begun = Beginning(latest=latest, now_us=now_us, at_once=at_once, phase=phase)
+    decision = await rollout_decision(workshop, task, rollout, policy, parent=cause, beginning=begun)
+    if not await workshop.store.save_rollout(rollout, decision):
         raise _busy(await workshop.store.rollout(task.task_id))
     return await _told(workshop, task, rollout)
 
@@ -117,7 +122,16 @@ class Rollouts:
         moved = msgspec.structs.replace(
             rollout, phase=step.phase, phase_at_us=now_us, reason=step.reason, revision=rollout.revision + 1
         )
-        if not await workshop.store.save_rollout(moved):
+        taken = StepTaken(
+            rollout=rollout,
+            paired=paired,
+            believed=believed,
+            now_us=now_us,
+            phase=step.phase,
+            reason=step.reason,
+        )
+        decision = await rollout_decision(workshop, task, moved, policy, parent=step_cause(rollout), step=taken)
+        if not await workshop.store.save_rollout(moved, decision):
             return events
         return events + await _told(workshop, task, moved)
 
@@ -145,8 +159,10 @@ class Rollouts:
         return self._pairs[key]
 
 
-async def end_by_hand(workshop: Workshop, task: Task, *, by: str, reason: str) -> Rollout | None:
-    """Whatever is live ends: a canary is abandoned, a watched promotion is rolled back, without moving an alias."""
+async def end_by_hand(workshop: Workshop, task: Task, *, by: str, reason: str, production: int) -> Rollout | None:
+    """Whatever is live ends: a canary is abandoned, a watched promotion is rolled back, without moving an alias.
+    `production`: the version that the caller puts back then."""
+    policy = await workshop.store.policy(task.task_id)
     while True:
         rollout = await workshop.store.rollout(task.task_id)
         if rollout is None or rollout.phase not in LIVE_PHASES:
@@ -160,12 +176,20 @@ async def end_by_hand(workshop: Workshop, task: Task, *, by: str, reason: str) -
             reason=reason,
             revision=rollout.revision + 1,
         )
-        if await workshop.store.save_rollout(ended):
+        decision = await rollout_decision(
+            workshop,
+            task,
+            ended,
+            policy,
+            parent=step_cause(rollout),
+            production=rollout.previous_version if is_canary else production,
+        )
+        if await workshop.store.save_rollout(ended, decision):
             return ended
 
 
 async def _told(workshop: Workshop, task: Task, rollout: Rollout) -> list[Event]:
-    """Move the alias if this phase asks for it, and say what changed."""
+    """Move the alias if this phase asks for it, anchor what was decided, and say what changed."""
     log(
         _logger,
         LogAction.ROLLOUT_CHANGED,
@@ -174,7 +198,9 @@ async def _told(workshop: Workshop, task: Task, rollout: Rollout) -> list[Event]
         phase=rollout.phase.value,
         why=rollout.reason,
     )
-    return [changed(workshop, rollout), *await _finish(workshop, task, rollout, always=True)]
+    moved = await _finish(workshop, task, rollout, always=True)
+    await anchor(workshop, task)
+    return [changed(workshop, rollout), *moved]
 
 
 async def _finish(workshop: Workshop, task: Task, rollout: Rollout, *, always: bool = False) -> list[Event]:
@@ -223,15 +249,17 @@ def moved_event(workshop: Workshop, rollout: Rollout, kind: type[ModelPromoted])
     )
 
 
-def _refuse(latest: Rollout | None, now_us: int, policy: Policy, *, at_once: bool) -> None:
+def _first_phase(latest: Rollout | None, now_us: int, policy: Policy, *, at_once: bool) -> RolloutPhase:
     if latest is not None and latest.phase in LIVE_PHASES:
         raise _busy(latest)
-    if not at_once and cools_off(latest, now_us, policy.cooling_off_s):
+    phase = first_phase(latest, now_us, policy, at_once=at_once)
+    if phase is None:
         raise GateRefused(
             f"the task cools off for {policy.cooling_off_s} s of event time after a rollback",
             where="policy.cooling_off_s",
             fix="wait, or promote by hand: dissonance models promote",
         )
+    return phase
 
 
 def _busy(rollout: Rollout | None) -> GateRefused:

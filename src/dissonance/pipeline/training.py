@@ -13,7 +13,7 @@ from dissonance.science.dissonance import critic_distribution, dissonance
 from dissonance.science.estimators import EstimatorProposer, fit_estimator
 from dissonance.science.metrics import accuracy, brier_score, expected_calibration_error, log_loss
 from dissonance.science.proportions import Interval, wilson_interval
-from dissonance.science.proposer import LightGBMProposer, fit_lightgbm
+from dissonance.science.proposer import Grow, LightGBMProposer, fit_lightgbm
 from dissonance.science.renewal import Believed, Fit
 from dissonance.science.sceptic import Labelled, Sceptic, fit_sceptic
 from dissonance.science.signed import SignedFit
@@ -35,13 +35,15 @@ class LabelledRows(NamedTuple):
 
 
 class Recipe(NamedTuple):
-    """How to fit: all that a fit depends on beside its rows. `estimator`: a scikit-learn classifier, else LightGBM."""
+    """How to fit: all that a fit depends on beside its rows. `estimator`: a scikit-learn classifier, else LightGBM; its
+    trees are grown by `grow`, or by this machine."""
 
     category_sizes: tuple[int, ...]
     classes_count: int
     seed: int
     threads: int = 1
     estimator: Any = None
+    grow: Grow | None = None
 
     def fit_proposer(self, rows: LabelledRows, progress: Callable[[float], None] | None = None) -> Proposer:
         if self.estimator is not None:
@@ -61,6 +63,7 @@ class Recipe(NamedTuple):
             seed=self.seed,
             threads=self.threads,
             progress=progress,
+            grow=self.grow,
         )
 
     @property
@@ -68,7 +71,7 @@ class Recipe(NamedTuple):
         """How an update is fitted on old and fresh rows."""
         if self.estimator is not None:
             return AlikeFit(self)
-        return CorrectedFit(SignedFit(self.category_sizes, self.classes_count, self.seed, self.threads))
+        return CorrectedFit(SignedFit(self.category_sizes, self.classes_count, self.seed, self.threads, grow=self.grow))
 
     def fit_critic(self, rows: Labelled) -> Sceptic:
         """`rows.p` come from a proposer that did not see the rows."""

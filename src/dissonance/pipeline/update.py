@@ -9,8 +9,9 @@ from dissonance.contracts.columns import derived_id
 from dissonance.contracts.events import CandidateRegistered, Event, RetrainRequested
 from dissonance.contracts.schema import Task
 from dissonance.contracts.updates import LIVE_PHASES, RetrainCause
+from dissonance.decisions.beginning import cools_off
 from dissonance.errors import ModelNotRenewable
-from dissonance.pipeline.event_time import cools_off, event_time_now_us
+from dissonance.pipeline.event_time import event_time_now_us
 from dissonance.pipeline.retrain import retrain
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import ModelRole, ModelVersion

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from dissonance.contracts.events import CANARY_ARM, PRODUCTION_ARM
 from dissonance.contracts.ids import id_text
 from dissonance.contracts.schema import Task
 from dissonance.errors import UnknownPrediction
+from dissonance.pipeline.model_history import rollout_bundles, version_that_answered
 from dissonance.pipeline.workshop import Workshop
-from dissonance.ports.registry import ModelRole
+from dissonance.ports.registry import ModelRole, ModelVersion
 from dissonance.ports.store import Experience
 
 
@@ -34,17 +37,28 @@ async def who_answered(workshop: Workshop, name: str, prediction_id: bytes) -> W
             where="prediction_id",
             fix="see that it is of this task; an answer is stored some moments after it was given",
         )
-    proposers = await _by_digest(workshop, task, ModelRole.PROPOSER)
-    critics = await _by_digest(workshop, task, ModelRole.CRITIC)
+    proposers = await asyncio.to_thread(workshop.registry.versions, task.task_id, ModelRole.PROPOSER)
+    critics = await asyncio.to_thread(workshop.registry.versions, task.task_id, ModelRole.CRITIC)
+    bundles = await rollout_bundles(workshop, task) if _shares_a_digest(proposers) else []
+    at_us, arm = row.processing_time_us, row.canary_arm
+    version = version_that_answered(proposers, row.model_digest, at_us, arm, bundles)
+    beside = [proposer for proposer in proposers if proposer.version != version]
+    other_arm = PRODUCTION_ARM if arm == CANARY_ARM else CANARY_ARM
     return WhoAnswered(
         task,
         row,
-        proposers.get(row.model_digest),
-        critics.get(row.critic_digest),
-        proposers.get(row.shadow_digest),
+        version,
+        _critic(critics, row.critic_digest, version),
+        version_that_answered(beside, row.shadow_digest, at_us, other_arm, bundles),
     )
 
 
-async def _by_digest(workshop: Workshop, task: Task, role: ModelRole) -> dict[str, int]:
-    versions = await asyncio.to_thread(workshop.registry.versions, task.task_id, role)
-    return {version.digest: version.version for version in versions}
+def _shares_a_digest(versions: Sequence[ModelVersion]) -> bool:
+    return len({version.digest for version in versions}) < len(versions)
+
+
+def _critic(critics: Sequence[ModelVersion], digest: str, proposer: int | None) -> int | None:
+    """With this digest; of several the newest that was made for this proposer."""
+    same = [critic for critic in critics if critic.digest == digest]
+    own = [critic for critic in same if critic.parent == proposer]
+    return max((critic.version for critic in own or same), default=None)

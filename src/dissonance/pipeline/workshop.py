@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from dissonance.ports.anchors import Anchors
 from dissonance.ports.desk import Desk
 from dissonance.ports.registry import Registry
 from dissonance.security.artefacts import ArtefactKeys
@@ -15,6 +16,9 @@ class Workshop(Desk, Protocol):
 
     @property
     def artefact_keys(self) -> ArtefactKeys: ...
+
+    @property
+    def anchors(self) -> Anchors: ...
 
 
 class Progress(Protocol):

@@ -14,6 +14,11 @@ class Blobs(Protocol):
 
     def exists(self, path: str) -> bool: ...
 
+    def files(self, path: str) -> list[str]:
+        """The path itself, or of a folder all files in it and in its folders, in order of their names; those whose name
+        begins with a dot or an underscore are somebody's own, as everywhere where folders are data sets."""
+        ...
+
     def stamp(self, path: str) -> str:
         """Another text whenever the file is another: its size, and when it was last written."""
         ...
@@ -39,3 +44,12 @@ class Blobs(Protocol):
     def delete_folder(self, path: str) -> None:
         """With all that is in it; one that is not there is no error."""
         ...
+
+
+def own(name: str) -> bool:
+    """Whether a file or folder of this name is no part of a data set.
+
+    >>> own("_SUCCESS"), own("year=2015")
+    (True, False)
+    """
+    return name.startswith((".", "_"))

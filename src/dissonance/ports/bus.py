@@ -5,7 +5,7 @@ One contract suite (`tests/contract/test_bus.py`) holds for the memory double an
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -91,6 +91,23 @@ class Bus(Outbox, Protocol):
 
     def watch(self, kinds: Sequence[EventKind]) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
         """Every event of these kinds from now on, to this process too; not durable, nothing to ack."""
+        ...
+
+    def answering(self, question: str, answer: Callable[[bytes], bytes | None]) -> AbstractAsyncContextManager[None]:
+        """While the block lasts, whoever asks `question` gets what `answer` makes of it; None: nothing from here. It is
+        in force when the block is entered, and again when a lost connection is back."""
+        ...
+
+    async def ask(
+        self, question: str, data: bytes, *, wait_s: float, enough: Callable[[Sequence[bytes]], bool]
+    ) -> list[bytes]:
+        """What all processes that answer `question` say: returns when it is `enough`, when nobody is there to answer,
+        or after `wait_s`. Nothing is stored. Raises `EngineUnavailable`."""
+        ...
+
+    async def history(self, kinds: Sequence[EventKind], task_id: str) -> list[Event]:
+        """Every event of these kinds and this task that the streams hold, kind by kind, oldest first. Nothing is taken:
+        consumers see the same. What cannot be read is left out, and is somebody's dead letter."""
         ...
 
     async def lag(self, consumer: str, kinds: Sequence[EventKind]) -> int:

@@ -8,6 +8,7 @@ import msgspec
 
 from dissonance.contracts.events import UpdateJudged
 from dissonance.contracts.updates import RolloutPhase
+from dissonance.ports.decisions import Decision
 
 
 class Rollout(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,15 +55,15 @@ class RolloutStore(Protocol):
         """The latest revision of each, newest first."""
         ...
 
-    async def save_rollout(self, rollout: Rollout) -> bool:
-        """Insert revision 1, or replace revision `rollout.revision - 1` by this one. False, and nothing written, when
-        another replica was faster, or when revision 1 would begin while another rollout of the task is in a live
-        phase. Raises `UnknownTask`."""
+    async def save_rollout(self, rollout: Rollout, decision: Decision) -> bool:
+        """Insert revision 1, or replace revision `rollout.revision - 1` by this one, and add `decision`, which says
+        why, to the task's hash chain, all or nothing. False, and nothing written, when another replica was faster, or
+        when revision 1 would begin while another rollout of the task is in a live phase. Raises `UnknownTask`."""
         ...
 
-    async def record_update(self, judged: UpdateJudged, evidence: bytes) -> int:
-        """Keep a judgement and add `evidence` as one link to the task's hash chain, all or nothing; returns the link.
-        The same `event_id` is kept once and keeps its link."""
+    async def record_update(self, judged: UpdateJudged, decision: Decision) -> int:
+        """Keep a judgement and add `decision`, which proves it, to the task's hash chain, all or nothing; returns the
+        link. The same `event_id` is kept once and keeps its link. Raises `UnknownTask`."""
         ...
 
     async def updates(self, task_id: str, limit: int = 100) -> list[UpdateJudged]:

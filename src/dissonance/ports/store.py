@@ -19,6 +19,7 @@ from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.contracts.verdicts import Reason, Verdict
 from dissonance.contracts.windows import SliceFigures, Stated
+from dissonance.ports.decisions import DecisionStore
 from dissonance.ports.findings import FindingStore
 from dissonance.ports.labels import LabelStore
 from dissonance.ports.replays import ReplayStore
@@ -309,6 +310,7 @@ class Store(
     LabelStore,
     WindowStore,
     RolloutStore,
+    DecisionStore,
     FindingStore,
     ReplayStore,
     IdempotencyStore,

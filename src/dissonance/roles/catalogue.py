@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from typing import NamedTuple, Protocol
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, Protocol, TypeVar
 
 from dissonance.contracts.events import Event
 from dissonance.contracts.policy import Policy, policy_digest
@@ -25,6 +26,8 @@ from dissonance.ports.store import TaskStore
 from dissonance.roles.serving import Arms, ModelLoader, Serving
 from dissonance.telemetry.logs import log
 from dissonance.telemetry.names import LogAction
+
+T = TypeVar("T")
 
 _logger = logging.getLogger(__name__)
 
@@ -79,8 +82,10 @@ class Catalogue:
         self._contexts: dict[str, TaskContext] = {}
         self._production: dict[str, Serving] = {}
         self._arms: dict[str, Arms] = {}
+        self._changes: dict[str, int] = {}
         self._pairs: OrderedDict[tuple[str, str], Serving] = OrderedDict()
         self._loading = asyncio.Lock()
+        self._arming = asyncio.Lock()
 
     async def by_name(self, name: str) -> TaskContext:
         """Raises `UnknownTask`."""
@@ -103,6 +108,11 @@ class Catalogue:
         """Who answers now; read at first use, and again when a model moves or a rollout changes."""
         arms = self._arms.get(task.task_id)
         return arms if arms is not None else await self._read_arms(task)
+
+    def answering(self, task_id: str) -> Serving | None:
+        """The pair that the next request is answered with; None where that is read at the first one."""
+        arms = self._arms.get(task_id)
+        return None if arms is None else arms.production
 
     async def serving(self, task: Task, proposer_digest: str) -> Serving:
         """The pair whose proposer gave an answer, also when production has moved on since."""
@@ -150,6 +160,7 @@ class Catalogue:
             await self._refresh(context.task)
 
     async def _refresh(self, task: Task) -> None:
+        self._changes[task.task_id] = self._changes.get(task.task_id, 0) + 1
         try:
             await self._read(await self._store.by_id(task.task_id))
             if task.task_id in self._production:
@@ -176,7 +187,7 @@ class Catalogue:
 
     async def _load_production(self, task: Task) -> Serving:
         async with self._loading:
-            serving = await asyncio.to_thread(self._loader.production, task)
+            serving = await self._unchanged(task, lambda: asyncio.to_thread(self._loader.production, task))
             old = self._production.get(task.task_id)
             if old is not None and old.proposer_digest == serving.proposer_digest:
                 return old
@@ -186,6 +197,20 @@ class Catalogue:
         return serving
 
     async def _read_arms(self, task: Task) -> Arms:
+        """One at a time: what was read before a change must not replace what was read after it."""
+        async with self._arming:
+            self._arms[task.task_id] = arms = await self._unchanged(task, lambda: self._arms_now(task))
+        return arms
+
+    async def _unchanged(self, task: Task, read: Callable[[], Awaitable[T]]) -> T:
+        """Read again when something changed meanwhile: the first time it may have been read before."""
+        while True:
+            seen = self._changes.get(task.task_id, 0)
+            found = await read()
+            if self._changes.get(task.task_id, 0) == seen:
+                return found
+
+    async def _arms_now(self, task: Task) -> Arms:
         """A model of the rollout that cannot be had leaves production to answer alone."""
         production = await self.production(task)
         arms = Arms(production)
@@ -198,7 +223,6 @@ class Catalogue:
             # Between alias and rollout nobody is certain who is who: then production answers alone, until both agree.
             if production.proposer_digest == answers:
                 arms = Arms(production, await self._other(task, other), rollout.share if is_canary else 0.0)
-        self._arms[task.task_id] = arms
         return arms
 
     async def _other(self, task: Task, digest: str) -> Serving | None:
@@ -218,3 +242,4 @@ class Catalogue:
         self._names.pop(task.name, None)
         self._production.pop(task.task_id, None)
         self._arms.pop(task.task_id, None)
+        self._changes.pop(task.task_id, None)

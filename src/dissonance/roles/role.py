@@ -14,6 +14,7 @@ from dissonance.ports.host import Host
 from dissonance.ports.keys import DataSubjectKeys
 from dissonance.ports.registry import Registry
 from dissonance.ports.store import Store
+from dissonance.roles.anchoring import Anchoring
 from dissonance.roles.catalogue import Catalogue
 from dissonance.roles.estimates import Estimates
 from dissonance.roles.serving import ModelLoader
@@ -26,7 +27,8 @@ from dissonance.web.routes import ProtectedRouter
 class Workplace(NamedTuple):
     """Everything a role may touch. One per process, shared by its roles.
 
-    `outbox` takes events also while the broker is away. `spare_keys`: see `Settings`.
+    `outbox` takes events also while the broker is away. `verification_key`: Ed25519 public key of this system's
+    signatures. `replica`: how people know this process. `spare_keys`: see `Settings`.
     """
 
     store: Store
@@ -38,11 +40,14 @@ class Workplace(NamedTuple):
     catalogue: Catalogue
     updates: Updates
     estimates: Estimates
+    anchoring: Anchoring
     host: Host
     clock: Clock
     randomness: Randomness
     metrics: Metrics
     breakers: Breakers
+    verification_key: bytes
+    replica: str = "this process"
     spare_keys: int = 10_000
 
 

@@ -5,12 +5,13 @@ Same data, same seed, same number of threads: same model, to the byte.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import lightgbm
 import msgspec
 import numpy as np
+from scipy.special import logsumexp
 
 from dissonance.errors import ModelRefused
 from dissonance.science.arrays import Classes, Mask, Matrix, Vector
@@ -46,6 +47,24 @@ class Component(msgspec.Struct, frozen=True):
 
 Progress = Callable[[float], None]
 """Called with the share that is done, 0 to 1."""
+
+
+class Grow(Protocol):
+    """Trees grown elsewhere than on this machine, from the same arguments as `lightgbm.train` would take.
+
+    `rounds` of boosting on `features` (n, d), `classes` (n,) and `weights` (n,), None for all alike. May be called from
+    a thread; blocks.
+    """
+
+    def __call__(
+        self,
+        parameters: Mapping[str, Any],
+        features: Matrix,
+        classes: Classes,
+        weights: Vector | None,
+        categories: Sequence[int],
+        rounds: int,
+    ) -> lightgbm.Booster: ...
 
 
 class LightGBMProposer:
@@ -132,11 +151,13 @@ def fit_lightgbm(
     targets: Matrix | None = None,
     rounds: int | None = None,
     progress: Progress | None = None,
+    grow: Grow | None = None,
 ) -> LightGBMProposer:
     """Fit on (n, d) features and (n,) class indices; `category_sizes[j]` is 0 where column j is a number.
 
     With `targets`, (n, k), rows sum to 1, a row teaches every class by its share instead of `classes`. The number of
     boosting rounds is found by early stopping on a random part of the rows unless it is given, then all rows are used.
+    `grow`: who grows the trees, this machine when left out.
     """
     parameters = PARAMETERS | {"seed": seed, "num_threads": threads}
     if classes_count == 2:
@@ -150,13 +171,20 @@ def fit_lightgbm(
     copies = _copies(classes, targets)
     parameters["min_data_in_leaf"] = round(parameters["min_data_in_leaf"] * len(copies.rows) / len(features))
     if rounds is None:
-        rounds = _rounds(parameters, features, copies, categories, seed, progress)
-    booster = lightgbm.train(
-        parameters,
-        _dataset(parameters, features, copies, categories),
-        rounds,
-        callbacks=_reporting(progress, 0.5, rounds),
-    )
+        held = _held(len(features), seed)
+        if grow is None:
+            rounds = _rounds(parameters, features, copies, categories, held, progress)
+        else:
+            rounds = _rounds_afterwards(grow, parameters, features, copies, categories, held)
+    if grow is None:
+        booster = lightgbm.train(
+            parameters,
+            _dataset(parameters, features, copies, categories),
+            rounds,
+            callbacks=_reporting(progress, 0.5, rounds),
+        )
+    else:
+        booster = grow(parameters, features[copies.rows], copies.classes, copies.weights, categories, rounds)
     # Through the text and back: what serves is exactly what is stored.
     return LightGBMProposer.from_text(booster.model_to_string(), classes_count)
 
@@ -204,13 +232,10 @@ def _rounds(
     features: Matrix,
     copies: _Copies,
     categories: list[int],
-    seed: int,
+    held: Mask,
     progress: Progress | None,
 ) -> int:
     """By early stopping on rows that were held out, with all copies of each."""
-    order = np.random.default_rng(seed).permutation(len(features))
-    held = np.zeros(len(features), dtype=np.bool_)
-    held[order[: max(1, int(STOPPING_SHARE * len(order)))]] = True
     fitting = _dataset(parameters, features, copies.only(~held), categories)
     trial = lightgbm.train(
         parameters,
@@ -220,6 +245,48 @@ def _rounds(
         callbacks=[lightgbm.early_stopping(PATIENCE_ROUNDS, verbose=False), *_reporting(progress, 0.0, MAX_ROUNDS)],
     )
     return max(1, trial.best_iteration)
+
+
+def _rounds_afterwards(
+    grow: Grow,
+    parameters: dict[str, Any],
+    features: Matrix,
+    copies: _Copies,
+    categories: list[int],
+    held: Mask,
+) -> int:
+    """Where `_rounds` would have stopped: who grows elsewhere grows all, and the best round is found here."""
+    fitting, judging = copies.only(~held), copies.only(held)
+    judged = features[judging.rows]
+    booster = grow(parameters, features[fitting.rows], fitting.classes, fitting.weights, categories, MAX_ROUNDS)
+    outputs = booster.num_model_per_iteration()
+    scores = np.zeros((len(judging.rows), outputs))
+    best, best_loss = 0, np.inf
+    for number in range(booster.current_iteration()):
+        scores += np.asarray(
+            booster.predict(judged, raw_score=True, start_iteration=number, num_iteration=1, num_threads=1)
+        ).reshape(scores.shape)
+        loss = _log_loss(scores, judging)
+        if loss < best_loss:
+            best, best_loss = number, loss
+        elif number - best >= PATIENCE_ROUNDS:
+            break
+    return best + 1
+
+
+def _log_loss(scores: Matrix, copies: _Copies) -> float:
+    """Mean negative log-likelihood in nats of log-odds (n, 1) or scores (n, k)."""
+    if scores.shape[1] == 1:
+        scores = np.column_stack((np.zeros(len(scores)), scores))
+    losses = logsumexp(scores, axis=1) - scores[np.arange(len(scores)), copies.classes]
+    return float(np.average(losses, weights=copies.weights))
+
+
+def _held(count: int, seed: int) -> Mask:
+    """(n,): the rows that decide the number of trees."""
+    held = np.zeros(count, dtype=np.bool_)
+    held[np.random.default_rng(seed).permutation(count)[: max(1, int(STOPPING_SHARE * count))]] = True
+    return held
 
 
 def _reporting(progress: Progress | None, start: float, rounds: int) -> list[Callable[[Any], None]]:

@@ -16,7 +16,7 @@ from dissonance.science.evidence import corrected_targets, fit_evidence
 from dissonance.science.fixing import fix_last_feature
 from dissonance.science.merge import merge
 from dissonance.science.mixing import Calibration
-from dissonance.science.proposer import LightGBMProposer, fit_lightgbm
+from dissonance.science.proposer import Grow, LightGBMProposer, fit_lightgbm
 from dissonance.science.renewal import Believed
 
 OLD, NEW = 0.0, 1.0
@@ -26,13 +26,14 @@ LEAST_FRESH = 50
 
 class SignedFit(NamedTuple):
     """A `renewal.Fit`. With few fresh rows one model is fitted on all. `rounds`: of boosting, of the first and the
-    second model; found by early stopping when empty."""
+    second model; found by early stopping when empty. `grow`: who grows the trees, this machine when left out."""
 
     category_sizes: tuple[int, ...]
     classes_count: int
     seed: int
     threads: int = 1
     rounds: tuple[int, ...] = ()
+    grow: Grow | None = None
 
     def __call__(self, old: Believed, fresh: Believed) -> LightGBMProposer:
         both = old.and_then(fresh)
@@ -63,4 +64,5 @@ class SignedFit(NamedTuple):
             threads=self.threads,
             targets=targets,
             rounds=self.rounds[which] if self.rounds else None,
+            grow=self.grow,
         )

@@ -19,6 +19,7 @@ class Permission(StrEnum):
     WINDOWS = "windows:read"
     RETRAIN = "updates:write"
     UPDATES = "updates:read"
+    DECISIONS = "decisions:read"
     POLICY = "policies:read"
     SET_POLICY = "policies:write"
     FINDINGS = "findings:read"
@@ -37,6 +38,7 @@ GRANTS: dict[str, frozenset[Permission]] = {
             Permission.MODELS,
             Permission.LABEL_STATUS,
             Permission.UPDATES,
+            Permission.DECISIONS,
             Permission.POLICY,
             Permission.FINDINGS,
         }
@@ -50,6 +52,7 @@ GRANTS: dict[str, frozenset[Permission]] = {
             Permission.CHECK,
             Permission.LABEL_STATUS,
             Permission.UPDATES,
+            Permission.DECISIONS,
             Permission.RETRAIN,
             Permission.POLICY,
             Permission.SET_POLICY,

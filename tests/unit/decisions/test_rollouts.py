@@ -40,8 +40,9 @@ def phase_after(*arguments: object, **options: object) -> RolloutPhase | None:
         (PairedCounts(30, 40, 0, 0), 0, RolloutPhase.ARMED),
         (PairedCounts(30, 0, 60, 0), 0, RolloutPhase.ABANDONED),
         (PairedCounts(50, 5, 5, 0), 0, None),
-        (PairedCounts(50, 5, 5, 0), 1_000, RolloutPhase.ARMED),
-        (PairedCounts(50, 4, 6, 0), 1_000, RolloutPhase.ABANDONED),
+        (PairedCounts(50, 5, 5, 0), 1_000, RolloutPhase.ABANDONED),
+        (PairedCounts(50, 11, 4, 0), 0, None),
+        (PairedCounts(50, 11, 4, 0), 1_000, RolloutPhase.ARMED),
         (PairedCounts(10, 0, 0, 0), 1_000, RolloutPhase.ABANDONED),
     ],
 )
@@ -90,6 +91,12 @@ def test_what_an_honest_update_may_cost_the_old_critic_ends_nothing_and_more_tha
     assert found is not None
     assert found.phase is RolloutPhase.ABANDONED
     assert "0.1960 below" in found.reason and "margin 0.06" in found.reason
+
+
+def test_a_canary_whose_time_is_over_says_how_sure_it_is_and_how_sure_it_must_be() -> None:
+    found = step(CANARY, PairedCounts(50, 5, 5, 0), now_s=1_000)
+    assert found is not None
+    assert "+0.28 standard errors from being worse by 0.015, of which 1.96 are needed" in found.reason
 
 
 @given(st.floats(-1, 1), st.floats(0, 1), st.integers(0, 10_000))

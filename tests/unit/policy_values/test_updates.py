@@ -13,10 +13,10 @@ import pytest
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.contracts.verdicts import UpdateVerdict
+from dissonance.decisions.beginning import cools_off
 from dissonance.decisions.rollouts import Believed, next_step
 from dissonance.decisions.updates.numbers import Cost, GroupGaps, SliceChange, UpdateNumbers
 from dissonance.decisions.updates.verdict import judge_update
-from dissonance.pipeline.event_time import cools_off
 from dissonance.pipeline.moving import Unseen, move
 from dissonance.pipeline.promotion import promote
 from dissonance.pipeline.retrain import retrain
@@ -197,7 +197,7 @@ def test_canary_labels_min_is_how_many_labels_a_canary_needs_before_anything_is_
 def test_canary_max_s_is_when_an_undecided_canary_ends() -> None:
     undecided = PairedCounts(50, 3, 2, 0)
     assert stepped(RolloutPhase.CANARY, undecided, 600, canary_max_s=601) is None
-    assert stepped(RolloutPhase.CANARY, undecided, 600, canary_max_s=600) is RolloutPhase.ARMED
+    assert stepped(RolloutPhase.CANARY, undecided, 600, canary_max_s=600) is RolloutPhase.ABANDONED
 
 
 def test_rollback_window_s_is_how_long_a_promotion_is_watched() -> None:

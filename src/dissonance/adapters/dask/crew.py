@@ -46,26 +46,18 @@ class DaskCrew:
     def score(self, parts: Iterable[Part]) -> Iterator[Scored]:
         """Raises `ClusterError`, and what a worker raised of ours."""
         with (
-            _translated(self._address),
+            translated(self._address),
             dask.config.set(SENDING),
-            self._connected() as client,
+            connected(self._address, self._timeout_s) as client,
         ):
             client.wait_for_workers(1, timeout=self._timeout_s)
-            self._require_same_versions(client)
+            require_same_versions(client)
             plugin = f"dissonance-{self._specification.proposer.digest}-{client.id}"
             client.register_plugin(ScorerPlugin(plugin, msgspec.msgpack.encode(self._specification)))
             try:
                 yield from self._scored(client, plugin, parts)
             finally:
                 client.unregister_worker_plugin(plugin)
-
-    def _connected(self) -> Client:
-        try:
-            return Client(self._address, timeout=self._timeout_s, set_as_default=False)
-        except (ValueError, TypeError) as error:
-            raise ClusterError(
-                f"the address cannot be used: {error}", where=self._address, fix="give it as tcp://HOST:PORT or tls://…"
-            ) from error
 
     def _scored(self, client: Client, plugin: str, parts: Iterable[Part]) -> Iterator[Scored]:
         under_way: deque[Future] = deque()
@@ -76,17 +68,29 @@ class DaskCrew:
         while under_way:
             yield unpack_scored(under_way.popleft().result())
 
-    def _require_same_versions(self, client: Client) -> None:
-        own = package_versions()
-        for worker, theirs in client.run(package_versions).items():
-            if differing := [f"{name} {theirs[name]}, not {own[name]}" for name in own if theirs[name] != own[name]]:
-                raise ClusterError(
-                    f"a worker has {'; '.join(differing)}", where=worker, fix="install the same release on every worker"
-                )
+
+def connected(address: str, timeout_s: float) -> Client:
+    """Raises `ClusterError` for what cannot be an address; within `translated` also for one that does not answer."""
+    try:
+        return Client(address, timeout=timeout_s, set_as_default=False)
+    except (ValueError, TypeError) as error:
+        raise ClusterError(
+            f"the address cannot be used: {error}", where=address, fix="give it as tcp://HOST:PORT or tls://…"
+        ) from error
+
+
+def require_same_versions(client: Client) -> None:
+    """Raises `ClusterError` for a worker with other versions of what models are computed with."""
+    own = package_versions()
+    for worker, theirs in client.run(package_versions).items():
+        if differing := [f"{name} {theirs[name]}, not {own[name]}" for name in own if theirs[name] != own[name]]:
+            raise ClusterError(
+                f"a worker has {'; '.join(differing)}", where=worker, fix="install the same release on every worker"
+            )
 
 
 @contextmanager
-def _translated(address: str) -> Iterator[None]:
+def translated(address: str) -> Iterator[None]:
     again = "then run the same command again: it goes on where it was cut"
     try:
         yield

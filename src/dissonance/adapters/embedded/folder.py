@@ -6,7 +6,7 @@ lock         held by flock while a supervisor lives; holds its pid
 state.json   addresses and pids of what runs
 streams.json the streams that the broker must show again after a restart
 ports.json   the ports that the engines had last
-keys/ postgres/ nats/ mlflow/artifacts/ logs/
+keys/ postgres/ nats/ mlflow/artifacts/ logs/ anchors/
 ```
 """
 
@@ -44,6 +44,7 @@ OWN_NAMES = frozenset(
         "mlflow",
         "logs",
         "spool",
+        "anchors",
     }
     | {f"postgres{INITIALISING}"}
 )

@@ -143,11 +143,8 @@ class NatsEngine:
             error = (await self._health()).error
         except (EngineUnavailable, msgspec.MsgspecError):
             return ""
-        return "could not write a stream, and there is room again" if WRITE_ERROR in error and self._has_room() else ""
-
-    def _has_room(self) -> bool:
-        disk = shutil.disk_usage(self._folder.nats)
-        return disk.free >= min(LEAST_FREE_BYTES, ROOM_SHARE * disk.total)
+        has_room = WRITE_ERROR in error and has_room_for_streams(self._folder.nats)
+        return "could not write a stream, and there is room again" if has_room else ""
 
     async def _health(self) -> _Health:
         url = f"nats://{SUPERVISOR}:{self._supervisor_password}@{HOST}:{self._port}"
@@ -159,6 +156,15 @@ class NatsEngine:
         refuse_lost_streams(
             recorded_streams(self._folder.root), await present_streams(self.url), str(self._folder.nats)
         )
+
+
+def has_room_for_streams(folder: Path) -> bool:
+    """False also when its disk cannot be asked: a server that starts again would not store there either."""
+    try:
+        disk = shutil.disk_usage(folder)
+    except OSError:
+        return False
+    return disk.free >= min(LEAST_FREE_BYTES, ROOM_SHARE * disk.total)
 
 
 async def present_streams(url: str) -> frozenset[str]:

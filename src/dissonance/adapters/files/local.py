@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from dissonance.adapters.synced import sync_folder
 from dissonance.errors import InvalidDataFile, StorageError
+from dissonance.ports.blobs import own
 
 UNFINISHED = ".unfinished"
 
@@ -21,6 +22,14 @@ class LocalFiles:
 
     def exists(self, path: str) -> bool:
         return Path(path).exists()
+
+    def files(self, path: str) -> list[str]:
+        with _reading(path):
+            if not Path(path).is_dir():
+                Path(path).stat()
+                return [path]
+            found = (each.relative_to(path) for each in Path(path).rglob("*") if each.is_file())
+            return sorted(str(Path(path) / each) for each in found if not any(own(part) for part in each.parts))
 
     def stamp(self, path: str) -> str:
         with _reading(path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -101,6 +102,7 @@ class MemoryBroker:
         self.max_deliver = max_deliver
         self.streams: defaultdict[EventKind, list[Message]] = defaultdict(list)
         self.dead: dict[int, DeadLetter] = {}
+        self.answering: list[tuple[str, Callable[[bytes], bytes | None]]] = []
         self.watchers: list[tuple[frozenset[EventKind], asyncio.Queue[bytes]]] = []
         self._window_us = round(duplicate_window_s * _MICROSECONDS)
         self._published: dict[tuple[EventKind, str], Message] = {}

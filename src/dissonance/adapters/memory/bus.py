@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 
 from dissonance.adapters.dead_letters import unknown_dead_letter
 from dissonance.adapters.memory.broker import Kept, MemoryBroker
 from dissonance.contracts.codec import decode, encode
 from dissonance.contracts.events import Event
 from dissonance.contracts.topics import EventKind
-from dissonance.errors import EngineUnavailable
+from dissonance.errors import ContractError, EngineUnavailable
 from dissonance.ports.bus import DeadLetter, Delivery, Subscription
 from dissonance.ports.clock import Clock
 
@@ -74,6 +74,33 @@ class MemoryBus:
             yield events()
         finally:
             self.broker.watchers.remove(watcher)
+
+    @asynccontextmanager
+    async def answering(self, question: str, answer: Callable[[bytes], bytes | None]) -> AsyncIterator[None]:
+        self.require()
+        here = (question, answer)
+        self.broker.answering.append(here)
+        try:
+            yield
+        finally:
+            self.broker.answering.remove(here)
+
+    async def ask(
+        self, question: str, data: bytes, *, wait_s: float, enough: Callable[[Sequence[bytes]], bool]
+    ) -> list[bytes]:
+        """All that will ever answer has done so at once."""
+        self.require()
+        said = [answer(data) for asked, answer in self.broker.answering if asked == question]
+        return [each for each in said if each is not None]
+
+    async def history(self, kinds: Sequence[EventKind], task_id: str) -> list[Event]:
+        self.require()
+        found = []
+        for message in (message for kind in kinds for message in self.broker.streams[kind]):
+            if message.task_id == task_id:
+                with suppress(ContractError):
+                    found.append(decode(message.data))
+        return found
 
     async def lag(self, consumer: str, kinds: Sequence[EventKind]) -> int:
         self.require()

@@ -20,6 +20,7 @@ class _Model(msgspec.Struct):
     versions: list[ModelVersion]
     artefacts: list[bytes]
     documents: list[dict[str, bytes]]
+    parameters: list[dict[str, str]]
     production: int | None = None
 
 
@@ -55,13 +56,14 @@ class MemoryRegistry:
                 raise TaskExists(
                     f"the registry has a model '{name}' of another task", where="registry", fix="use another name"
                 )
-            model = self._models.setdefault((task_id, role), _Model(name, [], [], []))
+            model = self._models.setdefault((task_id, role), _Model(name, [], [], [], []))
             version = ModelVersion(
                 task_id, role, len(model.versions) + 1, digest, self._clock.now_us(), dict(metrics), parent
             )
             model.versions.append(version)
             model.artefacts.append(artefact)
             model.documents.append(dict(documents))
+            model.parameters.append(dict(parameters))
             return version
 
     def promote(self, task_id: str, role: ModelRole, version: int) -> int | None:
@@ -89,6 +91,10 @@ class MemoryRegistry:
     def artefact(self, task_id: str, role: ModelRole, version: int) -> bytes:
         with self._lock:
             return _at(self._model(task_id, role).artefacts, version)
+
+    def parameters(self, task_id: str, role: ModelRole, version: int) -> dict[str, str]:
+        with self._lock:
+            return _at(self._model(task_id, role).parameters, version).copy()
 
     def delete_task(self, task_id: str) -> None:
         with self._lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dissonance.adapters.memory.held import Held
 from dissonance.contracts.events import UpdateJudged
 from dissonance.contracts.updates import LIVE_PHASES
+from dissonance.ports.decisions import Decision
 from dissonance.ports.rollouts import PairedCounts, Rollout
 
 
@@ -17,8 +18,9 @@ class MemoryRollouts(Held):
         known = self._known(task_id)
         return list(reversed(known.rollouts.values()))[:limit] if known is not None else []
 
-    async def save_rollout(self, rollout: Rollout) -> bool:
-        rollouts = self._of(rollout.task_id).rollouts
+    async def save_rollout(self, rollout: Rollout, decision: Decision) -> bool:
+        known = self._of(rollout.task_id)
+        rollouts = known.rollouts
         before = rollouts.get(rollout.rollout_id)
         if rollout.revision == 1:
             if before is not None or any(each.phase in LIVE_PHASES for each in rollouts.values()):
@@ -26,12 +28,13 @@ class MemoryRollouts(Held):
         elif before is None or before.revision != rollout.revision - 1:
             return False
         rollouts[rollout.rollout_id] = rollout
+        known.add_decision(decision)
         return True
 
-    async def record_update(self, judged: UpdateJudged, evidence: bytes) -> int:
+    async def record_update(self, judged: UpdateJudged, decision: Decision) -> int:
         known = self._of(judged.task_id)
         if judged.event_id not in known.updates:
-            known.updates[judged.event_id] = (judged, known.add_link(evidence))
+            known.updates[judged.event_id] = (judged, known.add_decision(decision))
         return known.updates[judged.event_id][1]
 
     async def updates(self, task_id: str, limit: int = 100) -> list[UpdateJudged]:

@@ -10,6 +10,7 @@ from dissonance.contracts.estimates import WindowEstimate
 from dissonance.contracts.events import UpdateJudged
 from dissonance.contracts.schema import Task
 from dissonance.contracts.verdicts import Reason, Verdict
+from dissonance.ports.decisions import Decision, KeptDecision
 from dissonance.ports.labels import LabelRequest
 from dissonance.ports.replays import ReplayedVerdict, ReplayRecord
 from dissonance.ports.rollouts import Rollout
@@ -60,6 +61,7 @@ class TaskRows:
         self.requests: dict[bytes, LabelRequest] = {}
         self.rollouts: dict[str, Rollout] = {}
         self.updates: dict[str, tuple[UpdateJudged, int]] = {}
+        self.decisions: list[KeptDecision] = []
         self.replays: dict[str, ReplayRecord] = {}
         self.replayed: dict[str, dict[bytes, ReplayedVerdict]] = {}
         self.dropped = 0
@@ -70,3 +72,9 @@ class TaskRows:
         self.head = Head(self.head.link + 1, digest)
         self.chain.append(Link(digest, evidence))
         return self.head.link
+
+    def add_decision(self, decision: Decision) -> int:
+        """Append to the chain, and to what decisions are found by; returns the link."""
+        link = self.add_link(decision.evidence)
+        self.decisions.append(KeptDecision(link, decision))
+        return link

@@ -121,6 +121,12 @@ class MlflowRegistry:
             return Path(self._client.download_artifacts(str(run_id), ARTEFACT_FILE, folder)).read_bytes()
 
     @repeated
+    def parameters(self, task_id: str, role: ModelRole, version: int) -> dict[str, str]:
+        with translated("read what a model was made with"):
+            run_id = self._client.get_model_version(self._name(task_id, role), str(version)).run_id
+            return dict(self._client.get_run(str(run_id)).data.params)
+
+    @repeated
     def delete_task(self, task_id: str) -> None:
         """Also the artefacts themselves, which MLflow would keep. Nothing to delete is no error."""
         with translated("delete a task's models"):

@@ -6,16 +6,18 @@ that loses power loses what was not yet synced, which `sync_interval: always` ma
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from nats.js import JetStreamContext
 from nats.js.api import Header
 from nats.js.errors import NotFoundError
 
+from dissonance.adapters.nats.asking import answering, asked
 from dissonance.adapters.nats.connection import Connection
 from dissonance.adapters.nats.dead_letters import Graveyard
 from dissonance.adapters.nats.failures import translated
+from dissonance.adapters.nats.history import read_back
 from dissonance.adapters.nats.publisher import Outgoing, Publisher
 from dissonance.adapters.nats.streams import (
     MAX_ACK_PENDING,
@@ -29,7 +31,7 @@ from dissonance.adapters.nats.subscription import PullSubscription
 from dissonance.adapters.nats.watching import watching
 from dissonance.contracts.codec import decode, encode
 from dissonance.contracts.events import Event
-from dissonance.contracts.topics import EventKind, stream, topic
+from dissonance.contracts.topics import EventKind, ask_topic, stream, topic
 from dissonance.ports.bus import DeadLetter, Subscription
 from dissonance.ports.clock import Clock
 
@@ -135,6 +137,18 @@ class JetStreamBus:
 
     def watch(self, kinds: Sequence[EventKind]) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
         return watching(self._connection, kinds)
+
+    def answering(self, question: str, answer: Callable[[bytes], bytes | None]) -> AbstractAsyncContextManager[None]:
+        return answering(self._connection, ask_topic(question), answer)
+
+    async def ask(
+        self, question: str, data: bytes, *, wait_s: float, enough: Callable[[Sequence[bytes]], bool]
+    ) -> list[bytes]:
+        return await asked(self._connection, ask_topic(question), data, wait_s=wait_s, enough=enough)
+
+    async def history(self, kinds: Sequence[EventKind], task_id: str) -> list[Event]:
+        self._connection.require()
+        return [event for kind in kinds for event in await read_back(self._jetstream, kind, task_id)]
 
     async def lag(self, consumer: str, kinds: Sequence[EventKind]) -> int:
         self._connection.require()

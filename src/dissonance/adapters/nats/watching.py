@@ -56,7 +56,7 @@ async def watching(connection: Connection, kinds: Sequence[EventKind]) -> AsyncI
         with translated("cannot watch"):
             for kind in kinds:
                 inboxes.append(await connection.client.subscribe(topic(kind), cb=on_message))
-            await _in_force(connection)
+            await in_force(connection)
         yield events()
     finally:
         connection.forget(on_lost)
@@ -65,7 +65,7 @@ async def watching(connection: Connection, kinds: Sequence[EventKind]) -> AsyncI
                 await inbox.unsubscribe()
 
 
-async def _in_force(connection: Connection) -> None:
+async def in_force(connection: Connection) -> None:
     """Until the broker has taken all that this process asked of it: a message to itself comes back behind it.
 
     nats-py's `flush` does not tell: its PING may overtake what still waits to be written.

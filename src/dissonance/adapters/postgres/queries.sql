@@ -139,9 +139,49 @@ SELECT %(task)s, link + 1, digest, sha256(digest || %(evidence)s), %(evidence)s 
 SELECT link, digest FROM chain_heads WHERE task_id = %(task)s;
 
 -- name: chain_links
--- purpose: the next links of the chain, in order
-SELECT link, previous, digest, evidence FROM verdict_log
-WHERE task_id = %(task)s AND link > %(after)s ORDER BY link LIMIT %(limit)s;
+-- purpose: the next links of the chain, in order, each with the decision that is indexed under it
+SELECT l.link, l.previous, l.digest, l.evidence, coalesce(d.decision_id, '')
+FROM verdict_log l LEFT JOIN decisions d USING (task_id, link)
+WHERE l.task_id = %(task)s AND l.link > %(after)s ORDER BY l.link LIMIT %(limit)s;
+
+-- name: decision_link
+-- purpose: the link of the chain that holds what was decided for a cause
+SELECT link FROM decisions WHERE task_id = %(task)s AND cause = %(cause)s;
+
+-- name: append_decision
+-- purpose: one link of the chain and the decision it proves; after lock_chain
+WITH head AS (
+    SELECT link, digest FROM chain_heads WHERE task_id = %(task)s
+), moved AS (
+    UPDATE chain_heads SET link = head.link + 1, digest = sha256(head.digest || %(evidence)s) FROM head
+    WHERE chain_heads.task_id = %(task)s
+), proven AS (
+    INSERT INTO verdict_log (task_id, link, previous, digest, evidence)
+    SELECT %(task)s, link + 1, digest, sha256(digest || %(evidence)s), %(evidence)s FROM head
+)
+INSERT INTO decisions (task_id, link, decision_id, cause, kind, version, decided_at_us)
+SELECT %(task)s, link + 1, %(decision_id)s, %(cause)s, %(kind)s, %(version)s, %(decided_at_us)s FROM head
+RETURNING link;
+
+-- name: decisions
+-- purpose: decisions with their evidence, the newest first
+SELECT d.link, d.decision_id, d.cause, d.kind, d.version, d.decided_at_us, l.evidence
+FROM decisions d JOIN verdict_log l USING (task_id, link)
+WHERE d.task_id = %(task)s AND d.kind = ANY (%(kinds)s) AND (%(version)s::integer IS NULL OR d.version = %(version)s)
+    AND d.decided_at_us >= %(start_us)s AND d.decided_at_us < %(end_us)s
+ORDER BY d.link DESC LIMIT %(limit)s;
+
+-- name: decisions_named
+-- purpose: decisions whose id starts so; two are enough to say that it is not one
+SELECT d.link, d.decision_id, d.cause, d.kind, d.version, d.decided_at_us, l.evidence
+FROM decisions d JOIN verdict_log l USING (task_id, link)
+WHERE d.task_id = %(task)s AND starts_with(d.decision_id, %(start)s) ORDER BY d.link LIMIT 2;
+
+-- name: decision_of
+-- purpose: what was decided for a cause
+SELECT d.link, d.decision_id, d.cause, d.kind, d.version, d.decided_at_us, l.evidence
+FROM decisions d JOIN verdict_log l USING (task_id, link)
+WHERE d.task_id = %(task)s AND d.cause = %(cause)s;
 
 -- name: insert_experience
 -- purpose: rows that are not there yet, of tasks that exist (and cannot be deleted meanwhile)
@@ -428,7 +468,7 @@ DELETE FROM label_requests r WHERE task_id = %(task)s AND prediction_id < %(belo
     AND NOT EXISTS (SELECT FROM experience e WHERE e.prediction_id = r.prediction_id);
 
 -- name: insert_rollout
--- purpose: the beginning of a rollout, unless one of the task is live; fails for a task that is not there
+-- purpose: the beginning of a rollout, unless one of the task is live; after lock_chain
 INSERT INTO rollouts (task_id, rollout_id, revision, phase, body)
 VALUES (%(task)s, %(rollout)s, 1, %(phase)s, %(body)s::jsonb) ON CONFLICT DO NOTHING;
 
@@ -445,19 +485,9 @@ SELECT body::text FROM rollouts WHERE task_id = %(task)s ORDER BY begun DESC LIM
 -- purpose: the link of the chain that holds a judgement
 SELECT link FROM update_judgements WHERE task_id = %(task)s AND event_id = %(event_id)s;
 
--- name: record_update
--- purpose: one link of the chain and the judgement it proves; after lock_chain
-WITH head AS (
-    SELECT link, digest FROM chain_heads WHERE task_id = %(task)s
-), moved AS (
-    UPDATE chain_heads SET link = head.link + 1, digest = sha256(head.digest || %(evidence)s) FROM head
-    WHERE chain_heads.task_id = %(task)s
-), proven AS (
-    INSERT INTO verdict_log (task_id, link, previous, digest, evidence)
-    SELECT %(task)s, link + 1, digest, sha256(digest || %(evidence)s), %(evidence)s FROM head
-)
-INSERT INTO update_judgements (task_id, event_id, link, body)
-SELECT %(task)s, %(event_id)s, link + 1, %(body)s FROM head RETURNING link;
+-- name: insert_judgement
+-- purpose: a judgement, beside the link of the chain that proves it
+INSERT INTO update_judgements (task_id, event_id, link, body) VALUES (%(task)s, %(event_id)s, %(link)s, %(body)s);
 
 -- name: updates
 -- purpose: judgements of updates, the newest first

@@ -5,12 +5,11 @@ from __future__ import annotations
 from uuid import UUID
 
 import msgspec
-import psycopg
 
-from dissonance.adapters.postgres.failures import caused_by
-from dissonance.adapters.postgres.part import StorePart, digest_bytes, task_key, unknown_task
+from dissonance.adapters.postgres.decisions import append_decision, lock_chain
+from dissonance.adapters.postgres.part import StorePart, digest_bytes, task_key
 from dissonance.contracts.events import UpdateJudged
-from dissonance.errors import EngineError
+from dissonance.ports.decisions import Decision
 from dissonance.ports.rollouts import PairedCounts, Rollout
 
 
@@ -25,7 +24,8 @@ class PostgresRollouts(StorePart):
         rows = await self._database.rows("rollouts", {"task": task_key(task_id), "limit": limit})
         return [msgspec.json.decode(body, type=Rollout) for (body,) in rows]
 
-    async def save_rollout(self, rollout: Rollout) -> bool:
+    async def save_rollout(self, rollout: Rollout, decision: Decision) -> bool:
+        """Locks the chain first, so that rollouts, judgements and verdicts take turns."""
         parameters = {
             "task": task_key(rollout.task_id),
             "rollout": UUID(hex=rollout.rollout_id),
@@ -34,31 +34,28 @@ class PostgresRollouts(StorePart):
             "body": msgspec.json.encode(rollout).decode(),
         }
         query = "insert_rollout" if rollout.revision == 1 else "update_rollout"
-        try:
-            saved = await self._database.execute(query, parameters) == 1
-        except EngineError as error:
-            if caused_by(error, psycopg.errors.ForeignKeyViolation):
-                raise unknown_task(rollout.task_id) from error
-            raise
-        if not saved and not await self._database.rows("task_by_id", parameters):
-            raise unknown_task(rollout.task_id)
+        async with self._database.connection("save_rollout") as connection, connection.transaction():
+            await lock_chain(self._database, connection, rollout.task_id)
+            saved = await self._database.execute_on(connection, query, parameters) == 1
+            if saved:
+                await append_decision(self._database, connection, decision)
         return saved
 
-    async def record_update(self, judged: UpdateJudged, evidence: bytes) -> int:
-        """Locks the chain first, so that judgements and verdicts take turns."""
+    async def record_update(self, judged: UpdateJudged, decision: Decision) -> int:
+        """Locks the chain first, as above."""
         parameters = {
             "task": task_key(judged.task_id),
             "event_id": judged.event_id,
-            "evidence": evidence,
             "body": msgspec.msgpack.encode(judged),
         }
         async with self._database.connection("record_update") as connection, connection.transaction():
-            if not await self._database.rows_on(connection, "lock_chain", parameters):
-                raise unknown_task(judged.task_id)
+            await lock_chain(self._database, connection, judged.task_id)
             known = await self._database.rows_on(connection, "judgement_link", parameters)
-            if not known:
-                known = await self._database.rows_on(connection, "record_update", parameters)
-        return int(known[0][0])
+            if known:
+                return int(known[0][0])
+            link = await append_decision(self._database, connection, decision)
+            await self._database.execute_on(connection, "insert_judgement", {**parameters, "link": link})
+        return link
 
     async def updates(self, task_id: str, limit: int = 100) -> list[UpdateJudged]:
         rows = await self._database.rows("updates", {"task": task_key(task_id), "limit": limit})

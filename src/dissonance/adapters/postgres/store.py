@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dissonance.adapters.postgres.database import Database
+from dissonance.adapters.postgres.decisions import PostgresDecisions
 from dissonance.adapters.postgres.experience import PostgresExperience
 from dissonance.adapters.postgres.findings import PostgresFindings
 from dissonance.adapters.postgres.idempotency import PostgresIdempotency
@@ -26,6 +27,7 @@ class PostgresStore(
     PostgresExperience,
     PostgresLabels,
     PostgresRollouts,
+    PostgresDecisions,
     PostgresFindings,
     PostgresReplays,
     PostgresWindows,

@@ -84,7 +84,7 @@ class PostgresVerdicts(WeeklyPart):
     async def evidence(self, task_id: str, after: int = 0, limit: int = 1000) -> list[tuple[int, bytes]]:
         parameters = {"task": task_key(task_id), "after": after, "limit": limit}
         links = await self._database.rows("chain_links", parameters)
-        return [(number, evidence) for number, _, _, evidence in links]
+        return [(number, evidence) for number, _, _, evidence, _ in links]
 
     async def verify_chain(self, task_id: str) -> int:
         head = await self._database.rows("chain_head", {"task": task_key(task_id)})
@@ -97,7 +97,7 @@ class PostgresVerdicts(WeeklyPart):
             links = await self._database.rows("chain_links", parameters)
             if not links:
                 raise _broken(task_id, link + 1)
-            for number, previous, stated, evidence in links:
+            for number, previous, stated, evidence, _ in links:
                 link += 1
                 if number != link or previous != digest:
                     raise _broken(task_id, link)

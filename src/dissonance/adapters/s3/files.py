@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import pyarrow as pa
-from pyarrow.fs import AwsStandardS3RetryStrategy, FileInfo, FileSystem, FileType, S3FileSystem
+from pyarrow.fs import AwsStandardS3RetryStrategy, FileInfo, FileSelector, FileSystem, FileType, S3FileSystem
 
 from dissonance.errors import InvalidDataFile, StorageError
+from dissonance.ports.blobs import own
 
 ATTEMPTS = 5
 CONNECT_TIMEOUT_S = 10.0
@@ -47,6 +48,16 @@ class S3Files:
 
     def exists(self, path: str) -> bool:
         return self._found(path).type is not FileType.NotFound
+
+    def files(self, path: str) -> list[str]:
+        found = self._found(path)
+        if found.type is FileType.File:
+            return [path]
+        with _translated(path):
+            inside = self._store.get_file_info(FileSelector(path, recursive=True))
+        below = len(path.rstrip("/")) + 1
+        there = (each.path for each in inside if each.type is FileType.File)
+        return sorted(each for each in there if not any(own(part) for part in each[below:].split("/")))
 
     def stamp(self, path: str) -> str:
         found = self._found(path)

@@ -62,7 +62,7 @@ POLICY = {
 }
 """What the demo's policy changes: three years go by in minutes, at 36 rows a day."""
 
-STREAM_S = 90.0  # seconds that the stream would take at the same pace throughout and without standing still
+ROWS_PER_S = 440.0  # where nothing happens; at 40,000 rows a day of event time goes by in 80 ms
 SLOW_DOWN = 4.0  # how much slower it runs where something happens
 LOOK_EVERY_S = 0.5
 
@@ -150,8 +150,7 @@ class _Walk:
         self._steps = steps
         self._brake = Brake()
         self._follower = Follower(system, task.task_id, progress, self._brake)
-        rows_per_s = progress.rows_total / STREAM_S
-        pace = Pace(rows_per_s, progress.now_s, (FALL, MEDDLING_SPAN), rows_per_s / SLOW_DOWN)
+        pace = Pace(ROWS_PER_S, progress.now_s, (FALL, MEDDLING_SPAN), ROWS_PER_S / SLOW_DOWN)
         self._stream = Stream(clients.proposer, TASK, story.stream, progress, pace, self._brake)
         truth = truth_of(self._stream.positions, story.stream.labels.tolist())
         self._people = People(clients.backstage, TASK, truth, progress)

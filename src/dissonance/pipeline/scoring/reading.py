@@ -14,7 +14,7 @@ from dissonance.errors import InvalidDataFile, StorageError
 def reading(path: str, kind: str) -> Iterator[None]:
     try:
         yield
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError) as error:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError, UnicodeDecodeError) as error:
         raise InvalidDataFile(f"the content is not {kind}: {error}", where=path, fix="write the file again") from error
     except OSError as error:
         raise StorageError(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from dissonance.contracts.topics import EventKind
+from dissonance.roles.gate.anchoring import keep_anchored
 from dissonance.roles.gate.handle import Gate
 from dissonance.roles.gate.routes import routes
 from dissonance.roles.gate.updates import GateUpdates
@@ -24,7 +27,7 @@ def build(place: Workplace) -> AtWork:
         Work("gate-updates", CANDIDATES, updates.judge),
         Work("gate-rollouts", EVIDENCE, updates.advance, REST_S),
     )
-    return AtWork(routes(place), work)
+    return AtWork(routes(place), work, background=partial(keep_anchored, place.anchoring))
 
 
 ROLE = Role(

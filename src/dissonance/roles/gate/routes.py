@@ -1,23 +1,30 @@
-"""HTTP of the gate: what it would say, without saying it; and what it said of updates."""
+"""HTTP of the gate: what it would say, without saying it; what it said of updates; and every decision on models."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
+from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
 from dissonance.contracts.api import Check, CheckReply, RowsRequest
+from dissonance.contracts.decision_api import DecisionReply, DecisionsReply
 from dissonance.contracts.update_api import UpdatesReply
 from dissonance.decisions.inputs import InputRows, counted_before, hours_of, judge_inputs
 from dissonance.decisions.rows import widths_outside
-from dissonance.errors import EngineUnavailable, UnknownTask
+from dissonance.errors import EngineUnavailable, InputError, UnknownDecision, UnknownTask
 from dissonance.roles.arrivals import ROW_PROBLEMS, arrivals_of
+from dissonance.roles.gate.decisions import decision_line, decision_reply, find_decision, wanted
 from dissonance.roles.gate.telling import updates_reply
 from dissonance.roles.role import Workplace
 from dissonance.roles.serving import doubt_of
 from dissonance.security.permissions import Permission
 from dissonance.web.bodies import json_reply, read_body
 from dissonance.web.routes import ProtectedRouter
+
+MOST_DECISIONS = 1_000
 
 
 def routes(place: Workplace) -> ProtectedRouter:
@@ -81,5 +88,40 @@ def routes(place: Workplace) -> ProtectedRouter:
         task_id = (await place.catalogue.by_name(task)).task.task_id
         judged, rollouts = await place.store.updates(task_id), await place.store.rollouts(task_id)
         return json_reply(updates_reply(task, judged, rollouts))
+
+    @router.protected(
+        "GET",
+        "/v1/tasks/{task}/decisions",
+        permission=Permission.DECISIONS,
+        reply=DecisionsReply,
+        problems=(UnknownTask, InputError, EngineUnavailable),
+    )
+    async def decisions(
+        request: Request,
+        task: str,
+        limit: Annotated[int, Query(ge=1, le=MOST_DECISIONS)] = 100,
+        kind: Annotated[list[str] | None, Query()] = None,
+        version: int | None = None,
+        start: Annotated[str | None, Query(alias="from")] = None,
+        end: Annotated[str | None, Query(alias="to")] = None,
+    ) -> Response:
+        """What was decided about models, by whom and why; newest first."""
+        asked = wanted(kind or [], version, start, end)
+        task_id = (await place.catalogue.by_name(task)).task.task_id
+        listed = await place.store.decisions(task_id, asked, limit)
+        return json_reply(DecisionsReply(task, [decision_line(kept) for kept in listed]))
+
+    @router.protected(
+        "GET",
+        "/v1/tasks/{task}/decisions/{decision_id}",
+        permission=Permission.DECISIONS,
+        reply=DecisionReply,
+        problems=(UnknownTask, UnknownDecision, EngineUnavailable),
+    )
+    async def decision(request: Request, task: str, decision_id: str) -> Response:
+        """One decision: the signed bundle of all that it rests on. The first digits of its id will do."""
+        context = await place.catalogue.by_name(task)
+        kept = await find_decision(place.store, context.task, decision_id)
+        return json_reply(decision_reply(task, kept, place.verification_key))
 
     return router

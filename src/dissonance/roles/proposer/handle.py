@@ -6,7 +6,7 @@ import asyncio
 
 import numpy as np
 
-from dissonance.errors import DissonanceError
+from dissonance.errors import DissonanceError, ModelFailed
 from dissonance.ports.bus import Outbox
 from dissonance.ports.clock import Clock, Randomness
 from dissonance.roles.catalogue import Catalogue
@@ -14,14 +14,12 @@ from dissonance.roles.proposer.ask import Answered, Ask, Batch, Outcome, encode_
 from dissonance.roles.proposer.batching import Batcher
 from dissonance.roles.proposer.decide import Share, falls_on_canary, shares
 from dissonance.roles.proposer.keyring import KeyRing, KeysAtHand
+from dissonance.roles.proposer.measuring import MeasuredModels
 from dissonance.roles.proposer.recording import Given, Recorder, Seals, given_to, ids_of, messages
 from dissonance.roles.proposer.repeats import Repeats
 from dissonance.roles.proposer.reservations import Reservations
-from dissonance.roles.serving import Arms, Matrix, Serving
+from dissonance.roles.serving import Arms, Matrix
 from dissonance.security.rows import seal_rows
-
-IN_LOOP_ROWS = 256
-"""Fewer rows than this are computed in the event loop: a thread would cost more than it frees."""
 
 
 class Proposer:
@@ -33,6 +31,7 @@ class Proposer:
         outbox: Outbox,
         keys: KeyRing,
         reservations: Reservations,
+        models: MeasuredModels,
         clock: Clock,
         randomness: Randomness,
         *,
@@ -41,6 +40,7 @@ class Proposer:
         self._catalogue = catalogue
         self._outbox = outbox
         self._keys = keys
+        self._models = models
         self._randomness = randomness
         self._recorder = Recorder(clock, randomness, seal)
         self._repeats = Repeats(reservations, keys)
@@ -93,8 +93,18 @@ class Proposer:
         return outcomes
 
     async def _give(self, arms: Arms, batch: Batch, spans: list[Share]) -> list[Given]:
-        answered = await _probabilities(arms.production, batch.features)
-        others = await self._others(arms, batch, spans) if arms.other is not None else [None] * len(spans)
+        """Where one of two models fails, the other is at hand and answers alone."""
+        task_id = batch.asks[-1].context.task.task_id
+        try:
+            answered = await self._models.probabilities(task_id, arms.production, batch.features)
+        except ModelFailed:
+            if arms.other is None:
+                raise
+            return await self._give(Arms(arms.other), batch, spans)
+        try:
+            others = await self._others(arms, batch, spans) if arms.other is not None else [None] * len(spans)
+        except ModelFailed:
+            return await self._give(Arms(arms.production), batch, spans)
         return [given_to(arms, answered[start:end], other) for (start, end), other in zip(spans, others, strict=True)]
 
     async def _others(self, arms: Arms, batch: Batch, spans: list[Share]) -> list[Matrix | None]:
@@ -104,7 +114,8 @@ class Proposer:
         rows = [batch.features[start:end] for (start, end), want in zip(spans, wanted, strict=True) if want]
         if not rows:
             return [None] * len(spans)
-        probabilities = await _probabilities(arms.other, np.vstack(rows))
+        task_id = batch.asks[-1].context.task.task_id
+        probabilities = await self._models.probabilities(task_id, arms.other, np.vstack(rows))
         parts = iter(np.split(probabilities, np.cumsum([len(part) for part in rows])[:-1]))
         return [next(parts) if want else None for want in wanted]
 
@@ -113,9 +124,3 @@ class Proposer:
         if ask.context.task.data_subject_column is None:
             return falls_on_canary(self._randomness.token(8), share)
         return falls_on_canary(ask.data_subjects[0], share)
-
-
-async def _probabilities(serving: Serving, features: Matrix) -> Matrix:
-    if len(features) <= IN_LOOP_ROWS:
-        return serving.proposer.probabilities(features)
-    return await asyncio.to_thread(serving.proposer.probabilities, features)

@@ -7,10 +7,12 @@ import asyncio
 from dissonance.contracts.topics import EventKind
 from dissonance.roles.proposer.handle import Proposer
 from dissonance.roles.proposer.keyring import KeyRing
+from dissonance.roles.proposer.measuring import MeasuredModels
 from dissonance.roles.proposer.protocols import mlflow, open_inference_grpc, open_inference_rest
 from dissonance.roles.proposer.recording import Seals
 from dissonance.roles.proposer.reservations import Reservations
 from dissonance.roles.proposer.routes import routes
+from dissonance.roles.proposer.standing import Standings
 from dissonance.roles.proposer.warming import Warming
 from dissonance.roles.role import AtWork, Role, Workplace
 from dissonance.security.rows import seal_rows
@@ -28,7 +30,11 @@ def build(place: Workplace, seal: Seals = seal_rows) -> AtWork:
     )
     breaker = place.breakers.make("proposer/idempotency")
     reservations = Reservations(place.store, place.bus, place.clock, breaker)
-    proposer = Proposer(place.catalogue, place.outbox, ring, reservations, place.clock, place.randomness, seal=seal)
+    models = MeasuredModels(place.clock)
+    proposer = Proposer(
+        place.catalogue, place.outbox, ring, reservations, models, place.clock, place.randomness, seal=seal
+    )
+    standings = Standings(place.catalogue, models, place.bus, place.replica)
     warming = Warming(place.catalogue, place.store)
 
     async def background() -> None:
@@ -36,6 +42,7 @@ def build(place: Workplace, seal: Seals = seal_rows) -> AtWork:
             tasks.create_task(warming.warm())
             tasks.create_task(ring.watch())
             tasks.create_task(reservations.watch())
+            tasks.create_task(standings.stay_asked())
 
     router = routes(place, proposer)
     open_inference_rest.add_routes(router, place, proposer)

@@ -25,6 +25,7 @@ SPANS = [
     Span("model-swap proposer", 55.0, 60.0, 60.0, 62.0, False, ""),
     Span("idle-connections proposer-1", 65.0, 70.0, 70.0, 72.0, False, ""),
     Span("corrupt-model candidate", 75.0, 80.0, 80.0, 82.0, False, ""),
+    Span("flood proposers", 85.0, 90.0, 90.0, 92.0, False, ""),
 ]
 KEPT = Account(REQUESTS, REQUESTS, [], [], 0, 0)
 
@@ -70,6 +71,7 @@ def test_campaign_without_harm_passes() -> None:
         (outcome(failing(30_000)), "rolling_restart_failed is 1"),
         (outcome(failing(56_000)), "model_swap_failed is 1"),
         (outcome(dict.fromkeys(range(66_000, 69_000), GOOD._replace(latency_s=0.03))), "idle_connections_p99_ratio"),
+        (outcome(dict.fromkeys(range(86_000, 89_000), GOOD._replace(latency_s=0.03))), "flood_p99_ratio"),
         (outcome({76_000: GOOD._replace(version=2)}), "answered_by_corrupt_model is 1"),
         (outcome(dict.fromkeys(range(12_000, 14_000), GOOD._replace(late_s=0.2))), "late_p99_s"),
         (outcome(spans=[SPANS[0]._replace(recovered_s=41.0), *SPANS[1:]]), "slowest_recovery_s is 31"),
@@ -99,6 +101,7 @@ def test_failures_and_losses_are_those_of_the_fault_they_fell_into() -> None:
         (1, 2, 2, 0),
         (0, 0, 0, 0),
         (0, 0, 0, 1),
+        (0, 0, 0, 0),
         (0, 0, 0, 0),
         (0, 0, 0, 0),
     ]

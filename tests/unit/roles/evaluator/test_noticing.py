@@ -20,7 +20,7 @@ from dissonance.roles.evaluator.due import harmed_run, judged, windows_per_month
 from dissonance.roles.evaluator.noticing import REGISTRY_EVERY_US, Noticing
 from support.estimates import cannot_tell, told
 from support.store import RowMaker, labels, with_task
-from support.updates import rollout_of
+from support.updates import rollout_of, step_of
 
 POLICY = Policy(retrain_labels_min=100, retrain_labels_enough=100_000)
 """With windows of a day and two false alarms a month, an alarm needs evidence of 15."""
@@ -158,7 +158,8 @@ def test_while_an_update_is_under_way_harm_is_said_and_nothing_asked_for(phase: 
         here = await Scene.open()
         await here.window(1, FALLEN, labelled=150)
         await here.labelled(150)
-        await here.store.save_rollout(rollout_of(here.task_id, 2, phase))
+        rollout = rollout_of(here.task_id, 2, phase)
+        await here.store.save_rollout(rollout, step_of(rollout))
         return await here.look()
 
     said = asyncio.run(scenario())

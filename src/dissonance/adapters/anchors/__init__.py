@@ -1,0 +1,1 @@
+"""Anchors of hash chains, in files of a folder."""

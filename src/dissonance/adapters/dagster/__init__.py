@@ -1,0 +1,1 @@
+"""The pipeline on Dagster. It loads for seconds: only what runs it imports it."""

@@ -1,0 +1,1 @@
+"""Rows of any database that SQLAlchemy knows."""

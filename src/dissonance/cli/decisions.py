@@ -1,0 +1,198 @@
+"""`dissonance decisions`: list, show, verify, replay: what was decided about models, and whether it can be proven."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from dissonance.cli.connected import on_system
+from dissonance.cli.decisions_replay import replay
+from dissonance.cli.output import emit, progress
+from dissonance.contracts.decision_api import DecisionLine, DecisionReply, DecisionsReply
+from dissonance.errors import InputError
+
+if TYPE_CHECKING:
+    from dissonance.bootstrap import System
+    from dissonance.pipeline.verifying import Verified
+
+app = typer.Typer(help="Decisions on models: list, show, verify, replay.", no_args_is_help=True)
+
+BROKEN = 1
+"""Exit code when something does not hold."""
+
+TaskName = Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")]
+Data = Annotated[str | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+class VerifyAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What `verify --json` prints. `fault`, `link` and `what` name the first thing that is broken."""
+
+    task: str
+    holds: bool
+    links: int
+    decisions: int
+    anchors: int
+    fault: str | None
+    link: int | None
+    what: str | None
+
+
+@app.command("list")
+def list_(
+    task: TaskName,
+    kind: Annotated[list[str] | None, typer.Option(help="Only of this kind; may be repeated.")] = None,
+    version: Annotated[int | None, typer.Option(help="Only about this version.")] = None,
+    start: Annotated[str | None, typer.Option("--from", metavar="TIME", help="Decided from then on, RFC 3339.")] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Decided before then.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """What was decided, newest first: by whom, and why."""
+    from dissonance.roles.gate.decisions import decision_line, wanted
+
+    asked = wanted(kind or [], version, start, end)
+
+    async def work(system: System) -> DecisionsReply:
+        task_id = (await system.store.by_name(task)).task_id
+        found = await system.store.decisions(task_id, asked, limit)
+        return DecisionsReply(task, [decision_line(kept) for kept in found])
+
+    reply = on_system(data, work)
+    emit(reply, as_json, decisions_table(reply) if reply.decisions else "Nothing was decided.")
+
+
+@app.command()
+def show(
+    task: TaskName,
+    decision_id: Annotated[str, typer.Argument(help="Its id, or the first digits.")],
+    file: Annotated[Path | None, typer.Option(help="Write it there as well, with its signature, as JSON.")] = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """One decision with all that it rests on."""
+    from dissonance.roles.gate.decisions import decision_reply, find_decision
+
+    async def work(system: System) -> DecisionReply:
+        kept = await find_decision(system.store, await system.store.by_name(task), decision_id)
+        return decision_reply(task, kept, system.artefact_keys.verification)
+
+    reply = on_system(data, work)
+    if file is not None:
+        export(reply, file)
+    emit(reply, as_json, lambda console: show_decision(console, reply))
+
+
+@app.command()
+def verify(task: TaskName, data: Data = None, as_json: AsJson = False) -> None:
+    """Verify every signature, every link of the hash chain, the anchors outside the database and the golden rows.
+
+    Exit code 1 when something does not hold; the first such thing is named.
+    """
+    from dissonance.pipeline.verifying import verify_decisions
+
+    async def work(system: System) -> Verified:
+        with progress("verifying", total=100, quiet=as_json) as advance:
+            done = 0
+
+            def follow(links: int, total: int) -> None:
+                nonlocal done
+                percent = 100 * links // max(total, 1)
+                advance(percent - done)
+                done = percent
+
+            return await verify_decisions(system, task, follow)
+
+    answer = verify_answer(on_system(data, work))
+    emit(answer, as_json, verified_words(answer))
+    raise typer.Exit(0 if answer.holds else BROKEN)
+
+
+app.command()(replay)
+
+
+def verify_answer(verified: Verified) -> VerifyAnswer:
+    broken = verified.broken
+    return VerifyAnswer(
+        task=verified.task.name,
+        holds=broken is None,
+        links=verified.links,
+        decisions=verified.decisions,
+        anchors=verified.anchors,
+        fault=None if broken is None else broken.fault.value,
+        link=None if broken is None or not broken.link else broken.link,
+        what=None if broken is None else broken.what,
+    )
+
+
+def verified_words(answer: VerifyAnswer) -> str:
+    seen = f"{answer.links:,} links, {answer.decisions:,} decisions and {answer.anchors:,} anchors of {answer.task}"
+    if answer.holds:
+        return f"[green]All holds: {escape(seen)}.[/green]"
+    return f"[red]Broken ({escape(answer.fault or '')}): {escape(answer.what or '')}.[/red]\nLooked at {escape(seen)}."
+
+
+def export(reply: DecisionReply, file: Path) -> None:
+    """Raises `InputError` where the file cannot be written."""
+    try:
+        file.write_bytes(msgspec.json.format(msgspec.json.encode(reply), indent=2) + b"\n")
+    except OSError as error:
+        raise InputError(
+            f"the file cannot be written: {error.strerror}", where=str(file), fix="give another path"
+        ) from error
+
+
+def decisions_table(reply: DecisionsReply) -> Table:
+    table = Table(title=f"Decisions on {reply.task}", caption=f"More of one: dissonance decisions show {reply.task} ID")
+    for heading in ("id", "decided at", "what", "version", "before", "by", "why"):
+        table.add_column(heading, overflow="fold", justify="right" if heading in ("version", "before") else "left")
+    for line in reply.decisions:
+        before = "" if line.previous_version is None else str(line.previous_version)
+        table.add_row(
+            line.decision_id[:12],
+            _minute(line.decided_at),
+            line.kind.replace("_", " "),
+            str(line.version),
+            before,
+            escape(line.by),
+            escape(line.reason),
+        )
+    return table
+
+
+def show_decision(console: Console, reply: DecisionReply) -> None:
+    line, bundle = reply.decision, reply.bundle
+    console.print(_head(line, signed=reply.signed))
+    judgement, step = bundle.get("judgement"), bundle.get("step")
+    for finding in judgement["findings"] if judgement else ():
+        mark = "[green]holds[/green]" if finding["holds"] else "[red]fails[/red]"
+        console.print(f"  {mark}  {finding['rule']}: {escape(finding['what'])}")
+    if step:
+        console.print(f"  rests on: {escape(msgspec.json.encode([step['paired'], step['believed']]).decode())}")
+    for name, digest in sorted(bundle["digests"].items()):
+        console.print(f"  {name.replace('_', ' ')}: {digest}")
+    for name in ("candidate", "incumbent"):
+        if model := bundle[name]:
+            bom = f", ML-BOM {model['ml_bom']}" if model["ml_bom"] else ""
+            console.print(f"  {name}: version {model['version']}, {model['digest']}{bom}")
+    console.print(f"  policy {line.policy_version}: {bundle['policy_digest']}; release {escape(bundle['release'])}")
+    console.print(f"  link {line.link}; follows from {line.parent or 'nothing'}")
+
+
+def _head(line: DecisionLine, *, signed: bool) -> str:
+    mark = "[green]signed[/green]" if signed else "[red]signature does not hold[/red]"
+    said = f"version {line.version}: {line.kind.replace('_', ' ')} by {line.by}, {_minute(line.decided_at)}"
+    then = f"in production then: version {line.production}; event time {_minute(line.event_time)}"
+    why = f"\n  {escape(line.reason)}" if line.reason else ""
+    return f"[bold]{escape(said)}[/bold] ({mark})\n  {line.decision_id}{why}\n  {then}"
+
+
+def _minute(time: str) -> str:
+    return time[:16].replace("T", " ")

@@ -1,0 +1,27 @@
+"""How a rollout begins: by a canary, at once, or not yet. Pure; times are event time."""
+
+from __future__ import annotations
+
+from dissonance.contracts.policy import Policy
+from dissonance.contracts.updates import RolloutPhase
+from dissonance.ports.rollouts import Rollout
+
+SECOND_US = 1_000_000
+
+
+def cools_off(rollout: Rollout | None, now_us: int, cooling_off_s: int) -> bool:
+    """Whether the last rollout was taken back less than `cooling_off_s` of event time ago."""
+    if rollout is None or rollout.phase is not RolloutPhase.ROLLED_BACK:
+        return False
+    return now_us < rollout.phase_at_us + cooling_off_s * SECOND_US
+
+
+def first_phase(latest: Rollout | None, now_us: int, policy: Policy, *, at_once: bool) -> RolloutPhase | None:
+    """None while the task cools off, which holds back no person who asked for it at once.
+
+    >>> first_phase(None, 0, Policy(canary_share=0.0), at_once=False)
+    <RolloutPhase.ARMED: 'armed'>
+    """
+    if not at_once and cools_off(latest, now_us, policy.cooling_off_s):
+        return None
+    return RolloutPhase.ARMED if at_once or policy.canary_share == 0.0 else RolloutPhase.CANARY

@@ -1,0 +1,1 @@
+"""The evidence of decisions: what a bundle holds, deciding again from it, and whether a chain of them holds."""

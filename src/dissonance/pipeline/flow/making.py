@@ -1,0 +1,209 @@
+"""The later steps: a candidate from the snapshot, judged, registered, and sent on its way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from dissonance.contracts.columns import derived_id
+from dissonance.contracts.events import CandidateRegistered, UpdateJudged
+from dissonance.contracts.updates import LIVE_PHASES
+from dissonance.contracts.verdicts import UpdateVerdict
+from dissonance.decisions.pairs import LoadedPair, load_pair
+from dissonance.errors import GateRefused, ModelError
+from dissonance.pipeline.aliases import open_pair, open_version, production_version
+from dissonance.pipeline.describing import describe
+from dissonance.pipeline.flow.candidate import digest_of_files, files_digest, fitted, kept, write_candidate
+from dissonance.pipeline.flow.material import material_of
+from dissonance.pipeline.flow.records import Provenance, key_of, run_id
+from dissonance.pipeline.flow.snapshot import open_snapshot, read_rows
+from dissonance.pipeline.flow.step import Inputs, Made
+from dissonance.pipeline.flow.work import Work
+from dissonance.pipeline.judging import GATE, judge_pair
+from dissonance.pipeline.reference import digest_of
+from dissonance.pipeline.registration import register_pair
+from dissonance.pipeline.retrain import fit, recipe_of
+from dissonance.pipeline.rollouts import begin
+from dissonance.pipeline.training import Score, score
+from dissonance.ports.registry import ModelRole, ModelVersion
+from dissonance.ports.steps import FAILS, HOLDS, Number, StepName
+from dissonance.security.envelope import NONCE_BYTES
+from dissonance.telemetry.logs import log
+from dissonance.telemetry.names import LogAction
+
+PRODUCER = "pipeline"
+
+_logger = logging.getLogger(__name__)
+
+
+async def train_inputs(work: Work) -> Inputs:
+    return {
+        "snapshot": work.done[StepName.SNAPSHOT].digest,
+        "incumbent": (await work.incumbent()).version.digest,
+        "policy": await work.policy_digest(),
+        "seed": work.request.seed,
+        "threads": work.request.threads,
+        "cluster": int(bool(work.request.cluster)),
+    }
+
+
+async def train(work: Work) -> Made:
+    """On the snapshot's rows as they are on disk. Raises `HoldoutLeak`, `SealBroken`, `RecordBroken`, `ModelRefused`,
+    `ClusterError` or `EngineUnavailable`."""
+    task, snapshot = work.task, work.done[StepName.SNAPSHOT]
+    work.progress("open the rows", 0.0)
+    rows, row_ids = await asyncio.to_thread(read_rows, work.bench.files, work.records.folder, task, snapshot.digest)
+    opened = await open_snapshot(work.workshop, task, rows, row_ids, work.ids)
+    people = await work.workshop.store.golden_data_subjects(task.task_id)
+    excluded = int(snapshot.numbers.get("golden_excluded") or 0)
+    material = material_of(task, rows, opened, await work.golden(), people, excluded)
+    incumbent = await work.incumbent()
+    recipe = recipe_of(task, incumbent, work.request.seed, work.request.threads, work.bench.grow)
+    policy = await work.workshop.store.policy(task.task_id)
+    pair, _, numbers = await asyncio.to_thread(fit, recipe, material, incumbent, policy, work.progress)
+    pair = pair._replace(parameters={**pair.parameters, "snapshot_digest": snapshot.digest})
+    candidate = kept(pair)
+    name = await _train_key(work)
+    nonce = work.workshop.randomness.token(NONCE_BYTES)
+    await asyncio.to_thread(write_candidate, work.place, name, candidate, nonce)
+    work.trained(candidate)
+    return Made(files_digest(candidate), {**numbers, "rows": pair.proposer_metrics["train_rows"]})
+
+
+async def evaluate_inputs(work: Work) -> Inputs:
+    return {
+        "model": work.done[StepName.TRAIN].digest,
+        "incumbent": (await work.incumbent()).version.digest,
+        "golden": work.keyed(digest_of((await work.golden()).rows).encode()),
+    }
+
+
+async def evaluate(work: Work) -> Made:
+    """Candidate and incumbent on the golden holdout, which neither was made of."""
+    golden = (await work.golden()).rows
+    incumbent = await work.incumbent()
+    pair = fitted(work.task, await work.candidate(), incumbent.version)
+    after = await asyncio.to_thread(score, pair.proposer, golden)
+    before = await asyncio.to_thread(score, incumbent.proposer, golden)
+    return Made(work.done[StepName.TRAIN].digest, {**_numbers(after), **_numbers(before, "incumbent_")})
+
+
+async def register_inputs(work: Work) -> Inputs:
+    return {"model": work.done[StepName.TRAIN].digest, "incumbent": (await work.incumbent()).version.digest}
+
+
+async def register(work: Work) -> Made:
+    """As a candidate, which answers nobody. Whole or not at all: a proposer without its critic is none, and a pair that
+    an earlier try had registered is found by its files."""
+    model_digest = work.done[StepName.TRAIN].digest
+    incumbent = (await work.incumbent()).version
+    version = await _registered(work, model_digest, incumbent)
+    if version is None:
+        pair = fitted(work.task, await work.candidate(), incumbent)
+        golden, policy = (await work.golden()).rows, await work.workshop.store.policy(work.task.task_id)
+        described = await asyncio.to_thread(describe, work.task.schema, pair.proposer, golden, policy)
+        pair = pair._replace(described=described)
+        work.progress("register the models", 0.0)
+        version = (await asyncio.to_thread(register_pair, work.workshop, work.task, pair)).proposer
+    provenance = Provenance(
+        version=version.version,
+        model_digest=version.digest,
+        model_files_digest=model_digest,
+        snapshot=work.done[StepName.SNAPSHOT].digest,
+        parent=incumbent.version,
+        run=run_id(work.request),
+    )
+    work.records.keep_provenance(provenance)
+    return Made(version.digest, {"version": version.version, "parent": incumbent.version})
+
+
+async def gate_inputs(work: Work) -> Inputs:
+    return {"model": work.done[StepName.REGISTER].digest}
+
+
+async def gate(work: Work) -> Made:
+    """The verdict, recorded under the same id as if the gate's own role had been asked; both are published."""
+    task, workshop = work.task, work.workshop
+    version = int(work.done[StepName.REGISTER].numbers["version"] or 0)
+    new = await open_version(workshop, task, version)
+    incumbent = await open_pair(workshop, task, await production_version(workshop, task))
+    told = _candidate_registered(work, new)
+    judged = await judge_pair(workshop, task, incumbent, new, derived_id("update_judged", [told.event_id]), by=GATE)
+    await workshop.bus.publish([told, judged])
+    failed = tuple(f"{finding.rule}: {finding.what}" for finding in judged.findings if not finding.holds)
+    numbers: dict[str, Number] = {"version": version, "verdict": judged.verdict.value, "rules": len(judged.findings)}
+    numbers |= {finding.rule: HOLDS if finding.holds else FAILS for finding in judged.findings}
+    return Made(new.version.digest, numbers, failed, accepted=judged.verdict is not UpdateVerdict.REFUSED)
+
+
+async def rollout_inputs(work: Work) -> Inputs:
+    return {"model": work.done[StepName.GATE].digest}
+
+
+async def rollout(work: Work) -> Made:
+    """Its canary begins, or where the policy has none, it is promoted under watch. Nothing while another is on its way:
+    then another try may."""
+    task, workshop = work.task, work.workshop
+    new = await open_version(workshop, task, int(work.done[StepName.GATE].numbers["version"] or 0))
+    judged = await _judged(work, new)
+    incumbent = await production_version(workshop, task)
+    numbers: dict[str, Number] = {"version": new.version.version}
+    reason = f"accepted by the gate: {len(judged.findings)} rules hold"
+    try:
+        events = await begin(workshop, task, new.version, incumbent, cause=judged.event_id, by=GATE, reason=reason)
+    except GateRefused as refused:
+        log(_logger, LogAction.ROLLOUT_PASSED_OVER, task=task.name, version=new.version.version, why=str(refused))
+        return Made(new.version.digest, {**numbers, "phase": "passed over"}, (str(refused),), lasting=False)
+    await workshop.bus.publish(events)
+    latest = await workshop.store.rollout(task.task_id)
+    phase = "" if latest is None else latest.phase.value
+    live = latest is not None and latest.phase in LIVE_PHASES
+    return Made(new.version.digest, {**numbers, "phase": phase, "live": int(live)})
+
+
+async def _train_key(work: Work) -> str:
+    return key_of(StepName.TRAIN, {"task": work.task.task_id, **await train_inputs(work)})
+
+
+async def _registered(work: Work, model_digest: str, incumbent: ModelVersion) -> ModelVersion | None:
+    """Among children of the incumbent that have a critic, newest first."""
+    registry, keys, task = work.workshop.registry, work.workshop.artefact_keys, work.task
+    critics = await asyncio.to_thread(registry.versions, task.task_id, ModelRole.CRITIC)
+    whole = {critic.parent for critic in critics}
+    for version in await asyncio.to_thread(registry.versions, task.task_id, ModelRole.PROPOSER):
+        if version.version not in whole or version.parent != incumbent.version:
+            continue
+        try:
+            pair = await asyncio.to_thread(load_pair, registry, keys, task, version)
+        except ModelError:
+            continue
+        if digest_of_files(pair.artefact.manifest.files, pair.critic_artefact.manifest.files) == model_digest:
+            return version
+    return None
+
+
+def _candidate_registered(work: Work, new: LoadedPair) -> CandidateRegistered:
+    version = new.version
+    return CandidateRegistered(
+        event_id=derived_id("candidate_registered", [work.task.task_id, str(version.version)]),
+        task_id=work.task.task_id,
+        produced_at_us=work.workshop.clock.now_us(),
+        producer=PRODUCER,
+        version=version.version,
+        model_digest=version.digest,
+        parent_version=version.parent,
+        reason=work.request.reason,
+        numbers=dict(version.metrics),
+    )
+
+
+async def _judged(work: Work, new: LoadedPair) -> UpdateJudged:
+    event_id = derived_id("update_judged", [_candidate_registered(work, new).event_id])
+    for update in await work.workshop.store.updates(work.task.task_id, 10_000):
+        if update.event_id == event_id:
+            return update
+    raise GateRefused("the gate has not judged it", where=f"version {new.version.version}", fix="run it again")
+
+
+def _numbers(found: Score, prefix: str = "") -> dict[str, Number]:
+    return {f"{prefix}{name}": value for name, value in found.metrics.items()}

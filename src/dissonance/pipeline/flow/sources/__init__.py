@@ -1,0 +1,1 @@
+"""Sources of rows that need no vendor: files, and the events of the bus."""

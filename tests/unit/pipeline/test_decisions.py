@@ -1,0 +1,192 @@
+"""Every decision on a model is a signed link of the chain, anchored; it comes out again, and tampering is found."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from dissonance.contracts.evidence import DecisionKind
+from dissonance.decisions.evidence.bundle import Bundle
+from dissonance.decisions.evidence.chain import Fault
+from dissonance.decisions.models import TEXT_FILE
+from dissonance.decisions.policy_changes import with_values
+from dissonance.errors import ModelNotFound, SealBroken
+from dissonance.pipeline.anchoring import ChainAnchoring, anchor
+from dissonance.pipeline.model_diff import diff
+from dissonance.pipeline.promotion import rollback
+from dissonance.pipeline.verifying import proven_bundle, replay_decisions, verify_decisions
+from dissonance.ports.decisions import KeptDecision
+from dissonance.ports.registry import ModelRole
+from dissonance.ports.store import Split
+from dissonance.security.evidence import line_digest, open_bundle, read_anchor
+from support.decided import NAME, WHAT_HAPPENED, Decided, decided_task
+from support.workshop import create, frame, workshop, write
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Decided:
+    """Nobody changes it: who tampers makes a copy."""
+    return decided_task(tmp_path_factory.mktemp("decided"))
+
+
+def kept(told: Decided) -> list[KeptDecision]:
+    """In the order of the chain."""
+    return asyncio.run(told.work.store.decisions(told.task.task_id))[::-1]
+
+
+def bundles(told: Decided) -> list[Bundle]:
+    return [proven_bundle(each, told.work.artefact_keys.verification) for each in kept(told)]
+
+
+def test_each_decision_is_a_link_with_its_kind_and_whoever_decided(told: Decided) -> None:
+    assert [each.kind.value for each in bundles(told)] == WHAT_HAPPENED
+    assert [each.link for each in kept(told)] == list(range(1, len(WHAT_HAPPENED) + 1))
+    people = ["task create", "gate", "gate", "gate", "gate", "ann", "ann", "ann", "bob", "bob"]
+    assert [each.by for each in bundles(told)] == people
+    assert [each.production for each in bundles(told)] == [1, 1, 1, 2, 1, 1, 1, 2, 1, 2]
+    assert bundles(told)[6].reason == "it is needed"
+
+
+def test_each_decision_names_the_one_it_follows_from(told: Decided) -> None:
+    ids = [each.decision.decision_id for each in kept(told)]
+    parents = [ids.index(each.parent) if each.parent else None for each in bundles(told)]
+    assert parents == [None, 0, 1, 2, 3, 4, 4, 6, 7, 8]
+
+
+def test_a_judgement_holds_digests_policy_and_every_rules_numbers(told: Decided) -> None:
+    judged = bundles(told)[1]
+    assert judged.judgement is not None
+    assert judged.judgement.numbers.golden.rows > 0
+    assert {"golden_rows", "window", "schema"} <= judged.digests.keys()
+    assert TEXT_FILE in judged.candidate.files
+    assert len(judged.candidate.training_data_digest) == len(judged.candidate.critic_digest) == 64
+    assert judged.candidate.digest == told.work.registry.versions(told.task.task_id, ModelRole.PROPOSER)[0].digest
+    assert judged.policy.canary_share == 0.5
+    overridden = bundles(told)[6]
+    assert overridden.judgement is not None
+    assert overridden.judgement.verdict == "refused"
+
+
+def test_each_decision_is_anchored_at_once_and_the_next_one_says_so(told: Decided) -> None:
+    lines = told.work.anchors.lines(told.task.task_id)
+    anchors = [read_anchor(line, told.work.artefact_keys.verification) for line in lines]
+    assert [each.link for each in anchors if each] == list(range(1, len(WHAT_HAPPENED) + 1))
+    assert [each.anchor for each in bundles(told)] == [line_digest(line) for line in [None, *lines[:-1]]]
+
+
+def test_all_of_it_holds_and_comes_out_again_to_the_byte(told: Decided) -> None:
+    verified = asyncio.run(verify_decisions(told.work, NAME))
+    assert verified.broken is None
+    assert (verified.links, verified.decisions, verified.anchors) == (10, 10, 10)
+    _, again = asyncio.run(replay_decisions(told.work, NAME, lambda policy: policy))
+    assert len(again) == len(WHAT_HAPPENED)
+    assert all(each.compared.is_same for each in again)
+    assert [each.bundle.kind.value for each in again if not each.compared.computed] == [
+        "rolled_back",
+        "rolled_back",
+        "promoted",
+    ]
+
+
+def test_another_policy_tells_what_it_would_have_decided(told: Decided) -> None:
+    _, again = asyncio.run(replay_decisions(told.work, NAME, lambda policy: with_values(policy, {"KL_eps": 5.0})))
+    differing = {each.link: each.compared.now.kind for each in again if each.compared.is_decided_otherwise}
+    assert differing == {6: DecisionKind.ACCEPTED, 7: DecisionKind.ACCEPTED}
+    assert all(each.compared.rules == ("KLBound",) for each in again if each.link in (6, 7))
+    _, waiting = asyncio.run(
+        replay_decisions(told.work, NAME, lambda policy: with_values(policy, {"canary_labels_min": 1_000}))
+    )
+    assert {each.link: each.compared.now.kind for each in waiting if each.compared.is_decided_otherwise} == {4: None}
+
+
+def test_golden_rows_that_were_replaced_behind_the_port_are_found(told: Decided) -> None:
+    copy = told.copied()
+    reference = copy.work.store.rows_of(told.task.task_id).reference
+    number = next(number for number, row in reference.items() if row[0] is Split.GOLDEN)
+    split, data_subject, sealed = reference[number]
+    reference[number] = (split, data_subject, sealed[:-1] + bytes([sealed[-1] ^ 1]))
+    broken = copy.broken()
+    assert broken is not None
+    assert (broken.fault, broken.link) == (Fault.GOLDEN_ROWS_CHANGED, 1)
+
+
+def test_an_older_copy_in_place_of_the_database_is_found_and_gets_no_anchor(told: Decided) -> None:
+    copy = told.copied()
+    rows = copy.work.store.rows_of(told.task.task_id)
+    del rows.chain[6:], rows.decisions[6:]
+    rows.head = rows.head._replace(link=6, digest=rows.chain[-1].digest)
+    broken = copy.broken()
+    assert broken is not None
+    assert (broken.fault, broken.link) == (Fault.CHAIN_CUT, 7)
+    assert not asyncio.run(anchor(copy.work, told.task))
+    for _ in range(5):
+        rows.add_link(b"verdicts")
+    assert not asyncio.run(anchor(copy.work, told.task))
+    assert len(copy.work.anchors.lines(told.task.task_id)) == 10
+
+
+def test_a_changed_bundle_is_found_and_is_not_replayed(told: Decided) -> None:
+    copy = told.copied()
+    chain = copy.work.store.rows_of(told.task.task_id).chain
+    chain[6] = chain[6]._replace(evidence=chain[6].evidence.replace(b"it is needed", b"it was needed"[:12]))
+    broken = copy.broken()
+    assert broken is not None
+    assert (broken.fault, broken.link) == (Fault.BUNDLE_CHANGED, 7)
+    with pytest.raises(SealBroken, match="link 7 "):
+        asyncio.run(replay_decisions(copy.work, NAME, lambda policy: policy))
+
+
+def test_a_decision_stands_while_the_disk_of_the_anchors_is_away_and_is_anchored_by_the_next(told: Decided) -> None:
+    copy = told.copied()
+    copy.work.anchors.available = False
+    asyncio.run(rollback(copy.work, NAME, 1, by="bob"))
+    copy.work.anchors.available = True
+    newest = kept(copy)[-1]
+    signed = open_bundle(newest.decision.evidence)
+    assert signed is not None
+    assert (newest.link, newest.decision.kind) == (11, DecisionKind.ROLLED_BACK)
+    asyncio.run(rollback(copy.work, NAME, 2, by="bob"))
+    assert copy.broken() is None
+    assert len(copy.work.anchors.lines(told.task.task_id)) == 11
+
+
+def test_verdicts_of_rows_are_anchored_when_it_is_time_and_a_chain_that_stood_still_is_not(told: Decided) -> None:
+    copy = told.copied()
+    copy.work.store.rows_of(told.task.task_id).add_link(b"verdicts")
+    for _ in range(2):
+        asyncio.run(ChainAnchoring(copy.work).anchor_all())
+        assert len(copy.work.anchors.lines(told.task.task_id)) == 11
+    assert copy.broken() is None
+
+
+def test_an_anchor_that_was_changed_stops_the_anchoring(told: Decided) -> None:
+    copy = told.copied()
+    copy.work.anchors.kept[told.task.task_id][-1] = b"nothing"
+    copy.work.store.rows_of(told.task.task_id).add_link(b"verdicts")
+    assert not asyncio.run(anchor(copy.work, told.task))
+    broken = copy.broken()
+    assert broken is not None
+    assert broken.fault is Fault.ANCHOR_CHANGED
+
+
+def test_two_versions_side_by_side(told: Decided) -> None:
+    found = asyncio.run(diff(told.work, NAME, 1, 2))
+    assert found.before.facts["training data"] != found.after.facts["training data"]
+    assert found.before.facts["schema"] == found.after.facts["schema"]
+    assert found.after.parameters["seed"] == "0"
+    assert found.before.size_bytes > 1_000
+    assert found.apart.rows > 0
+    assert found.apart.kl > 0.0
+    same = asyncio.run(diff(told.work, NAME, 2, 2)).apart
+    assert (same.kl, same.differing) == (0.0, 0.0)
+    with pytest.raises(ModelNotFound):
+        asyncio.run(diff(told.work, NAME, 1, 9))
+
+
+def test_a_task_that_could_not_be_made_leaves_no_anchor(tmp_path: Path) -> None:
+    work = workshop()
+    task = create(work, write(tmp_path, frame())).task
+    assert len(work.anchors.lines(task.task_id)) == 1
+    assert list(work.anchors.kept) == [task.task_id]
