@@ -48,6 +48,7 @@ class NewTask:
             metrics={"golden_accuracy": 0.875},
             parameters={"seed": "7"},
             parent=parent,
+            documents={"model-card.md": b"# a card"},
         )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 
 from dissonance.errors import DissonanceError, EngineUnavailable
 from dissonance.ports.breaker import Breaker
-from dissonance.ports.registry import ModelRole, ModelVersion, Registry
+from dissonance.ports.registry import NO_DOCUMENTS, ModelRole, ModelVersion, Registry
 
 FAILURES = 2
 REST_S = 2.0
@@ -49,10 +49,19 @@ class GuardedRegistry:
         metrics: dict[str, float],
         parameters: dict[str, str],
         parent: int | None,
+        documents: Mapping[str, bytes] = NO_DOCUMENTS,
     ) -> ModelVersion:
         with self._guarded():
             return self._registry.register(
-                task_id, task_name, role, artefact, digest, metrics=metrics, parameters=parameters, parent=parent
+                task_id,
+                task_name,
+                role,
+                artefact,
+                digest,
+                metrics=metrics,
+                parameters=parameters,
+                parent=parent,
+                documents=documents,
             )
 
     def promote(self, task_id: str, role: ModelRole, version: int) -> int | None:

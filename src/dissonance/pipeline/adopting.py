@@ -9,12 +9,14 @@ from typing import NamedTuple
 
 import msgspec
 
+from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import FeatureKind, Task
 from dissonance.decisions.models import Proposer
 from dissonance.decisions.onnx_proposer import OnnxProposer
 from dissonance.decisions.rows import category_sizes
 from dissonance.errors import GateRefused, ModelMisfit, ModelUnsupported, StorageError
 from dissonance.pipeline.aliases import production_version
+from dissonance.pipeline.describing import describe
 from dissonance.pipeline.reference import kept_from_updates, open_reference
 from dissonance.pipeline.registration import FittedPair, OnnxFile, RegisteredPair, register_pair
 from dissonance.pipeline.training import LabelledRows, Recipe, Score, critic_metrics, score
@@ -76,7 +78,8 @@ async def register_file(
         )
     incumbent = await production_version(workshop, task)
     progress("fit the critic", 0.0)
-    pair, golden = await asyncio.to_thread(_fitted, task, file.suffix, content, rows, incumbent, seed)
+    policy = await workshop.store.policy(task.task_id)
+    pair, golden = await asyncio.to_thread(_fitted, task, file.suffix, content, rows, incumbent, policy, seed)
     progress("register the models", 0.0)
     models = await asyncio.to_thread(register_pair, workshop, task, pair)
     progress("done", 1.0)
@@ -101,7 +104,7 @@ def _read(file: Path) -> bytes:
 
 
 def _fitted(
-    task: Task, suffix: str, content: bytes, rows: _Rows, incumbent: ModelVersion, seed: int
+    task: Task, suffix: str, content: bytes, rows: _Rows, incumbent: ModelVersion, policy: Policy, seed: int
 ) -> tuple[FittedPair, Score]:
     recipe = Recipe(category_sizes(task.schema), len(task.classes), seed)
     stored, proposer = _opened(task, suffix, content)
@@ -119,6 +122,7 @@ def _fitted(
         parameters={"model": FORMATS[suffix], "made": "elsewhere", "file_sha256": hashlib.sha256(content).hexdigest()},
         data_digest="",
         parent=incumbent,
+        described=describe(task.schema, proposer, rows.golden, policy),
     )
     return pair, golden
 

@@ -29,6 +29,7 @@ from dissonance.pipeline.data_file import (
     require_columns,
 )
 from dissonance.pipeline.delete_task import delete_task, remove_traces
+from dissonance.pipeline.describing import describe
 from dissonance.pipeline.evidence import Said, decided, evidence_of
 from dissonance.pipeline.looked_at import golden_digest
 from dissonance.pipeline.reference import digest_of, store_reference
@@ -42,7 +43,7 @@ from dissonance.ports.registry import ModelRole
 from dissonance.ports.store import Counts
 from dissonance.science.dissonance import critic_distribution, dissonance
 from dissonance.science.sceptic import Labelled, out_of_fold_confidence
-from dissonance.science.thresholds import Caps, Thresholds, reference_thresholds
+from dissonance.science.thresholds import Caps, reference_thresholds
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ class _Prepared(NamedTuple):
 class _Fitted(NamedTuple):
     pair: FittedPair
     golden: Score
-    thresholds: Thresholds
+    policy: Policy
     twins: int
 
 
@@ -130,16 +131,10 @@ async def create_task(
             time_column=columns.time,
             data_subject_column=columns.data_subject,
         )
-        in_force = msgspec.structs.replace(
-            limits,
-            D_target=fitted.thresholds.target,
-            max_dissonance=fitted.thresholds.maximum,
-            max_doubt=fitted.thresholds.doubt,
-        )
-        models = await _keep(workshop, task, in_force, prepared, fitted.pair, progress)
+        models = await _keep(workshop, task, fitted.policy, prepared, fitted.pair, progress)
         return CreatedTask(
             task=task,
-            policy=in_force,
+            policy=fitted.policy,
             models=models,
             train_rows=len(prepared.parts.train),
             critic_rows=len(prepared.parts.critic),
@@ -213,6 +208,9 @@ def _fit(
         caps=Caps(limits.D_target, limits.max_dissonance, limits.max_doubt),
         seed=recipe.seed,
     )
+    policy = msgspec.structs.replace(
+        limits, D_target=thresholds.target, max_dissonance=thresholds.maximum, max_doubt=thresholds.doubt
+    )
     golden_score = score(proposer, golden)
     pair = FittedPair(
         proposer=proposer,
@@ -222,8 +220,9 @@ def _fit(
         parameters=recipe.parameters,
         data_digest=digest_of(train),
         declared_types=declared_types,
+        described=describe(prepared.schema, proposer, golden, policy),
     )
-    return _Fitted(pair, golden_score, thresholds, count_twins(golden.features, train.features))
+    return _Fitted(pair, golden_score, policy, count_twins(golden.features, train.features))
 
 
 async def _keep(

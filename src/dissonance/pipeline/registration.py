@@ -21,6 +21,9 @@ from dissonance.decisions.models import (
     blend_part,
 )
 from dissonance.errors import ModelNotFound, ModelRefused
+from dissonance.pipeline.bill_of_materials import BOM_FILE, bill_of_materials
+from dissonance.pipeline.describing import Description
+from dissonance.pipeline.model_card import CARD_FILE, model_card
 from dissonance.pipeline.training import Proposer
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import ModelRole, ModelVersion
@@ -34,6 +37,10 @@ TRIES = 3
 LIBRARIES = ("dissonance", "lightgbm", "numpy", "scikit-learn", "skops")
 
 
+PAPERS = frozenset({BOM_FILE, CARD_FILE})
+"""Files of an artefact that tell of the model and are no part of it."""
+
+
 class OnnxFile(NamedTuple):
     """A proposer that is stored as it came."""
 
@@ -44,6 +51,7 @@ class FittedPair(NamedTuple):
     """Models, what is known of them, and what they were made from.
 
     `parent`: the proposer in production when they were fitted. `data_digest`: SHA-256 over the training rows.
+    `described`: what the proposer's card tells of golden rows; it tells less without.
     """
 
     proposer: Proposer | BlendProposer | OnnxFile
@@ -54,6 +62,7 @@ class FittedPair(NamedTuple):
     data_digest: str
     parent: ModelVersion | None = None
     declared_types: Sequence[str] = ()
+    described: Description | None = None
 
 
 class RegisteredPair(NamedTuple):
@@ -134,10 +143,17 @@ def _register(
 ) -> ModelVersion:
     role = ModelRole(manifest.role)
     metrics = pair.proposer_metrics if role is ModelRole.PROPOSER else pair.critic_metrics
+    parameters = {**pair.parameters, "format": manifest.format.value, "schema_digest": manifest.schema_digest}
+    described = pair.described if role is ModelRole.PROPOSER else None
     for _ in range(TRIES):
-        number = _newest(workshop, task, role) + 1
-        numbered = msgspec.structs.replace(manifest, version=number)
-        artefact, digest = pack(numbered, files, workshop.artefact_keys, workshop.randomness.token(NONCE_BYTES))
+        numbered = msgspec.structs.replace(manifest, version=_newest(workshop, task, role) + 1)
+        papers = {
+            BOM_FILE: bill_of_materials(task, numbered, metrics, parameters, described),
+            CARD_FILE: model_card(task, numbered, metrics, parameters, described),
+        }
+        whole = {**files, **papers}
+        numbered = msgspec.structs.replace(numbered, files=file_digests(whole))
+        artefact, digest = pack(numbered, whole, workshop.artefact_keys, workshop.randomness.token(NONCE_BYTES))
         version = workshop.registry.register(
             task.task_id,
             task.name,
@@ -145,14 +161,28 @@ def _register(
             artefact,
             digest,
             metrics=dict(metrics),
-            parameters={**pair.parameters, "format": manifest.format.value, "schema_digest": manifest.schema_digest},
+            parameters=parameters | {"training_data_digest": manifest.training_data_digest},
             parent=parent,
+            documents=papers | _pictures(task, described),
         )
-        if version.version == number:
+        if version.version == numbered.version:
             return version
     raise ModelRefused(
         "others kept registering models of this task", where="registry", fix="retrain again when they are done"
     )
+
+
+def _pictures(task: Task, described: Description | None) -> dict[str, bytes]:
+    if described is None:
+        return {}
+    # matplotlib loads for a second, and only whoever registers draws.
+    from dissonance.science.pictures import as_png, picture_of_confusion, picture_of_reliability
+
+    names = [str(each) for each in task.classes]
+    return {
+        "reliability.png": as_png(picture_of_reliability(described.reliability)),
+        "confusion.png": as_png(picture_of_confusion(described.confusion, names)),
+    }
 
 
 def _newest(workshop: Workshop, task: Task, role: ModelRole) -> int:

@@ -14,6 +14,7 @@ from dissonance.contracts.schema import Task
 from dissonance.decisions.pairs import LoadedPair, load_pair
 from dissonance.decisions.rows import category_sizes
 from dissonance.errors import GateRefused, ModelNotRenewable
+from dissonance.pipeline.describing import describe
 from dissonance.pipeline.mature_window import mature_window
 from dissonance.pipeline.moving import Unseen, can_move_from, move
 from dissonance.pipeline.quarantining import Asked, Sorted, answered, batches_of, random_check, sort_out
@@ -90,16 +91,12 @@ async def retrain(
     progress("open the rows", 0.0)
     production = await asyncio.to_thread(workshop.registry.production, task.task_id, ModelRole.PROPOSER)
     incumbent = await asyncio.to_thread(load_pair, workshop.registry, workshop.artefact_keys, task, production)
-    if not can_move_from(incumbent.proposer):
-        raise ModelNotRenewable(
-            f"version {production.version} was registered from a file",
-            where="model in production",
-            fix="train its successor where it was made: dissonance models register",
-        )
     material = await gather(workshop, task)
     policy = await workshop.store.policy(task.task_id)
     recipe = recipe_of(task, incumbent, seed, threads)
     pair, candidate_score, numbers = await asyncio.to_thread(fit, recipe, material, incumbent, policy, progress)
+    described = await asyncio.to_thread(describe, task.schema, pair.proposer, material.golden.rows, policy)
+    pair = pair._replace(described=described)
     progress("register the models", 0.0)
     models = await asyncio.to_thread(register_pair, workshop, task, pair)
     progress("done", 1.0)
@@ -243,7 +240,13 @@ def _folds(data_subjects: list[bytes], seed: int) -> NDArray[np.int64]:
 
 
 def recipe_of(task: Task, incumbent: LoadedPair, seed: int, threads: int, grow: Grow | None = None) -> Recipe:
-    """An update is of the kind that the incumbent is."""
+    """An update is of the kind that the incumbent is. Raises `ModelNotRenewable`."""
+    if not can_move_from(incumbent.proposer):
+        raise ModelNotRenewable(
+            f"version {incumbent.version.version} was registered from a file",
+            where="model in production",
+            fix="train its successor where it was made: dissonance models register",
+        )
     estimator = _template(incumbent.proposer)
     return Recipe(category_sizes(task.schema), len(task.classes), seed, threads, estimator, grow)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Protocol
 
 import msgspec
+
+NO_DOCUMENTS: Mapping[str, bytes] = MappingProxyType({})
 
 
 class ModelRole(StrEnum):
@@ -40,8 +44,10 @@ class Registry(Protocol):
         metrics: dict[str, float],
         parameters: dict[str, str],
         parent: int | None,
+        documents: Mapping[str, bytes] = NO_DOCUMENTS,
     ) -> ModelVersion:
-        """Add a version; it is in production for nobody until `promote`."""
+        """Add a version; it is in production for nobody until `promote`. `documents`: files by name for people who look
+        at the registry, in plain; none holds a row of a person."""
         ...
 
     def promote(self, task_id: str, role: ModelRole, version: int) -> int | None:

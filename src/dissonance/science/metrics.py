@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from dissonance.science.arrays import Classes, Matrix, Vector
@@ -42,3 +44,30 @@ def expected_calibration_error(confidence: Vector, right: Vector, bins: int = BI
     index = np.minimum((confidence * bins).astype(np.int64), bins - 1)
     gaps = np.bincount(index, weights=confidence - right, minlength=bins)
     return float(np.abs(gaps).sum() / len(confidence))
+
+
+class Reliability(NamedTuple):
+    """Bins of equal width of the confidence, (bins,): rows, mean confidence and share right; NaN without rows."""
+
+    rows: Classes
+    confidence: Vector
+    right: Vector
+
+
+def reliability(confidence: Vector, right: Vector, bins: int = BINS) -> Reliability:
+    """What a reliability diagram shows (DeGroot and Fienberg 1983); arguments as of `expected_calibration_error`."""
+    index = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    rows = np.bincount(index, minlength=bins)
+    counted = np.where(rows > 0, rows, np.nan)
+    means = (np.bincount(index, weights=values, minlength=bins) / counted for values in (confidence, right))
+    return Reliability(rows, *means)
+
+
+def confusion_matrix(p: Matrix, classes: Classes) -> Classes:
+    """(k, k): how many rows of each true class (down) got each answer (across).
+
+    >>> confusion_matrix(np.array([[0.9, 0.1], [0.8, 0.2]]), np.array([0, 1])).tolist()
+    [[1, 0], [1, 0]]
+    """
+    k = p.shape[1]
+    return np.bincount(classes * k + p.argmax(axis=1), minlength=k * k).reshape(k, k)

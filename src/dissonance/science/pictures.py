@@ -1,13 +1,22 @@
-"""The explanation of a drop as a picture. It needs matplotlib, which the rest of the science does not: the extra
-`pictures`."""
+"""What a drop is explained by, and how a model errs, as pictures. It needs matplotlib, which the rest of the science
+does not: the extra `pictures`."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from io import BytesIO
+
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from dissonance.science.arrays import Classes
+from dissonance.science.metrics import Reliability
+
 SHOWN = 12
-WIDTH_IN, ROW_IN = 8.0, 0.34
+WIDTH_IN, ROW_IN, SQUARE_IN = 8.0, 0.34, 4.5
+DOTS_PER_IN = 100
+LARGEST_POINT = 200.0
 WORSE, BETTER = "#b3423a", "#3a7d5d"
 
 
@@ -25,3 +34,41 @@ def picture_of_harm(explained: pd.DataFrame) -> Figure:
     axes.set_xlabel("points of accuracy that this slice takes from the window (below 0: gives)")
     axes.set_title("What carries the estimated drop")
     return figure
+
+
+def picture_of_reliability(found: Reliability) -> Figure:
+    """Share right against confidence, a bin a point as large as it has rows: on the diagonal a model knows how right it
+    is."""
+    figure = Figure(figsize=(SQUARE_IN, SQUARE_IN), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0.0, 1.0], [0.0, 1.0], color="black", linewidth=0.8)
+    there = found.rows > 0
+    size = LARGEST_POINT * found.rows[there] / max(1, int(found.rows.max()))
+    axes.scatter(found.confidence[there], found.right[there], s=size, color=BETTER)
+    axes.set_xlabel("confidence")
+    axes.set_ylabel("share right")
+    axes.set_title(f"Reliability on {int(found.rows.sum())} golden rows")
+    return figure
+
+
+def picture_of_confusion(counts: Classes, names: Sequence[str]) -> Figure:
+    """`counts` (k, k): rows by true class and answer; shaded by their share of the true class."""
+    figure = Figure(figsize=(SQUARE_IN, SQUARE_IN), layout="constrained")
+    axes = figure.subplots()
+    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+    axes.imshow(shares, cmap="Greens", vmin=0.0, vmax=1.0)
+    for (row, column), count in np.ndenumerate(counts):
+        axes.text(column, row, str(count), ha="center", va="center")
+    axes.set_xticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_xlabel("answer")
+    axes.set_ylabel("true class")
+    axes.set_title(f"{int(counts.sum())} golden rows")
+    return figure
+
+
+def as_png(figure: Figure) -> bytes:
+    """The same figure gives the same bytes: no time, no version of the software in it."""
+    written = BytesIO()
+    figure.savefig(written, format="png", dpi=DOTS_PER_IN, metadata={"Software": None})
+    return written.getvalue()

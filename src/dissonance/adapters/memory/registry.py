@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from threading import RLock
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ import msgspec
 
 from dissonance.errors import EngineUnavailable, ModelNotFound, TaskExists
 from dissonance.ports.clock import Clock
-from dissonance.ports.registry import ModelRole, ModelVersion
+from dissonance.ports.registry import NO_DOCUMENTS, ModelRole, ModelVersion
 
 Item = TypeVar("Item")
 
@@ -19,6 +19,7 @@ class _Model(msgspec.Struct):
     name: str
     versions: list[ModelVersion]
     artefacts: list[bytes]
+    documents: list[dict[str, bytes]]
     parameters: list[dict[str, str]]
     production: int | None = None
 
@@ -45,6 +46,7 @@ class MemoryRegistry:
         metrics: dict[str, float],
         parameters: dict[str, str],
         parent: int | None,
+        documents: Mapping[str, bytes] = NO_DOCUMENTS,
     ) -> ModelVersion:
         """Raises `TaskExists` when another task's models have the name."""
         with self._lock:
@@ -54,12 +56,13 @@ class MemoryRegistry:
                 raise TaskExists(
                     f"the registry has a model '{name}' of another task", where="registry", fix="use another name"
                 )
-            model = self._models.setdefault((task_id, role), _Model(name, [], [], []))
+            model = self._models.setdefault((task_id, role), _Model(name, [], [], [], []))
             version = ModelVersion(
                 task_id, role, len(model.versions) + 1, digest, self._clock.now_us(), dict(metrics), parent
             )
             model.versions.append(version)
             model.artefacts.append(artefact)
+            model.documents.append(dict(documents))
             model.parameters.append(dict(parameters))
             return version
 

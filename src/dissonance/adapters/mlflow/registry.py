@@ -8,6 +8,7 @@ run; production is the alias `production`.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from dissonance.adapters.mlflow.failures import translated
 from dissonance.adapters.retrying import repeated
 from dissonance.errors import ModelNotFound, TaskExists
-from dissonance.ports.registry import ModelRole, ModelVersion
+from dissonance.ports.registry import NO_DOCUMENTS, ModelRole, ModelVersion
 
 ALIAS = "production"
 ARTEFACT_FILE = "artefact.bin"
@@ -66,11 +67,13 @@ class MlflowRegistry:
         metrics: dict[str, float],
         parameters: dict[str, str],
         parent: int | None,
+        documents: Mapping[str, bytes] = NO_DOCUMENTS,
     ) -> ModelVersion:
         """Raises `TaskExists` when another task's models have the name."""
         with translated("register a model"):
             name = self._obtain_model(task_id, task_name, role)
-            run_id, source = self._record_run(task_id, task_name, role, artefact, metrics, parameters)
+            files = {**documents, ARTEFACT_FILE: artefact}
+            run_id, source = self._record_run(task_id, task_name, role, files, metrics, parameters)
             tags = {
                 "task_id": task_id,
                 "role": role.value,
@@ -162,7 +165,7 @@ class MlflowRegistry:
         task_id: str,
         task_name: str,
         role: ModelRole,
-        artefact: bytes,
+        files: Mapping[str, bytes],
         metrics: dict[str, float],
         parameters: dict[str, str],
     ) -> tuple[str, str]:
@@ -178,9 +181,9 @@ class MlflowRegistry:
             tags=[RunTag("role", role.value)],
         )
         with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / ARTEFACT_FILE
-            file.write_bytes(artefact)
-            self._client.log_artifact(run_id, str(file))
+            for name, content in files.items():
+                (Path(folder) / name).write_bytes(content)
+            self._client.log_artifacts(run_id, folder)
         self._client.set_terminated(run_id)
         return run_id, f"{run.info.artifact_uri}/{ARTEFACT_FILE}"
 

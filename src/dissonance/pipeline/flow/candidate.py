@@ -10,7 +10,7 @@ import msgspec
 from dissonance.contracts.schema import Task, schema_digest
 from dissonance.decisions.models import CRITIC_FILE, open_proposer
 from dissonance.errors import RecordBroken, SealBroken
-from dissonance.pipeline.registration import FittedPair, proposer_files
+from dissonance.pipeline.registration import PAPERS, FittedPair, proposer_files
 from dissonance.ports.blobs import Blobs
 from dissonance.ports.registry import ModelRole, ModelVersion
 from dissonance.science.sceptic import Sceptic
@@ -66,8 +66,9 @@ def files_digest(candidate: Kept) -> str:
 
 
 def digest_of_files(proposer: dict[str, str], critic: dict[str, str]) -> str:
-    """Of the files that two manifests name."""
-    return hashlib.sha256(msgspec.json.encode([proposer, critic], order="sorted")).hexdigest()
+    """Of the files that two manifests name; what tells of a model is no part of it."""
+    told = [{name: digest for name, digest in files.items() if name not in PAPERS} for files in (proposer, critic)]
+    return hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()
 
 
 def write_candidate(place: Place, name: str, candidate: Kept, nonce: bytes) -> None:

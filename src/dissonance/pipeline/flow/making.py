@@ -12,6 +12,7 @@ from dissonance.contracts.verdicts import UpdateVerdict
 from dissonance.decisions.pairs import LoadedPair, load_pair
 from dissonance.errors import GateRefused, ModelError
 from dissonance.pipeline.aliases import open_pair, open_version, production_version
+from dissonance.pipeline.describing import describe
 from dissonance.pipeline.flow.candidate import digest_of_files, files_digest, fitted, kept, write_candidate
 from dissonance.pipeline.flow.material import material_of
 from dissonance.pipeline.flow.records import Provenance, key_of, run_id
@@ -99,6 +100,9 @@ async def register(work: Work) -> Made:
     version = await _registered(work, model_digest, incumbent)
     if version is None:
         pair = fitted(work.task, await work.candidate(), incumbent)
+        golden, policy = (await work.golden()).rows, await work.workshop.store.policy(work.task.task_id)
+        described = await asyncio.to_thread(describe, work.task.schema, pair.proposer, golden, policy)
+        pair = pair._replace(described=described)
         work.progress("register the models", 0.0)
         version = (await asyncio.to_thread(register_pair, work.workshop, work.task, pair)).proposer
     provenance = Provenance(
