@@ -54,6 +54,10 @@ class RolloutStore(Protocol):
         """The latest revision of each, newest first."""
         ...
 
+    async def live_rollouts(self) -> list[Rollout]:
+        """Of all tasks, those in a live phase."""
+        ...
+
     async def save_rollout(self, rollout: Rollout) -> bool:
         """Insert revision 1, or replace revision `rollout.revision - 1` by this one. False, and nothing written, when
         another replica was faster, or when revision 1 would begin while another rollout of the task is in a live

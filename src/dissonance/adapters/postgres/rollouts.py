@@ -10,6 +10,7 @@ import psycopg
 from dissonance.adapters.postgres.failures import caused_by
 from dissonance.adapters.postgres.part import StorePart, digest_bytes, task_key, unknown_task
 from dissonance.contracts.events import UpdateJudged
+from dissonance.contracts.updates import LIVE_PHASES
 from dissonance.errors import EngineError
 from dissonance.ports.rollouts import PairedCounts, Rollout
 
@@ -23,6 +24,10 @@ class PostgresRollouts(StorePart):
 
     async def rollouts(self, task_id: str, limit: int = 100) -> list[Rollout]:
         rows = await self._database.rows("rollouts", {"task": task_key(task_id), "limit": limit})
+        return [msgspec.json.decode(body, type=Rollout) for (body,) in rows]
+
+    async def live_rollouts(self) -> list[Rollout]:
+        rows = await self._database.rows("live_rollouts", {"phases": sorted(LIVE_PHASES)})
         return [msgspec.json.decode(body, type=Rollout) for (body,) in rows]
 
     async def save_rollout(self, rollout: Rollout) -> bool:

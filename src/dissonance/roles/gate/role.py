@@ -6,6 +6,7 @@ from dissonance.contracts.topics import EventKind
 from dissonance.roles.gate.handle import Gate
 from dissonance.roles.gate.routes import routes
 from dissonance.roles.gate.updates import GateUpdates
+from dissonance.roles.gate.watching import RolloutWatch
 from dissonance.roles.role import AtWork, Role, Work, Workplace
 
 INPUTS = (EventKind.CONTRADICTED,)
@@ -24,7 +25,8 @@ def build(place: Workplace) -> AtWork:
         Work("gate-updates", CANDIDATES, updates.judge),
         Work("gate-rollouts", EVIDENCE, updates.advance, REST_S),
     )
-    return AtWork(routes(place), work)
+    watch = RolloutWatch(place.updates, place.store, place.outbox, place.clock)
+    return AtWork(routes(place), work, background=watch.watch)
 
 
 ROLE = Role(
@@ -37,6 +39,7 @@ ROLE = Role(
         EventKind.ROLLOUT_CHANGED,
         EventKind.MODEL_PROMOTED,
         EventKind.MODEL_ROLLED_BACK,
+        EventKind.INCIDENT_RAISED,
     ),
     build,
 )
