@@ -159,6 +159,10 @@ drill-faults: setup ## Kill, stop, slow, cut off, fill, corrupt and flood every 
 drill-rollback: setup ## Hundreds of rollbacks under load, and bad models that the system must take back by itself (10 minutes)
 	@$(BIN)/dissonance drill rollback $(if $(ROLLBACKS),--rollbacks $(ROLLBACKS)) $(if $(RATE),--rate $(RATE))
 
+.PHONY: drill-deploy
+drill-deploy: setup ## Ten updates in a row into production without a hand, labels replayed (20 minutes)
+	@$(BIN)/dissonance drill deploy $(if $(DEPLOYMENTS),--deployments $(DEPLOYMENTS))
+
 .venv-tools/bin/uv:
 	@test -x $(BIN)/python || $(MAKE) setup
 	$(BIN)/python -m venv .venv-tools

@@ -209,7 +209,7 @@ def _believed_worse(believed: Believed | None, policy: Policy) -> str:
         return ""
     margin = policy.harm_margin + believed.allowed
     excess = -believed.difference - margin
-    if excess <= LEAST_Z * believed.error:
+    if not excess > LEAST_Z * believed.error:  # also where a model gave no number
         return ""
     return (
         f"before labels came, accuracy is estimated {-believed.difference:.4f} below the version before on the same "

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from dissonance.drills.census import TASK
 from dissonance.drills.rollback.stage import Stage
-from dissonance.pipeline.promotion import promote, rollback
+from dissonance.pipeline.promotion import rollback
 
 CALL, AFTER_PROMOTION, COMMAND = "call", "after_promotion", "command"
 """The pipeline's function in the drill's process; the same after the other version was promoted, so that a promotion
@@ -41,7 +41,7 @@ async def back_and_forth(
         moves.append(await _call(stage, CALL, second if number % 2 == 0 else first, name=True))
         tell(1)
     for _ in range(promotions):
-        await promote(stage.system, TASK, second, by=BY, override="drill")
+        await stage.running.command("models", "promote", TASK, "--version", str(second), "--override", "drill")
         await asyncio.sleep(APART_S)
         moves.append(await _call(stage, AFTER_PROMOTION, first, name=False))
         tell(1)

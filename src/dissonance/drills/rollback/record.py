@@ -52,6 +52,7 @@ def raw_of(outcome: Outcome) -> dict[str, Raw]:
         "requests": len(answers),
         "failed": sum(not answer.ok for answer in answers),
         "retried": sum(answer.attempts > 1 for answer in answers),
+        "latest_request_s": max((answer.late_s for answer in answers), default=None),
         "latency_p50_s": _quantile(latencies, 0.5),
         "latency_p99_s": _quantile(latencies, 0.99),
         "latency_max_s": max(latencies, default=None),

@@ -32,7 +32,7 @@ class Outcome(NamedTuple):
 async def rollback_drill(folder: Path, rollbacks: int, rate: float, say: Say, tell: Callable[[int], None]) -> Outcome:
     """`rollbacks` in all, of which some follow a promotion and some are commands of their own; `tell` hears of each."""
     calls = max(2, rollbacks - PROMOTIONS - COMMANDS)
-    async with staged(folder, rate, say) as stage:
+    async with staged(folder, rate, say, {each.name: each.register for each in SCENARIOS}) as stage:
         moves = await back_and_forth(stage, calls, PROMOTIONS, COMMANDS, tell)
         found = []
         for scenario in SCENARIOS:

@@ -12,10 +12,9 @@ from dissonance.contracts.topics import EventKind
 from dissonance.drills.census import TASK
 from dissonance.drills.demo.mischief import register_spoilt
 from dissonance.drills.rollback.bad_models import register_failing, register_slow
-from dissonance.drills.rollback.stage import Stage
+from dissonance.drills.rollback.stage import Prepare, Stage
 from dissonance.errors import TimedOut
 from dissonance.pipeline.aliases import open_version, production_version
-from dissonance.pipeline.promotion import promote
 from dissonance.pipeline.rollouts import begin
 from dissonance.pipeline.workshop import Workshop
 
@@ -30,7 +29,7 @@ class Scenario(NamedTuple):
     """`put`: into production, by its number."""
 
     name: str
-    register: Callable[[Workshop, Task], Awaitable[int]]
+    register: Prepare
     put: Callable[[Stage, int], Awaitable[None]]
 
 
@@ -50,7 +49,7 @@ class Found(NamedTuple):
 
 async def _forced(stage: Stage, version: int) -> None:
     """By override: the gate refuses it."""
-    await promote(stage.system, TASK, version, by=BY, override=REASON)
+    await stage.running.command("models", "promote", TASK, "--version", str(version), "--override", REASON)
 
 
 async def _past_the_gate(stage: Stage, version: int) -> None:
@@ -75,7 +74,7 @@ SCENARIOS = (
 
 async def found_out(stage: Stage, scenario: Scenario) -> Found:
     """Raises `TimedOut` when the system does not take it back."""
-    version = await scenario.register(stage.system, stage.task)
+    version = stage.prepared[scenario.name]
     async with stage.system.bus.watch(HEARD) as events:
         heard: list[tuple[float, Event]] = []
         listening = asyncio.create_task(_listen(events, heard))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +20,7 @@ from dissonance.drills.client import DissonanceClient
 from dissonance.drills.faults.load import OpenLoad
 from dissonance.drills.system import RunningSystem
 from dissonance.errors import TimedOut
+from dissonance.pipeline.workshop import Workshop
 from dissonance.roles import ROLES
 from dissonance.settings import Settings
 
@@ -37,16 +38,19 @@ READY_LIMIT_S = 60.0
 LOOK_EVERY_S = 0.1
 
 Say = Callable[[str], None]
+Prepare = Callable[[Workshop, Task], Awaitable[int]]
+"""Registers a model; its version."""
 
 
 class Stage(NamedTuple):
-    """`loads` by replica; `versions`: two real ones, the first in production."""
+    """`loads` by replica; `versions`: two real ones, the first in production; `prepared`: others, by name."""
 
     running: RunningSystem
     system: System
     task: Task
     loads: dict[str, OpenLoad]
     versions: tuple[int, int]
+    prepared: Mapping[str, int]
 
 
 class Asks:
@@ -61,13 +65,12 @@ class Asks:
 
 
 @asynccontextmanager
-async def staged(
-    folder: Path, rate: float, say: Say, policy: Mapping[str, object] | None = None
-) -> AsyncIterator[Stage]:
-    """Entered when every replica answers its share of `rate` requests a second; left when all were answered."""
+async def staged(folder: Path, rate: float, say: Say, prepare: Mapping[str, Prepare]) -> AsyncIterator[Stage]:
+    """Entered when every replica answers its share of `rate` requests a second; left when all were answered. Models are
+    prepared before: what computes in this process would hold up the load that it makes."""
     folder.mkdir(parents=True, exist_ok=True)
     limits = folder / "policy.json"
-    limits.write_text(json.dumps({**POLICY, **(policy or {})}))
+    limits.write_text(json.dumps(POLICY))
     training = await asyncio.to_thread(census.write_training_file, folder, TRAINING_ROWS)
     async with AsyncExitStack() as stack:
         running = await stack.enter_async_context(RunningSystem(folder / "data", folder / "logs", GROUPS))
@@ -77,6 +80,7 @@ async def staged(
         system = await stack.enter_async_context(open_system(Settings(data=str(folder / "data"))))
         task = await system.store.by_name(census.TASK)
         token = await running.token("client", task=census.TASK)
+        prepared = {name: await register(system, task) for name, register in prepare.items()}
         say(f"engines, {' and '.join(REPLICAS)} and the other roles are up; {rate:g} requests a second")
         loads, asks, stop = {}, await asyncio.to_thread(Asks), asyncio.Event()
         for replica in REPLICAS:
@@ -88,7 +92,7 @@ async def staged(
             for load in loads.values():
                 tasks.create_task(load.run(stop))
             try:
-                yield Stage(running, system, task, loads, (1, int(retrained["version"])))
+                yield Stage(running, system, task, loads, (1, int(retrained["version"])), prepared)
             finally:
                 stop.set()
 
