@@ -154,6 +154,14 @@ drill-nothing-lost: setup ## Kill roles and engines mid-stream, then account for
 drill-faults: setup ## Kill, stop, slow, cut off, fill, corrupt and flood every part under load (15 minutes; ONLY=word, RATE=200)
 	@$(BIN)/dissonance drill faults $(if $(RATE),--rate $(RATE)) $(if $(ONLY),--only "$(ONLY)")
 
+.PHONY: drill-rollback
+drill-rollback: setup ## Hundreds of rollbacks under load, and bad models that the system must take back by itself (10 minutes)
+	@$(BIN)/dissonance drill rollback $(if $(ROLLBACKS),--rollbacks $(ROLLBACKS)) $(if $(RATE),--rate $(RATE))
+
+.PHONY: drill-deploy
+drill-deploy: setup ## Ten updates in a row into production without a hand, labels replayed (20 minutes)
+	@$(BIN)/dissonance drill deploy $(if $(DEPLOYMENTS),--deployments $(DEPLOYMENTS))
+
 .venv-tools/bin/uv:
 	@test -x $(BIN)/python || $(MAKE) setup
 	$(BIN)/python -m venv .venv-tools

@@ -230,7 +230,8 @@ def main() -> int:
     record = record_of(measured(given.canaries), given.canaries)
     path = write_record(given.records, record)
     for name, value in record.raw.items():
-        shown = "  ".join(f"{each:.4g}" for each in value) if isinstance(value, list) else f"{value:.4g}"
+        values = value if isinstance(value, list) else [value]
+        shown = "  ".join(f"{each:.4g}" if isinstance(each, int | float) else "-" for each in values)
         sys.stdout.write(f"{name:44} {shown}\n")
     sys.stdout.write(f"{record.verdict}: {path}\n")
     return 0 if record.verdict is Outcome.PASS else 1

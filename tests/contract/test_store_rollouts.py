@@ -43,6 +43,26 @@ def test_a_rollout_begins_only_while_no_other_is_live(case: StoreCase) -> None:
     case.tell(story)
 
 
+def test_rollouts_under_way_are_found_without_knowing_their_tasks(case: StoreCase) -> None:
+    async def story(store: Store) -> None:
+        task_id = await with_task(store, case.make)
+
+        async def live() -> list[Rollout]:
+            return [each for each in await store.live_rollouts() if each.task_id == task_id]
+
+        canary = rollout_of(task_id, 2)
+        armed = moved(canary, RolloutPhase.ARMED)
+        assert await live() == []
+        assert await store.save_rollout(canary)
+        assert await live() == [canary]
+        assert await store.save_rollout(armed)
+        assert await live() == [armed]
+        assert await store.save_rollout(moved(armed, RolloutPhase.SETTLED))
+        assert await live() == []
+
+    case.tell(story)
+
+
 def test_of_two_replicas_one_moves_a_rollout_on(case: StoreCase) -> None:
     async def story(one: Store, two: Store) -> None:
         task_id = await with_task(one, case.make)

@@ -97,6 +97,42 @@ def startup(records: Records = DEFAULT_RECORDS, data: Data = None, as_json: AsJs
     _finish(drill.record_of(_in_folder(data, lambda folder: drill.startup(folder, _say))), records, as_json)
 
 
+@app.command("rollback")
+def rollback(
+    rollbacks: Annotated[int, typer.Option(min=36, help="By command; some are commands of their own.")] = 334,
+    rate: Annotated[float, typer.Option(min=2.0, help="Requests a second, whether or not they are answered.")] = 100.0,
+    records: Records = DEFAULT_RECORDS,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Roll back and forth under load on two replicas; then put bad models into production and wait. Ten minutes."""
+    from dissonance.drills.rollback.picture import picture
+    from dissonance.drills.rollback.record import record_of
+    from dissonance.drills.rollback.run import rollback_drill
+
+    with progress("rollbacks", rollbacks, quiet=as_json, unit="rollbacks") as tell:
+        outcome = _in_folder(data, lambda folder: rollback_drill(folder, rollbacks, rate, _say, tell))
+    _finish(record_of(outcome, rollbacks), records, as_json, picture)
+
+
+@app.command("deploy")
+def deploy(
+    deployments: Annotated[int, typer.Option(min=1, help="So many into production, one after the other.")] = 10,
+    rows_per_s: Annotated[float, typer.Option(min=1.0, help="Rows, and labels, a second.")] = 100.0,
+    limit_s: Annotated[float, typer.Option(min=1.0, help="Give up after so many seconds.")] = 3_600.0,
+    records: Records = DEFAULT_RECORDS,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replay rows and labels until updates went into production without a hand. Some twenty minutes."""
+    from dissonance.drills.deploy.record import record_of
+    from dissonance.drills.deploy.run import deploy_drill
+
+    with progress("deployments", deployments, quiet=as_json, unit="deployments") as tell:
+        outcome = _in_folder(data, lambda folder: deploy_drill(folder, deployments, rows_per_s, limit_s, _say, tell))
+    _finish(record_of(outcome, deployments), records, as_json)
+
+
 app.command("faults")(faults)
 
 

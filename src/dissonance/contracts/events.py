@@ -240,6 +240,22 @@ class ModelRolledBack(ModelPromoted, frozen=True, kw_only=True):
     KIND: ClassVar[EventKind] = EventKind.MODEL_ROLLED_BACK
 
 
+class IncidentRaised(Event, frozen=True, kw_only=True):
+    """A model was taken back by the system itself: `what` and why, in a sentence; `since_us`, event time: when it went
+    into production; `evidence`: the numbers it rests on; which `replicas` answer with `previous_version` again, and
+    which live and do not (`replicas_missing`)."""
+
+    KIND: ClassVar[EventKind] = EventKind.INCIDENT_RAISED
+
+    version: int
+    previous_version: int
+    what: str
+    since_us: int
+    evidence: dict[str, float]
+    replicas: list[str]
+    replicas_missing: list[str]
+
+
 class PolicyChanged(Event, frozen=True, kw_only=True):
     KIND: ClassVar[EventKind] = EventKind.POLICY_CHANGED
 
@@ -313,6 +329,7 @@ EVENT_TYPES: dict[EventKind, type[Event]] = {
         RolloutChanged,
         ModelPromoted,
         ModelRolledBack,
+        IncidentRaised,
         PolicyChanged,
         FindingRaised,
         FindingResolved,

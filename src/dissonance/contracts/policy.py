@@ -28,6 +28,7 @@ WHOLE: Mapping[str, tuple[int, int]] = {
     "retrain_labels_min": (1, 1_000_000_000),
     "retrain_labels_enough": (1, 1_000_000_000),
     "retrain_every_s": (0, TEN_YEARS_S),
+    "shadow_rows": (0, 1_000),
     "canary_labels_min": (2, 1_000_000_000),
     "canary_max_s": (1, TEN_YEARS_S),
     "cooling_off_s": (0, TEN_YEARS_S),
@@ -53,6 +54,7 @@ SHARES = (
     "slice_drop_max",
     "calibration_rise_max",
     "canary_share",
+    "error_rise_max",
     "dissonance_floor",
     "flip_rise_max",
     "perturbed_drop_max",
@@ -65,6 +67,7 @@ NOT_NEGATIVE = {
     "KL_eps": "nats",
     "outlier_ranges": "widths of the reference range",
     "perturbation_spread": "spreads of the column",
+    "latency_rise_max": "times of the version before",
 }
 
 POSITIVE = {
@@ -122,10 +125,13 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retrain_labels_min: int = 200  # fresh labels without which harm and schedule wait
     retrain_labels_enough: int = 2000  # fresh labels that are a reason by themselves
     retrain_every_s: int = 0  # seconds of event time between updates by schedule; 0 = no schedule
+    shadow_rows: int = 0  # different inputs that a candidate answers in the shadow first; 0 = a canary at once
     canary_share: float = 0.1  # of requests, 0..1; 0 = no canary: promoted at once
     canary_labels_min: int = 50  # labelled canary rows before anything is decided
     canary_max_s: int = 604_800  # seconds of event time after which an undecided canary ends
     rollback_window_s: int = 1800  # seconds of event time that a promotion stays under watch
+    error_rise_max: float = 0.01  # share of calls, 0..1: so many more than of the version before may fail
+    latency_rise_max: float = 3.0  # so many times longer than of the version before may a call take; 3 = four times
     cooling_off_s: int = 3600  # seconds of event time after a rollback without automatic updates
     label_budget_per_day: int = 100  # label requests per day of event time
     random_check_share: float = 0.2  # of the label budget, 0..1: uniformly random inputs

@@ -28,6 +28,7 @@ class EventKind(StrEnum):
     ROLLOUT_CHANGED = "rollout_changed"
     MODEL_PROMOTED = "model_promoted"
     MODEL_ROLLED_BACK = "model_rolled_back"
+    INCIDENT_RAISED = "incident_raised"
     POLICY_CHANGED = "policy_changed"
     FINDING_RAISED = "finding_raised"
     FINDING_RESOLVED = "finding_resolved"

@@ -13,17 +13,19 @@ import msgspec
 import numpy as np
 
 from dissonance.contracts.columns import derived_id
-from dissonance.contracts.events import Event, ModelPromoted, ModelRolledBack, RolloutChanged
+from dissonance.contracts.events import Event, IncidentRaised, ModelPromoted, ModelRolledBack, RolloutChanged
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.contracts.updates import LIVE_PHASES, RolloutPhase
 from dissonance.decisions.beginning import first_phase
 from dissonance.decisions.evidence.bundle import Beginning, StepTaken
 from dissonance.decisions.pairs import LoadedPair
-from dissonance.decisions.rollouts import ALLOWED_TO_OLD, Believed, gravest, next_step
+from dissonance.decisions.rollouts import ALLOWED_TO_OLD, Believed, evidence_of, gravest, next_step
 from dissonance.errors import GateRefused, ModelError
 from dissonance.pipeline.aliases import move_aliases, open_version, production_version
 from dissonance.pipeline.anchoring import anchor
+from dissonance.pipeline.behaving import Behaviours
+from dissonance.pipeline.confirming import confirm, roll_call
 from dissonance.pipeline.event_time import event_time_now_us
 from dissonance.pipeline.evidence import rollout_decision, step_cause
 from dissonance.pipeline.workshop import Workshop
@@ -59,7 +61,8 @@ async def begin(
     overridden: bool = False,
     at_once: bool = False,
 ) -> list[Event]:
-    """Start a canary; with `at_once`, or a `canary_share` of 0, promote and watch. The same `cause` begins once.
+    """Start a canary, in the shadow first where the policy asks for it; with `at_once`, or a `canary_share` of 0,
+    promote and watch. The same `cause` begins once.
 
     Raises `GateRefused` while another rollout is live, or while the task cools off (not for `at_once`, which a person
     asked for).
@@ -71,6 +74,7 @@ async def begin(
     if latest is not None and latest.rollout_id == rollout_id:
         return await _told(workshop, task, latest)
     phase = _first_phase(latest, now_us, policy, at_once=at_once)
+    in_shadow = phase is RolloutPhase.CANARY and policy.shadow_rows > 0
     rollout = Rollout(
         rollout_id=rollout_id,
         task_id=task.task_id,
@@ -79,7 +83,7 @@ async def begin(
         previous_version=incumbent.version,
         previous_digest=incumbent.digest,
         phase=phase,
-        share=policy.canary_share,
+        share=0.0 if in_shadow else policy.canary_share,
         started_at_us=now_us,
         phase_at_us=now_us,
         by=by,
@@ -99,6 +103,7 @@ class Rollouts:
     def __init__(self, workshop: Workshop) -> None:
         self._workshop = workshop
         self._pairs: _Pairs = OrderedDict()
+        self._behaviours = Behaviours(workshop)
 
     async def advance(self, task_id: str) -> list[Event]:
         """See `roles.updates.Updates.advance`."""
@@ -116,16 +121,23 @@ class Rollouts:
         )
         now_us = await event_time_now_us(workshop, task_id)
         believed = await self._believed(task, rollout, now_us)
-        step = next_step(rollout, paired, believed, now_us, policy)
+        behaved = await self._behaviours.since(task, rollout)
+        step = next_step(rollout, paired, believed, now_us, policy, behaved)
         if step is None:
             return events
         moved = msgspec.structs.replace(
-            rollout, phase=step.phase, phase_at_us=now_us, reason=step.reason, revision=rollout.revision + 1
+            rollout,
+            phase=step.phase,
+            phase_at_us=now_us,
+            reason=step.reason,
+            share=rollout.share if step.share is None else step.share,
+            revision=rollout.revision + 1,
         )
         taken = StepTaken(
             rollout=rollout,
             paired=paired,
             believed=believed,
+            behaved=behaved,
             now_us=now_us,
             phase=step.phase,
             reason=step.reason,
@@ -133,7 +145,33 @@ class Rollouts:
         decision = await rollout_decision(workshop, task, moved, policy, parent=step_cause(rollout), step=taken)
         if not await workshop.store.save_rollout(moved, decision):
             return events
-        return events + await _told(workshop, task, moved)
+        events += await _told(workshop, task, moved)
+        if step.phase is not RolloutPhase.ROLLED_BACK:
+            return events
+        return [*events, await self._incident(task, rollout, moved, events, evidence_of(paired, believed, behaved))]
+
+    async def _incident(
+        self, task: Task, before: Rollout, ended: Rollout, events: list[Event], evidence: dict[str, float]
+    ) -> IncidentRaised:
+        """Said when every replica was asked. The events that move them go out first; their ids are those of their
+        cause, so that whoever publishes them again changes nothing."""
+        known = await roll_call(self._workshop, task)
+        await self._workshop.bus.publish(events)
+        followed = await confirm(self._workshop, task, ended.previous_version, list(known))
+        log(_logger, LogAction.INCIDENT_RAISED, logging.ERROR, task=task.name, version=ended.version, why=ended.reason)
+        return IncidentRaised(
+            event_id=derived_id("incident_raised", [ended.rollout_id, str(ended.revision)]),
+            task_id=task.task_id,
+            produced_at_us=self._workshop.clock.now_us(),
+            producer=GATE,
+            version=ended.version,
+            previous_version=ended.previous_version,
+            what=f"version {ended.version} was taken back: {ended.reason}",
+            since_us=before.phase_at_us,
+            evidence=evidence,
+            replicas=list(followed.confirmed),
+            replicas_missing=list(followed.missing),
+        )
 
     async def _believed(self, task: Task, rollout: Rollout, now_us: int) -> Believed | None:
         """What the graver of both critics believes of both models on the newest inputs since this phase began."""

@@ -55,6 +55,10 @@ class RolloutStore(Protocol):
         """The latest revision of each, newest first."""
         ...
 
+    async def live_rollouts(self) -> list[Rollout]:
+        """Of all tasks, those in a live phase."""
+        ...
+
     async def save_rollout(self, rollout: Rollout, decision: Decision) -> bool:
         """Insert revision 1, or replace revision `rollout.revision - 1` by this one, and add `decision`, which says
         why, to the task's hash chain, all or nothing. False, and nothing written, when another replica was faster, or

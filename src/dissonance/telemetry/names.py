@@ -61,6 +61,8 @@ class LogAction(StrEnum):
     MODEL_LOADED = "model.loaded"
     MODEL_REFUSED = "model.refused"
     MODEL_PROMOTED = "model.promoted"
+    INCIDENT_RAISED = "incident.raised"
+    ROLLOUT_NOT_LOOKED_AT = "rollout.not_looked_at"
     MODEL_ROLLED_BACK = "model.rolled_back"
     TASK_CREATED = "task.created"
     TASK_DELETED = "task.deleted"

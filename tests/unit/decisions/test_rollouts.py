@@ -80,6 +80,7 @@ def test_before_any_label_a_sure_estimate_ends_it_and_says_its_numbers(
     assert "500 inputs" in found.reason
     assert step(phase, believed=Believed(500, -0.05, 0.02)) is None, "an unsure estimate does not"
     assert step(phase, believed=Believed(500, -0.009, 0.0001)) is None, "nor one within the margin"
+    assert step(phase, believed=Believed(500, float("nan"), float("nan"))) is None, "nor one that is no number"
 
 
 def test_what_an_honest_update_may_cost_the_old_critic_ends_nothing_and_more_than_that_does() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from math import log
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -13,6 +14,7 @@ import pytest
 from dissonance.contracts.events import (
     CandidateRegistered,
     Event,
+    IncidentRaised,
     ModelPromoted,
     ModelRolledBack,
     RetrainRequested,
@@ -21,6 +23,7 @@ from dissonance.contracts.events import (
 )
 from dissonance.contracts.evidence import DecisionKind
 from dissonance.contracts.schema import Task
+from dissonance.contracts.standings import SERVING, Behaviour, ServingQuestion, Standing
 from dissonance.contracts.updates import RetrainCause, RolloutPhase
 from dissonance.contracts.verdicts import UpdateVerdict
 from dissonance.decisions.pairs import find_version
@@ -86,6 +89,15 @@ class Place(NamedTuple):
     def advance(self) -> list[Event]:
         return asyncio.run(Rollouts(self.work).advance(self.task.task_id))
 
+    def advance_with(self, serves: Serves, rollouts: Rollouts | None = None) -> list[Event]:
+        """While a replica answers questions."""
+
+        async def run() -> list[Event]:
+            async with self.work.bus.answering(SERVING, serves.answer):
+                return await (rollouts or Rollouts(self.work)).advance(self.task.task_id)
+
+        return asyncio.run(run())
+
     def traffic(self, n: int, seed: int = 5, *, after_s: float = 1.0, **options: Any) -> None:
         """n inputs some seconds later, each a microsecond after the other."""
         self.work.clock.advance(after_s)
@@ -119,6 +131,20 @@ class Place(NamedTuple):
         people = [f"wrong-{number}" for number in range(3_000)]
         wrong = [int(1 - each) for each in classes]
         asyncio.run(add_experience(self.work, self.task, features, wrong, people))
+
+
+class Serves:
+    """A replica that answers with what is in production."""
+
+    def __init__(self, replica: str, place: Place) -> None:
+        self.replica = replica
+        self.place = place
+        self.behaviour: dict[str, Behaviour] = {}
+
+    def answer(self, asked: bytes) -> bytes:
+        task_id = msgspec.msgpack.decode(asked, type=ServingQuestion).task_id
+        version = self.place.version(self.place.in_production())
+        return msgspec.msgpack.encode(Standing(self.replica, task_id, version.version, version.digest, self.behaviour))
 
 
 @pytest.fixture
@@ -156,7 +182,7 @@ def test_a_promotion_whose_labels_turn_is_taken_back_and_then_the_task_cools_off
     place.begin(at_once=True)
     assert place.in_production() == 2
     place.paired(60, 1, (False, True))
-    assert kinds(place.advance()) == [RolloutChanged, ModelRolledBack]
+    assert kinds(place.advance()) == [RolloutChanged, ModelRolledBack, IncidentRaised]
     assert (place.in_production(), place.rollout().phase) == (1, RolloutPhase.ROLLED_BACK)
     with pytest.raises(GateRefused, match="cools off"):
         place.begin("another")
@@ -175,7 +201,7 @@ def test_a_bad_model_that_was_forced_is_taken_back_before_any_label(place: Place
     place.force_a_bad_model()
     assert (place.in_production(), place.rollout().overridden) == (3, True)
     place.traffic(400, 8, labelled=False)
-    assert kinds(place.advance()) == [RolloutChanged, ModelRolledBack]
+    assert kinds(place.advance()) == [RolloutChanged, ModelRolledBack, IncidentRaised]
     assert place.in_production() == 1
     assert "before labels came" in place.rollout().reason
 
@@ -187,7 +213,58 @@ def test_a_model_whose_critic_learnt_the_same_wrong_labels_is_taken_back_by_the_
     asyncio.run(promote(place.work, "small", 3, by="ann"))
     place.work.clock.advance(1)
     place.traffic(400, 8, labelled=False)
-    assert kinds(place.advance()) == [RolloutChanged, ModelRolledBack]
+    assert kinds(place.advance()) == [RolloutChanged, ModelRolledBack, IncidentRaised]
+
+
+def test_what_the_system_takes_back_by_itself_is_an_incident_with_its_numbers_and_replicas(place: Place) -> None:
+    place.force_a_bad_model()
+    since_us = place.rollout().phase_at_us
+    place.traffic(400, 8, labelled=False)
+    events = place.advance_with(Serves("follows", place))
+    incident = events[-1]
+    assert isinstance(incident, IncidentRaised)
+    assert (incident.version, incident.previous_version, incident.since_us) == (3, 1, since_us)
+    assert "before labels came" in incident.what
+    assert incident.evidence["estimated_difference"] < -0.1
+    assert (incident.replicas, incident.replicas_missing) == (["follows"], [])
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "why"),
+    [
+        (Behaviour(200, 150, 50 * log(300), 50 * log(300) ** 2), "75.0% of its 200 calls failed"),
+        (Behaviour(200, 0, 200 * log(9_000), 200 * log(9_000) ** 2), "30.0 times as long"),
+    ],
+)
+def test_a_model_that_fails_or_is_slow_where_it_serves_is_taken_back_though_its_answers_are_right(
+    place: Place, behaviour: Behaviour, why: str
+) -> None:
+    place.begin(at_once=True)
+    rollouts, serves = Rollouts(place.work), Serves("one", place)
+    assert place.advance_with(serves, rollouts) == [], "what was counted before says nothing"
+    usual = Behaviour(200, 0, 200 * log(300), 200 * log(300) ** 2)
+    serves.behaviour = {place.version(1).digest: usual, place.version(2).digest: usual}
+    assert place.advance_with(serves, rollouts) == [], "as good as the version before"
+    serves.behaviour[place.version(2).digest] = behaviour
+    rollouts = Rollouts(place.work)
+    serves.behaviour, now = {}, serves.behaviour
+    assert place.advance_with(serves, rollouts) == []
+    serves.behaviour = now
+    assert kinds(place.advance_with(serves, rollouts)) == [RolloutChanged, ModelRolledBack, IncidentRaised]
+    assert why in place.rollout().reason
+    assert place.in_production() == 1
+
+
+def test_a_candidate_answers_in_the_shadow_first_where_the_policy_asks_for_it(place: Place) -> None:
+    place.set_policy(shadow_rows=200)
+    assert kinds(place.begin()) == [RolloutChanged]
+    assert (place.rollout().phase, place.rollout().share) == (RolloutPhase.CANARY, 0.0)
+    place.traffic(100, 8, labelled=False)
+    assert place.advance() == []
+    place.traffic(200, 9, labelled=False)
+    assert kinds(place.advance()) == [RolloutChanged]
+    assert (place.rollout().phase, place.rollout().share) == (RolloutPhase.CANARY, LIMITS["canary_share"])
+    assert "in the shadow on 300 inputs" in place.rollout().reason
 
 
 def test_an_honest_update_is_not_taken_back_by_what_either_critic_believes(place: Place) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from math import log
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,10 +12,11 @@ import numpy as np
 import pytest
 
 from dissonance.contracts.policy import Policy
+from dissonance.contracts.standings import Behaviour
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.contracts.verdicts import UpdateVerdict
 from dissonance.decisions.beginning import cools_off
-from dissonance.decisions.rollouts import Believed, next_step
+from dissonance.decisions.rollouts import Behaved, Believed, next_step
 from dissonance.decisions.updates.numbers import Cost, GroupGaps, SliceChange, UpdateNumbers
 from dissonance.decisions.updates.verdict import judge_update
 from dissonance.pipeline.moving import Unseen, move
@@ -233,3 +235,41 @@ def test_canary_share_is_of_requests_that_a_candidate_answers_first_and_0_is_no_
     rollout = asyncio.run(work.store.rollout(task.task_id))
     assert rollout is not None
     assert (rollout.phase, rollout.share) == (phase, share)
+
+
+def behaved(calls: int, failed: int, times: float) -> Behaved:
+    """A model whose calls take so many times as long as those of the version before, of which none failed."""
+    usual = log(300.0)
+    timed, slower = calls - failed, usual + log(times)
+    return Behaved(
+        Behaviour(calls, failed, timed * slower, timed * slower**2),
+        Behaviour(calls, 0, calls * usual, calls * usual**2),
+    )
+
+
+def taken_back(seen: Behaved, **values: Any) -> bool:
+    rollout = rollout_of(TASK_ID, 2, RolloutPhase.ARMED)
+    step = next_step(rollout, PairedCounts(0, 0, 0, 0), None, 0, Policy(**values), seen)
+    return step is not None and step.phase is RolloutPhase.ROLLED_BACK
+
+
+def test_error_rise_max_is_how_many_more_calls_of_a_new_model_may_fail() -> None:
+    seen = behaved(2_000, 100, 1.0)
+    assert taken_back(seen, error_rise_max=0.01)
+    assert not taken_back(seen, error_rise_max=0.05)
+    assert not taken_back(behaved(20, 20, 1.0), error_rise_max=0.0), "too few calls say nothing"
+
+
+def test_latency_rise_max_is_how_much_longer_a_call_of_a_new_model_may_take() -> None:
+    seen = behaved(200, 0, 3.0)
+    assert taken_back(seen, latency_rise_max=1.5)
+    assert not taken_back(seen, latency_rise_max=2.5)
+
+
+def test_shadow_rows_is_how_many_inputs_a_candidate_answers_in_the_shadow_before_its_canary() -> None:
+    in_shadow, nothing = rollout_of(TASK_ID, 2, RolloutPhase.CANARY, share=0.0), PairedCounts(0, 0, 0, 0)
+    seen = Believed(300, 0.0, 0.01)
+    step = next_step(in_shadow, nothing, seen, 0, Policy(shadow_rows=200, canary_share=0.25))
+    assert step is not None
+    assert (step.phase, step.share) == (RolloutPhase.CANARY, 0.25)
+    assert next_step(in_shadow, nothing, seen, 0, Policy(shadow_rows=400)) is None

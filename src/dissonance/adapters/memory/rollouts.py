@@ -18,6 +18,11 @@ class MemoryRollouts(Held):
         known = self._known(task_id)
         return list(reversed(known.rollouts.values()))[:limit] if known is not None else []
 
+    async def live_rollouts(self) -> list[Rollout]:
+        self._require()
+        known = [rollout for task in self._tasks.values() for rollout in task.rollouts.values()]
+        return [rollout for rollout in known if rollout.phase in LIVE_PHASES]
+
     async def save_rollout(self, rollout: Rollout, decision: Decision) -> bool:
         known = self._of(rollout.task_id)
         rollouts = known.rollouts

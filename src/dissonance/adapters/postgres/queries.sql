@@ -481,6 +481,10 @@ WHERE task_id = %(task)s AND rollout_id = %(rollout)s AND revision = %(revision)
 -- purpose: rollouts, the newest first
 SELECT body::text FROM rollouts WHERE task_id = %(task)s ORDER BY begun DESC LIMIT %(limit)s;
 
+-- name: live_rollouts
+-- purpose: rollouts of all tasks that are under way
+SELECT body::text FROM rollouts WHERE phase = ANY(%(phases)s);
+
 -- name: judgement_link
 -- purpose: the link of the chain that holds a judgement
 SELECT link FROM update_judgements WHERE task_id = %(task)s AND event_id = %(event_id)s;

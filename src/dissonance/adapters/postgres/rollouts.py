@@ -9,6 +9,7 @@ import msgspec
 from dissonance.adapters.postgres.decisions import append_decision, lock_chain
 from dissonance.adapters.postgres.part import StorePart, digest_bytes, task_key
 from dissonance.contracts.events import UpdateJudged
+from dissonance.contracts.updates import LIVE_PHASES
 from dissonance.ports.decisions import Decision
 from dissonance.ports.rollouts import PairedCounts, Rollout
 
@@ -22,6 +23,10 @@ class PostgresRollouts(StorePart):
 
     async def rollouts(self, task_id: str, limit: int = 100) -> list[Rollout]:
         rows = await self._database.rows("rollouts", {"task": task_key(task_id), "limit": limit})
+        return [msgspec.json.decode(body, type=Rollout) for (body,) in rows]
+
+    async def live_rollouts(self) -> list[Rollout]:
+        rows = await self._database.rows("live_rollouts", {"phases": sorted(LIVE_PHASES)})
         return [msgspec.json.decode(body, type=Rollout) for (body,) in rows]
 
     async def save_rollout(self, rollout: Rollout, decision: Decision) -> bool:

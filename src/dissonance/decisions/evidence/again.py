@@ -92,7 +92,7 @@ def _again(bundle: Bundle, policy: Policy) -> Said:
         return Said(None if phase is None else KINDS[phase])
     if bundle.step is not None:
         taken = bundle.step
-        step = next_step(taken.rollout, taken.paired, taken.believed, taken.now_us, policy)
+        step = next_step(taken.rollout, taken.paired, taken.believed, taken.now_us, policy, taken.behaved)
         return Said(None) if step is None else Said(KINDS[step.phase], why=step.reason)
     return _recorded(bundle)
 

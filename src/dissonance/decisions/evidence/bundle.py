@@ -12,7 +12,7 @@ from dissonance.contracts.evidence import DecisionKind, from_canonical
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.contracts.verdicts import RuleFinding, UpdateVerdict
-from dissonance.decisions.rollouts import Believed
+from dissonance.decisions.rollouts import Behaved, Believed
 from dissonance.decisions.updates.numbers import UpdateNumbers
 from dissonance.errors import PolicyInvalid, RecordBroken
 from dissonance.ports.rollouts import PairedCounts, Rollout
@@ -62,6 +62,7 @@ class StepTaken(msgspec.Struct, frozen=True, kw_only=True):
     now_us: int
     phase: RolloutPhase
     reason: str
+    behaved: Behaved | None = None
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):

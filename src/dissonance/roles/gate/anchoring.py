@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from dissonance.errors import EngineUnavailable
+from dissonance.errors import DissonanceError
 from dissonance.roles.anchoring import Anchoring
 from dissonance.telemetry.logs import log
 from dissonance.telemetry.names import LogAction
@@ -17,10 +17,10 @@ _logger = logging.getLogger(__name__)
 
 
 async def keep_anchored(anchoring: Anchoring, every_s: float = EVERY_S) -> None:
-    """For ever; an engine that is away is asked again the next time."""
+    """For ever; what cannot be anchored now is anchored the next time."""
     while True:
         await asyncio.sleep(every_s)
         try:
             await anchoring.anchor_all()
-        except EngineUnavailable as error:
-            log(_logger, LogAction.ANCHOR_FAILED, logging.WARNING, why=error.what)
+        except DissonanceError as error:
+            log(_logger, LogAction.ANCHOR_FAILED, logging.WARNING, why=str(error))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
+import asyncio
 
 from dissonance.contracts.topics import EventKind
 from dissonance.roles.gate.anchoring import keep_anchored
 from dissonance.roles.gate.handle import Gate
 from dissonance.roles.gate.routes import routes
 from dissonance.roles.gate.updates import GateUpdates
+from dissonance.roles.gate.watching import RolloutWatch
 from dissonance.roles.role import AtWork, Role, Work, Workplace
 
 INPUTS = (EventKind.CONTRADICTED,)
@@ -27,7 +28,12 @@ def build(place: Workplace) -> AtWork:
         Work("gate-updates", CANDIDATES, updates.judge),
         Work("gate-rollouts", EVIDENCE, updates.advance, REST_S),
     )
-    return AtWork(routes(place), work, background=partial(keep_anchored, place.anchoring))
+    watch = RolloutWatch(place.updates, place.store, place.outbox, place.clock)
+
+    async def beside() -> None:
+        await asyncio.gather(keep_anchored(place.anchoring), watch.watch())
+
+    return AtWork(routes(place), work, background=beside)
 
 
 ROLE = Role(
@@ -40,6 +46,7 @@ ROLE = Role(
         EventKind.ROLLOUT_CHANGED,
         EventKind.MODEL_PROMOTED,
         EventKind.MODEL_ROLLED_BACK,
+        EventKind.INCIDENT_RAISED,
     ),
     build,
 )

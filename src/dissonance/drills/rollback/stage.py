@@ -1,0 +1,107 @@
+"""What the drill runs on: the embedded system with two replicas of the proposer, each under an open-loop load."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from dissonance.adapters.clock import SystemRandomness
+from dissonance.bootstrap import System, open_system
+from dissonance.contracts.api import RowsRequest
+from dissonance.contracts.schema import Task
+from dissonance.drills import census
+from dissonance.drills.client import DissonanceClient
+from dissonance.drills.faults.load import OpenLoad
+from dissonance.drills.system import RunningSystem
+from dissonance.errors import TimedOut
+from dissonance.pipeline.workshop import Workshop
+from dissonance.roles import ROLES
+from dissonance.settings import Settings
+
+REPLICAS = ("proposer-1", "proposer-2")
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(REPLICAS, ("proposer",)),
+    "backstage": tuple(role for role in ROLES if role != "proposer"),
+}
+POLICY = {"window_by": "rows", "window_rows": 200, "rollback_window_s": 86_400}
+"""Windows of some seconds of the load, and a watch that outlasts the drill."""
+
+TRAINING_ROWS = 8_000
+PEOPLE = 2_000
+READY_LIMIT_S = 60.0
+LOOK_EVERY_S = 0.1
+
+Say = Callable[[str], None]
+Prepare = Callable[[Workshop, Task], Awaitable[int]]
+"""Registers a model; its version."""
+
+
+class Stage(NamedTuple):
+    """`loads` by replica; `versions`: two real ones, the first in production; `prepared`: others, by name."""
+
+    running: RunningSystem
+    system: System
+    task: Task
+    loads: dict[str, OpenLoad]
+    versions: tuple[int, int]
+    prepared: Mapping[str, int]
+
+
+class Asks:
+    """One row a request, of people who come again and again."""
+
+    def __init__(self) -> None:
+        records, _ = census.traffic(PEOPLE)
+        self._bodies = [msgspec.json.encode(RowsRequest([record])) for record in records]
+
+    def body(self, number: int) -> bytes:
+        return self._bodies[number % len(self._bodies)]
+
+
+@asynccontextmanager
+async def staged(folder: Path, rate: float, say: Say, prepare: Mapping[str, Prepare]) -> AsyncIterator[Stage]:
+    """Entered when every replica answers its share of `rate` requests a second; left when all were answered. Models are
+    prepared before: what computes in this process would hold up the load that it makes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    limits = folder / "policy.json"
+    limits.write_text(json.dumps(POLICY))
+    training = await asyncio.to_thread(census.write_training_file, folder, TRAINING_ROWS)
+    async with AsyncExitStack() as stack:
+        running = await stack.enter_async_context(RunningSystem(folder / "data", folder / "logs", GROUPS))
+        await running.command(*census.create_arguments(training), "--policy", str(limits))
+        retrained = await running.command("models", "retrain", census.TASK)
+        await running.start_all()
+        system = await stack.enter_async_context(open_system(Settings(data=str(folder / "data"))))
+        task = await system.store.by_name(census.TASK)
+        token = await running.token("client", task=census.TASK)
+        prepared = {name: await register(system, task) for name, register in prepare.items()}
+        say(f"engines, {' and '.join(REPLICAS)} and the other roles are up; {rate:g} requests a second")
+        loads, asks, stop = {}, await asyncio.to_thread(Asks), asyncio.Event()
+        for replica in REPLICAS:
+            await _ready(running.group_url(replica), token)
+            url = f"{running.group_url(replica)}/v1/tasks/{census.TASK}/predict"
+            load = OpenLoad(url, token, asks, rate / len(REPLICAS), SystemRandomness())
+            loads[replica] = await stack.enter_async_context(load)
+        async with asyncio.TaskGroup() as tasks:
+            for load in loads.values():
+                tasks.create_task(load.run(stop))
+            try:
+                yield Stage(running, system, task, loads, (1, int(retrained["version"])), prepared)
+            finally:
+                stop.set()
+
+
+async def _ready(url: str, token: str) -> None:
+    async with DissonanceClient(url, token, SystemRandomness()) as client:
+        try:
+            async with asyncio.timeout(READY_LIMIT_S):
+                while not await client.ready():
+                    await asyncio.sleep(LOOK_EVERY_S)
+        except TimeoutError as error:
+            raise TimedOut("a replica is not ready", where=url, fix="read its log") from error
