@@ -139,7 +139,7 @@ def test_rows_are_those_that_were_written(source: RowSource, task_of: tuple[Work
     expected = pa.Table.from_pandas(rows(), preserve_index=False)
     hashed = work.keys.data_subject_hash
     found, wanted = (encode(task, each, hashed) for each in (table, expected))
-    assert found.rows.features == pytest.approx(wanted.rows.features, abs=1e-12)
+    assert found.rows.features == pytest.approx(wanted.rows.features, abs=1e-12, nan_ok=True)
     assert found.rows.classes.tolist() == wanted.rows.classes.tolist()
     assert found.data_subjects == wanted.data_subjects
 
@@ -149,7 +149,7 @@ def test_only_what_is_asked_for_is_read_and_what_is_not_there_is_left_out(source
 
 
 def test_reading_again_gives_the_same_rows(source: RowSource) -> None:
-    assert read(source, COLUMNS).equals(read(source, COLUMNS))
+    assert read(source, COLUMNS).to_pandas().equals(read(source, COLUMNS).to_pandas())
 
 
 @pytest.mark.parametrize("make", [memory_stand, jetstream_stand])
@@ -166,7 +166,7 @@ def test_topic_gives_admitted_rows_with_their_latest_label_and_hashes_for_people
     told = list(
         zip(encoded.data_subjects or (), encoded.rows.features.tolist(), encoded.rows.classes.tolist(), strict=True)
     )
-    assert sorted(told) == sorted(found.expected)
+    assert sorted(map(repr, told)) == sorted(map(repr, found.expected))  # NaN is not itself
 
 
 @pytest.mark.parametrize("name", ["rows.parquet", "rows.csv", "rows.arrow", "rows.arrows"])

@@ -77,7 +77,7 @@ def _columns(rows: Sequence[Sequence[Any]], wanted: Sequence[tuple[int, str]]) -
 def _plain(value: Any) -> Any:
     """A column of exact numbers is one of numbers to a model."""
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
+        return int(value) if value.is_finite() and value == value.to_integral_value() else float(value)
     return value
 
 

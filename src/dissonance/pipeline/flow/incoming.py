@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dissonance.contracts.schema import Task
 from dissonance.contracts.times import to_us
@@ -61,7 +62,7 @@ def wanted_columns(task: Task) -> list[str]:
 
 def encode(task: Task, table: pa.Table, hashed: Hashed) -> Incoming:
     """Rows that passed the checks. Raises as `ColumnEncoder.encode` does for what those let through."""
-    features = ColumnEncoder(task.schema).encode(table.select(list(task.schema.names)))
+    features = ColumnEncoder(task.schema).encode(_gaps_missing(table.select(list(task.schema.names))))
     index = {(isinstance(value, bool), value): number for number, value in enumerate(task.classes)}
     targets = values_of(table.column(task.target))
     classes = np.array([index[isinstance(value, bool), value] for value in targets], dtype=np.int64)
@@ -125,6 +126,17 @@ def _contents(opened: OpenedRows, *, named: bool) -> Counter[Content]:
             opened.data_subjects, opened.rows.features, opened.rows.classes, strict=True
         )
     )
+
+
+def _gaps_missing(table: pa.Table) -> pa.Table:
+    """A file or a database may write a gap as NaN, which `task create` reads as missing too."""
+    for position, name in enumerate(table.column_names):
+        column = table.column(name)
+        if pa.types.is_floating(column.type):
+            table = table.set_column(
+                position, name, pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+            )
+    return table
 
 
 def _subjects(task: Task, table: pa.Table, hashed: Hashed) -> list[bytes] | None:
