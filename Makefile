@@ -169,7 +169,7 @@ drill-deploy: setup ## Ten updates in a row into production without a hand, labe
 
 .PHONY: lock
 lock: .venv-tools/bin/uv ## Resolve requirements.lock anew from pyproject.toml, with hashes; those of the peers too
-	.venv-tools/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --extra system --extra cluster --extra drills --group dev pyproject.toml \
+	.venv-tools/bin/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --extra system --extra cluster --extra drills --extra pipeline --group dev pyproject.toml \
 	  -o requirements.lock --custom-compile-command "make lock"
 	.venv-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-package nvidia-nccl-cu12 \
