@@ -41,7 +41,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 
 
 class StepLine(msgspec.Struct, frozen=True, kw_only=True):
-    """`reused`: an earlier run had done it. `digest` of what it made; `numbers` and `findings` are the step's own."""
+    """`reused`: an earlier run had done it. `digest` of what it made; `numbers` and `findings` are the step's own;
+    `seconds` since the step before it, or since the command began."""
 
     step: str
     reused: bool
@@ -49,6 +50,7 @@ class StepLine(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     numbers: dict[str, float | int | str | None]
     findings: tuple[str, ...]
+    seconds: float
 
 
 class RunAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,11 +119,11 @@ def run(
     )
     asked = _Asked(task, wish, source, query, resume, plain, _s3_address(s3_endpoint))
     begun = perf_counter()
-    steps: list[Done] = []
+    steps: list[tuple[Done, float]] = []
     with progress(f"pipeline of {task}", total=len(StepName), quiet=as_json) as advance:
 
         def told(done: Done) -> None:
-            steps.append(done)
+            steps.append((done, perf_counter() - begun))
             advance(1)
             if not as_json:
                 how = "done before" if done.reused else "done" if done.record.accepted else "refused"
@@ -329,8 +331,12 @@ async def _begin(system: System, task: Task, asked: _Asked) -> tuple[RunRequest,
     return latest, open_bench(system, source, latest.cluster)
 
 
-def run_answer(request: RunRequest, refused_by: str | None, steps: list[Done], seconds: float) -> RunAnswer:
-    by_name = {done.record.step: done.record for done in steps}
+def run_answer(
+    request: RunRequest, refused_by: str | None, steps: list[tuple[Done, float]], seconds: float
+) -> RunAnswer:
+    """`steps` with the second of the command at which each was done."""
+    by_name = {done.record.step: done.record for done, _ in steps}
+    begun = [0.0, *(at for _, at in steps)]
     registered, snapshot = by_name.get(StepName.REGISTER), by_name.get(StepName.SNAPSHOT)
     trained, rolled = by_name.get(StepName.TRAIN), by_name.get(StepName.ROLLOUT)
     return RunAnswer(
@@ -351,8 +357,9 @@ def run_answer(request: RunRequest, refused_by: str | None, steps: list[Done], s
                 digest=done.record.digest,
                 numbers=done.record.numbers,
                 findings=done.record.findings,
+                seconds=at - before,
             )
-            for done in steps
+            for (done, at), before in zip(steps, begun, strict=False)
         ],
     )
 
