@@ -92,6 +92,10 @@ bench-store: setup ## Rows per second into the experience store, by INSERT from 
 bench-score: setup ## Rows per second of batch scoring beside LightGBM alone, and its memory as files grow
 	@$(BIN)/python benchmarks/score.py $(if $(ROWS),--rows $(ROWS))
 
+.PHONY: bench-pipeline
+bench-pipeline: setup ## From a trigger to a candidate through its gates, as sources grow (ROWS="10000 277677"; the last takes minutes)
+	@$(BIN)/dissonance drill bench-pipeline $(foreach rows,$(ROWS),--rows $(rows))
+
 .PHONY: bench-cost
 bench-cost: setup ## Seconds to fit the critic of a window and microseconds a row to score, on one core
 	@$(BIN)/python benchmarks/science_cost.py

@@ -15,7 +15,9 @@ from dissonance.adapters.files.local import LocalFiles
 from dissonance.adapters.pandera.checks import PanderaChecks
 from dissonance.contracts.schema import Task
 from dissonance.pipeline.flow.bench import Bench
-from dissonance.pipeline.flow.run import Wish, request_of, run_all
+from dissonance.pipeline.flow.run import STEPS, Wish, request_of, run_all
+from dissonance.pipeline.flow.step import run_step
+from dissonance.pipeline.flow.work import Work
 from dissonance.ports.steps import Done, RunRequest, StepName, StepRecord
 from support.workshop import Workshop
 
@@ -53,6 +55,17 @@ def request(at: Bench, task: Task, **wish: Any) -> RunRequest:
 def run(at: Bench, task: Task, asked: RunRequest | None = None, **wish: Any) -> dict[StepName, Done]:
     done = asyncio.run(run_all(at, task, asked or request(at, task, **wish)))
     return {each.record.step: each for each in done}
+
+
+def run_until(at: Bench, task: Task, last: StepName, **wish: Any) -> dict[StepName, Done]:
+    """The steps up to `last`, by whoever does one at a time."""
+
+    async def steps() -> dict[StepName, Done]:
+        work = Work(at, task, await request_of(at, task, Wish("" if at.source is None else at.source.shown, **wish)))
+        names = [step.name for step in STEPS]
+        return {step.name: await run_step(work, step) for step in STEPS[: names.index(last) + 1]}
+
+    return asyncio.run(steps())
 
 
 def record(done: dict[StepName, Done], step: StepName) -> StepRecord:

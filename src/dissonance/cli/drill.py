@@ -133,6 +133,24 @@ def deploy(
     _finish(record_of(outcome, deployments), records, as_json)
 
 
+@app.command("bench-pipeline")
+def bench_pipeline(
+    rows: Annotated[
+        list[int] | None,
+        typer.Option(min=5_000, help="Rows of the source; may come several times. Default: 1e4, 1e5, all of ACS, 1e6."),
+    ] = None,
+    records: Records = DEFAULT_RECORDS,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """From the trigger to a candidate through its gates, step by step: seconds and memory as sources grow."""
+    from dissonance.drills.pipeline_cost import SIZES, measure, record_of
+
+    sizes = sorted(rows or SIZES)
+    outcomes = _in_folder(data, lambda folder: measure(folder, sizes, _say))
+    _finish(record_of(outcomes), records, as_json)
+
+
 app.command("faults")(faults)
 
 

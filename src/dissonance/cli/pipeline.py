@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dissonance.cli.connected import on_system
+from dissonance.cli.lineage import AsJson, Folder, TaskName, lineage
 from dissonance.cli.output import emit, error_console, progress
 from dissonance.contracts.times import to_text, to_us
 from dissonance.errors import EngineError, GateRefused, InputError, RowsRefused
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from dissonance.bootstrap import System
     from dissonance.contracts.schema import Task
     from dissonance.pipeline.flow.bench import Bench
-    from dissonance.pipeline.flow.lineage import Lineage
     from dissonance.ports.steps import Done, RunRequest
 
 T = TypeVar("T")
@@ -35,13 +35,10 @@ app = typer.Typer(
     help="Ingest, check, snapshot, train, judge and roll out; and where an answer came from.", no_args_is_help=True
 )
 
-TaskName = Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")]
-Folder = Annotated[str | None, typer.Option("--data", help="The data folder. Default: $DISSONANCE_DATA.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-
 
 class StepLine(msgspec.Struct, frozen=True, kw_only=True):
-    """`reused`: an earlier run had done it. `digest` of what it made; `numbers` and `findings` are the step's own."""
+    """`reused`: an earlier run had done it. `digest` of what it made; `numbers` and `findings` are the step's own;
+    `seconds` since the step before it, or since the command began."""
 
     step: str
     reused: bool
@@ -49,6 +46,7 @@ class StepLine(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     numbers: dict[str, float | int | str | None]
     findings: tuple[str, ...]
+    seconds: float
 
 
 class RunAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,11 +115,11 @@ def run(
     )
     asked = _Asked(task, wish, source, query, resume, plain, _s3_address(s3_endpoint))
     begun = perf_counter()
-    steps: list[Done] = []
+    steps: list[tuple[Done, float]] = []
     with progress(f"pipeline of {task}", total=len(StepName), quiet=as_json) as advance:
 
         def told(done: Done) -> None:
-            steps.append(done)
+            steps.append((done, perf_counter() - begun))
             advance(1)
             if not as_json:
                 how = "done before" if done.reused else "done" if done.record.accepted else "refused"
@@ -156,95 +154,7 @@ def ui(
     raise typer.Exit(pages.until_stopped())
 
 
-class PartLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A snapshot of rows behind a model: `rows` by origin, and keyed ids of some of them, or with --rows of all."""
-
-    version: int
-    model_digest: str
-    model_files_digest: str
-    snapshot: str
-    rows: dict[str, int]
-    row_ids: list[str]
-
-
-class LineageAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What `lineage --json` prints: what answered, and every version that it was made from, back to the data file.
-
-    `models`: newest first, of which the pipeline kept a snapshot. `without_snapshot`: versions made otherwise: by
-    `task create`, whose data file has the digest `source_digest`, or by the learner on the bus.
-    """
-
-    task: str
-    prediction_id: str
-    version: int | None
-    model_digest: str
-    answered_at: str
-    models: list[PartLine]
-    without_snapshot: list[int]
-    source_digest: str
-
-
-@app.command()
-def lineage(
-    task: TaskName,
-    prediction_id: Annotated[str, typer.Argument(metavar="PREDICTION_ID", help="As `predict` answered it.")],
-    rows: Annotated[int, typer.Option(min=0, help="How many row ids to list of each snapshot; 0: all.")] = 10,
-    data: Folder = None,
-    as_json: AsJson = False,
-) -> None:
-    """From an answer to the model that gave it, its snapshot, and the rows behind it."""
-    from dissonance.contracts.ids import id_from_text
-
-    wanted = id_from_text(prediction_id)
-
-    async def work(system: System) -> LineageAnswer:
-        from dissonance.bootstrap_pipeline import open_bench
-        from dissonance.pipeline.flow.lineage import trace
-
-        return lineage_answer(await trace(open_bench(system), task, wanted), prediction_id, rows)
-
-    answer = on_system(data, work)
-    emit(answer, as_json, lineage_table(answer))
-
-
-def lineage_answer(found: Lineage, prediction_id: str, rows: int) -> LineageAnswer:
-    return LineageAnswer(
-        task=found.answered.task.name,
-        prediction_id=prediction_id,
-        version=found.answered.version,
-        model_digest=found.answered.row.model_digest,
-        answered_at=to_text(found.answered.row.processing_time_us),
-        models=[
-            PartLine(
-                version=each.version,
-                model_digest=each.model_digest,
-                model_files_digest=each.model_files_digest,
-                snapshot=snapshot.digest,
-                rows={origin.value: count for origin, count in snapshot.counts.items()},
-                row_ids=[row_id.hex() for row_id in (snapshot.row_ids[:rows] if rows else snapshot.row_ids)],
-            )
-            for each, snapshot in found.models
-        ],
-        without_snapshot=found.without_snapshot,
-        source_digest=found.answered.task.source_digest,
-    )
-
-
-def lineage_table(answer: LineageAnswer) -> Table:
-    table = Table(title=escape(f"Where {answer.prediction_id} came from"), show_header=False)
-    table.add_column(style="bold", overflow="fold")
-    table.add_column(overflow="fold")
-    who = "a version that the registry has not" if answer.version is None else f"version {answer.version}"
-    table.add_row("answered by", escape(f"{who} of {answer.task}, at {answer.answered_at}"))
-    for each in answer.models:
-        table.add_row(f"version {each.version}", f"files {each.model_files_digest}")
-        table.add_row("  snapshot", each.snapshot)
-        table.add_row("  rows", ", ".join(f"{count:,} {origin}" for origin, count in each.rows.items()))
-        table.add_row("  row ids (keyed)", ", ".join(each.row_ids))
-    for version in answer.without_snapshot:
-        table.add_row(f"version {version}", "made without a snapshot: by task create, or by the learner")
-    table.add_row("data file of the task (SHA-256)", answer.source_digest)
-    return table
+app.command()(lineage)
 
 
 class _Asked(msgspec.Struct, frozen=True, array_like=True):
@@ -329,8 +239,12 @@ async def _begin(system: System, task: Task, asked: _Asked) -> tuple[RunRequest,
     return latest, open_bench(system, source, latest.cluster)
 
 
-def run_answer(request: RunRequest, refused_by: str | None, steps: list[Done], seconds: float) -> RunAnswer:
-    by_name = {done.record.step: done.record for done in steps}
+def run_answer(
+    request: RunRequest, refused_by: str | None, steps: list[tuple[Done, float]], seconds: float
+) -> RunAnswer:
+    """`steps` with the second of the command at which each was done."""
+    by_name = {done.record.step: done.record for done, _ in steps}
+    begun = [0.0, *(at for _, at in steps)]
     registered, snapshot = by_name.get(StepName.REGISTER), by_name.get(StepName.SNAPSHOT)
     trained, rolled = by_name.get(StepName.TRAIN), by_name.get(StepName.ROLLOUT)
     return RunAnswer(
@@ -351,8 +265,9 @@ def run_answer(request: RunRequest, refused_by: str | None, steps: list[Done], s
                 digest=done.record.digest,
                 numbers=done.record.numbers,
                 findings=done.record.findings,
+                seconds=at - before,
             )
-            for done in steps
+            for (done, at), before in zip(steps, begun, strict=False)
         ],
     )
 

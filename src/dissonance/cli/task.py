@@ -151,6 +151,7 @@ def delete(
     as_json: AsJson = False,
 ) -> None:
     """Destroy the task's keys, and with them every row of it wherever it rests; then its models and the task."""
+    from dissonance.bootstrap_pipeline import forget
     from dissonance.pipeline.delete_task import delete_task
 
     if not yes:
@@ -159,7 +160,9 @@ def delete(
         typer.confirm(f"Delete '{name}' with all its rows and models, for good?", abort=True)
 
     async def work(system: System) -> Task:
-        return await delete_task(system, name)
+        task = await delete_task(system, name)
+        forget(system.settings, task.task_id)
+        return task
 
     task = on_system(data, work)
     emit({"deleted": task.name, "task_id": task.task_id}, as_json, f"Deleted: {escape(task.name)}")

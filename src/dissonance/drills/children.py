@@ -11,7 +11,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -142,9 +142,15 @@ async def start_until_ready(
 
 
 async def run_command(
-    name: str, arguments: Sequence[str], settings: Mapping[str, str], logs: Path, limit_s: float = 300.0
+    name: str,
+    arguments: Sequence[str],
+    settings: Mapping[str, str],
+    logs: Path,
+    limit_s: float = 300.0,
+    codes: Collection[int] = (0,),
 ) -> Any:
-    """Run `dissonance <arguments>` to its end and decode the JSON that it printed; None for nothing.
+    """Run `dissonance <arguments>` to its end and decode the JSON that it printed; None for nothing. With an exit code
+    among `codes` it did what it was to do.
 
     Raises the error that the command told of, `EngineError` when it told of none, and `TimedOut`; the command is
     stopped when the caller is cancelled.
@@ -161,7 +167,7 @@ async def run_command(
     except BaseException:
         await _abandon(process)
         raise
-    if process.returncode != 0:
+    if process.returncode not in codes:
         with log.open("ab") as file:
             file.write(printed)
         raise _told(printed) or _failure(name, process.returncode, log)

@@ -90,8 +90,8 @@ def leave_out(
             fix="name a source with the task's time column, or leave --as-of or --from out",
         )
     named = incoming.data_subjects is not None
-    held = Counter() if named else _contents(golden, named=False)
-    there = _contents(golden, named=True) if named else Counter[Content]()
+    held = Counter[Content]() if named else _contents(golden, named=False)
+    there = Counter[Content]()
     for each in known:
         there.update(_contents(each, named=named))
     kept, out = [], Counter[str]()
@@ -112,11 +112,13 @@ def _why_not(
     if time_us > as_of_us or (back_fill and time_us == NO_TIME):
         return "later"
     content = incoming.content(row)
+    if content[0] in golden_people:
+        return "golden"
     for counted, why in ((held, "golden"), (there, "known")):
         if counted[content] > 0:
             counted[content] -= 1
             return why
-    return "golden" if content[0] in golden_people else ""
+    return ""
 
 
 def _contents(opened: OpenedRows, *, named: bool) -> Counter[Content]:

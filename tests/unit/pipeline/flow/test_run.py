@@ -20,7 +20,7 @@ from dissonance.pipeline.flow.run import STEPS, Wish, request_of, run_all
 from dissonance.ports.registry import ModelRole
 from dissonance.ports.steps import Done, StepName
 from support.distributions import labelled_rows
-from support.flow import TableSource, bench, record, request, run, with_policy
+from support.flow import TableSource, bench, record, request, run, run_until, with_policy
 from support.workshop import Workshop, add_experience, create, frame, published, workshop, write
 
 
@@ -78,7 +78,7 @@ def test_same_snapshot_and_seed_give_the_same_model_in_another_folder_and_anothe
         folder.mkdir()
         work, task = served(folder)
         work.clock.advance(1_000.0 if folder is folders[1] else 1.0)
-        found.append(run(bench(work, folder, TableSource(source)), task))
+        found.append(run_until(bench(work, folder, TableSource(source)), task, StepName.REGISTER))
     for step in (StepName.SNAPSHOT, StepName.TRAIN):
         assert record(found[0], step).digest == record(found[1], step).digest
     assert record(found[0], StepName.REGISTER).digest != record(found[1], StepName.REGISTER).digest  # says when
@@ -89,7 +89,9 @@ def test_other_rows_another_seed_or_another_label_make_another_digest(tmp_path: 
     rows = new_rows(100)
     turned = rows.assign(label=["yes" if label == "no" else "no" for label in rows["label"]])
     digests = {
-        record(run(bench(work, tmp_path, TableSource(source)), task, seed=seed), StepName.TRAIN).digest
+        record(
+            run_until(bench(work, tmp_path, TableSource(source)), task, StepName.TRAIN, seed=seed), StepName.TRAIN
+        ).digest
         for source, seed in ((rows, 0), (rows, 1), (turned, 0), (rows.head(99), 0))
     }
     assert len(digests) == 4
@@ -169,7 +171,7 @@ def test_drift_is_told_and_refuses_only_where_a_limit_is_given(tmp_path: Path) -
     work, task = served(tmp_path)
     rows = new_rows(200)
     at = bench(work, tmp_path, TableSource(rows.assign(first=rows["first"] + 4.0)))
-    numbers = record(run(at, task), StepName.VALIDATE).numbers
+    numbers = record(run_until(at, task, StepName.VALIDATE), StepName.VALIDATE).numbers
     assert float(numbers["drift_auc"] or 0) > 0.9
     assert float(numbers["drift_first"] or 0) > 10 * float(numbers["drift_second"] or 0)
     with pytest.raises(RowsRefused, match=r"AUC of 0\.9.*farthest are first .*--max-drift"):
@@ -212,8 +214,8 @@ def test_as_of_a_time_only_what_was_known_then_is_learnt(tmp_path: Path) -> None
     work.clock.advance(3_600.0)
     learn(work, task, 50, seed=10, who="late")
     at = bench(work, tmp_path)
-    now = run(at, task)
-    then = run(at, task, as_of_us=then_us)
+    now = run_until(at, task, StepName.SNAPSHOT)
+    then = run_until(at, task, StepName.SNAPSHOT, as_of_us=then_us)
     assert record(now, StepName.SNAPSHOT).numbers["experience_rows"] == 80
     assert record(then, StepName.SNAPSHOT).numbers["experience_rows"] == 30
     learn(work, task, 20, seed=11, who="later")
