@@ -8,7 +8,7 @@ from functools import cached_property
 
 from dissonance.errors import DissonanceError, EngineUnavailable
 from dissonance.ports.breaker import Breaker
-from dissonance.ports.registry import NO_DOCUMENTS, ModelRole, ModelVersion, Registry
+from dissonance.ports.registry import NO_DOCUMENTS, Alias, ModelRole, ModelVersion, Registry
 
 FAILURES = 2
 REST_S = 2.0
@@ -67,6 +67,10 @@ class GuardedRegistry:
     def promote(self, task_id: str, role: ModelRole, version: int) -> int | None:
         with self._guarded():
             return self._registry.promote(task_id, role, version)
+
+    def mark(self, task_id: str, role: ModelRole, alias: Alias, version: int | None) -> None:
+        with self._guarded():
+            self._registry.mark(task_id, role, alias, version)
 
     def production(self, task_id: str, role: ModelRole) -> ModelVersion:
         with self._guarded():

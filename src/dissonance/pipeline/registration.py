@@ -26,7 +26,7 @@ from dissonance.pipeline.describing import Description
 from dissonance.pipeline.model_card import CARD_FILE, model_card
 from dissonance.pipeline.training import Proposer
 from dissonance.pipeline.workshop import Workshop
-from dissonance.ports.registry import ModelRole, ModelVersion
+from dissonance.ports.registry import Alias, ModelRole, ModelVersion
 from dissonance.science.blend import BlendProposer
 from dissonance.science.proposer import LightGBMProposer
 from dissonance.science.sceptic import Sceptic
@@ -74,7 +74,8 @@ def register_pair(workshop: Workshop, task: Task, pair: FittedPair) -> Registere
     """Pack and register both. Blocking. Raises `EngineUnavailable`, `TaskExists` or `ConfigurationError`, and
     `ModelRefused` when others keep registering at the same time.
 
-    The critic's parent is its proposer: by digest in the manifest, by version in the registry.
+    The critic's parent is its proposer: by digest in the manifest, by version in the registry. They are the `candidate`
+    until they are judged.
     """
     proposer_format, files, types = proposer_files(pair)
     before = "" if pair.parent is None else pair.parent.digest
@@ -84,7 +85,10 @@ def register_pair(workshop: Workshop, task: Task, pair: FittedPair) -> Registere
     manifest = _manifest(
         workshop, task, ModelRole.CRITIC, ArtefactFormat.CRITIC_JSON, critic_files, pair, proposer.digest, ()
     )
-    return RegisteredPair(proposer, _register(workshop, task, manifest, critic_files, pair, proposer.version))
+    critic = _register(workshop, task, manifest, critic_files, pair, proposer.version)
+    for made in (critic, proposer):
+        workshop.registry.mark(task.task_id, made.role, Alias.CANDIDATE, made.version)
+    return RegisteredPair(proposer, critic)
 
 
 def proposer_files(pair: FittedPair) -> tuple[ArtefactFormat, dict[str, bytes], tuple[str, ...]]:

@@ -9,6 +9,15 @@ from typing import Protocol
 
 import msgspec
 
+
+class Alias(StrEnum):
+    """What a version is beside the one in production: the newest that waits for a verdict, or one that answers a share
+    of requests."""
+
+    CANDIDATE = "candidate"
+    CANARY = "canary"
+
+
 NO_DOCUMENTS: Mapping[str, bytes] = MappingProxyType({})
 
 
@@ -18,7 +27,8 @@ class ModelRole(StrEnum):
 
 
 class ModelVersion(msgspec.Struct, frozen=True):
-    """`digest` is the SHA-256 of the artefact's manifest, which names every file's digest."""
+    """`digest` is the SHA-256 of the artefact's manifest, which names every file's digest. `alias`: none for most, and
+    for the one in production."""
 
     task_id: str
     role: ModelRole
@@ -28,6 +38,7 @@ class ModelVersion(msgspec.Struct, frozen=True):
     metrics: dict[str, float]
     parent: int | None = None
     in_production: bool = False
+    alias: Alias | None = None
 
 
 class Registry(Protocol):
@@ -51,7 +62,12 @@ class Registry(Protocol):
         ...
 
     def promote(self, task_id: str, role: ModelRole, version: int) -> int | None:
-        """Move the alias `production`; returns the version it pointed at before."""
+        """Move the alias `production`; returns the version it pointed at before. Who is in production is neither
+        candidate nor canary any more."""
+        ...
+
+    def mark(self, task_id: str, role: ModelRole, alias: Alias, version: int | None) -> None:
+        """Point that alias at a version, which loses the other one; None: at nothing. It moves no traffic."""
         ...
 
     def production(self, task_id: str, role: ModelRole) -> ModelVersion: ...

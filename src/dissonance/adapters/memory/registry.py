@@ -10,7 +10,7 @@ import msgspec
 
 from dissonance.errors import EngineUnavailable, ModelNotFound, TaskExists
 from dissonance.ports.clock import Clock
-from dissonance.ports.registry import NO_DOCUMENTS, ModelRole, ModelVersion
+from dissonance.ports.registry import NO_DOCUMENTS, Alias, ModelRole, ModelVersion
 
 Item = TypeVar("Item")
 
@@ -21,6 +21,7 @@ class _Model(msgspec.Struct):
     artefacts: list[bytes]
     documents: list[dict[str, bytes]]
     parameters: list[dict[str, str]]
+    aliases: dict[Alias, int]
     production: int | None = None
 
 
@@ -56,7 +57,7 @@ class MemoryRegistry:
                 raise TaskExists(
                     f"the registry has a model '{name}' of another task", where="registry", fix="use another name"
                 )
-            model = self._models.setdefault((task_id, role), _Model(name, [], [], [], []))
+            model = self._models.setdefault((task_id, role), _Model(name, [], [], [], [], {}))
             version = ModelVersion(
                 task_id, role, len(model.versions) + 1, digest, self._clock.now_us(), dict(metrics), parent
             )
@@ -71,7 +72,18 @@ class MemoryRegistry:
             model = self._model(task_id, role)
             _at(model.versions, version)
             before, model.production = model.production, version
+            model.aliases = {alias: other for alias, other in model.aliases.items() if other != version}
             return before
+
+    def mark(self, task_id: str, role: ModelRole, alias: Alias, version: int | None) -> None:
+        with self._lock:
+            model = self._model(task_id, role)
+            if version is None:
+                model.aliases.pop(alias, None)
+                return
+            _at(model.versions, version)
+            others = {each: other for each, other in model.aliases.items() if other != version}
+            model.aliases = others | {alias: version}
 
     def production(self, task_id: str, role: ModelRole) -> ModelVersion:
         with self._lock:
@@ -84,7 +96,11 @@ class MemoryRegistry:
         with self._lock:
             model = self._model(task_id, role)
             return [
-                msgspec.structs.replace(version, in_production=version.version == model.production)
+                msgspec.structs.replace(
+                    version,
+                    in_production=version.version == model.production,
+                    alias=next((alias for alias, other in model.aliases.items() if other == version.version), None),
+                )
                 for version in reversed(model.versions)
             ]
 
