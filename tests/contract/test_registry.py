@@ -11,7 +11,7 @@ from dissonance.adapters.memory.clock import FixedClock
 from dissonance.adapters.memory.registry import MemoryRegistry
 from dissonance.adapters.mlflow.registry import MlflowRegistry
 from dissonance.errors import EngineUnavailable, ModelNotFound, TaskExists
-from dissonance.ports.registry import Alias, ModelRole, ModelVersion, Registry
+from dissonance.ports.registry import Alias, Day, ModelRole, ModelVersion, Registry
 
 PROPOSER, CRITIC = ModelRole.PROPOSER, ModelRole.CRITIC
 
@@ -202,3 +202,18 @@ def test_a_registry_that_is_away_says_so() -> None:
             registry.versions("0" * 32, PROPOSER)
         with pytest.raises(EngineUnavailable):
             NewTask().register(registry)
+
+
+def test_a_day_has_one_run_which_shows_the_figures_of_the_highest_revision(registry: Registry, task: NewTask) -> None:
+    with pytest.raises(ModelNotFound):
+        registry.record_day(task.task_id, Day("2026-11-26", 1, {"rows": 1.0}))
+    task.register(registry)
+    for revision, rows in ((1, 10.0), (3, 30.0), (2, 20.0)):
+        registry.record_day(task.task_id, Day("2026-11-26", revision, {"rows": rows}))
+    registry.record_day(task.task_id, Day("2026-11-27", 1, {"rows": 5.0}))
+    assert registry.days(task.task_id) == [
+        Day("2026-11-27", 1, {"rows": 5.0}),
+        Day("2026-11-26", 3, {"rows": 30.0}),
+    ]
+    registry.delete_task(task.task_id)
+    assert registry.days(task.task_id) == []

@@ -41,6 +41,14 @@ class ModelVersion(msgspec.Struct, frozen=True):
     alias: Alias | None = None
 
 
+class Day(msgspec.Struct, frozen=True):
+    """Live figures of one day of event time. `date`: YYYY-MM-DD; `revision` grows whenever they change."""
+
+    date: str
+    revision: int
+    metrics: dict[str, float]
+
+
 class Registry(Protocol):
     """Methods block; call them from a thread. They raise `EngineUnavailable` or `ModelNotFound`."""
 
@@ -82,6 +90,15 @@ class Registry(Protocol):
 
     def parameters(self, task_id: str, role: ModelRole, version: int) -> dict[str, str]:
         """What it was registered with."""
+        ...
+
+    def record_day(self, task_id: str, day: Day) -> None:
+        """Keep the figures of a day, one run a day and task; those of a lower revision are not shown any more. Raises
+        `ModelNotFound` for a task that has no model."""
+        ...
+
+    def days(self, task_id: str) -> list[Day]:
+        """Newest first; of a day the figures of its highest revision."""
         ...
 
     def delete_task(self, task_id: str) -> None: ...

@@ -10,7 +10,7 @@ import msgspec
 
 from dissonance.errors import EngineUnavailable, ModelNotFound, TaskExists
 from dissonance.ports.clock import Clock
-from dissonance.ports.registry import NO_DOCUMENTS, Alias, ModelRole, ModelVersion
+from dissonance.ports.registry import NO_DOCUMENTS, Alias, Day, ModelRole, ModelVersion
 
 Item = TypeVar("Item")
 
@@ -34,6 +34,7 @@ class MemoryRegistry:
         self.available = True
         self._clock = clock
         self._models: dict[tuple[str, ModelRole], _Model] = {}
+        self._days: dict[str, dict[str, Day]] = {}
         self._lock = RLock()
 
     def register(
@@ -112,9 +113,22 @@ class MemoryRegistry:
         with self._lock:
             return _at(self._model(task_id, role).parameters, version).copy()
 
+    def record_day(self, task_id: str, day: Day) -> None:
+        with self._lock:
+            self._model(task_id, ModelRole.PROPOSER)
+            known = self._days.setdefault(task_id, {})
+            if day.date not in known or known[day.date].revision <= day.revision:
+                known[day.date] = day
+
+    def days(self, task_id: str) -> list[Day]:
+        with self._lock:
+            self.ready()
+            return sorted(self._days.get(task_id, {}).values(), key=lambda day: day.date, reverse=True)
+
     def delete_task(self, task_id: str) -> None:
         with self._lock:
             self.ready()
+            self._days.pop(task_id, None)
             for role in ModelRole:
                 self._models.pop((task_id, role), None)
 

@@ -23,10 +23,13 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from dissonance.adapters.mlflow.failures import translated
 from dissonance.adapters.retrying import repeated
 from dissonance.errors import ModelNotFound, TaskExists
-from dissonance.ports.registry import NO_DOCUMENTS, Alias, ModelRole, ModelVersion
+from dissonance.ports.registry import NO_DOCUMENTS, Alias, Day, ModelRole, ModelVersion
 
 PRODUCTION = "production"
 ARTEFACT_FILE = "artefact.bin"
+DAY, REVISION = "live_day", "live_revision"
+"""Tags of the run of a day."""
+
 PAGE = 1000
 
 TIMEOUT_S = 10
@@ -139,6 +142,40 @@ class MlflowRegistry:
             return dict(self._client.get_run(str(run_id)).data.params)
 
     @repeated
+    def record_day(self, task_id: str, day: Day) -> None:
+        """Metrics of a higher step are the ones MLflow shows: the step is the revision."""
+        with translated("record a day"):
+            experiment = self._experiment(task_id)
+            if experiment is None:
+                raise ModelNotFound("this task has no models", where="registry", fix="create the task")
+            # Two replicas may have begun a day at the same moment: the one that was first is the day's.
+            found = self._client.search_runs(
+                [experiment], f"tags.{DAY} = '{day.date}'", order_by=["attributes.start_time ASC"], max_results=1
+            )
+            tags = {"task_id": task_id, DAY: day.date, REVISION: str(day.revision)}
+            run = found[0] if found else self._client.create_run(experiment, run_name=f"live {day.date}", tags=tags)
+            started_ms = run.info.start_time
+            self._client.log_batch(
+                run.info.run_id,
+                metrics=[Metric(name, value, started_ms, day.revision) for name, value in day.metrics.items()],
+                tags=[RunTag(REVISION, str(max(day.revision, int(run.data.tags[REVISION]))))],
+            )
+            if not found:
+                self._client.set_terminated(run.info.run_id)
+
+    @repeated
+    def days(self, task_id: str) -> list[Day]:
+        with translated("list days"):
+            experiment = self._experiment(task_id)
+            runs = [] if experiment is None else self._all_runs(experiment)
+            found: dict[str, Day] = {}
+            for run in sorted(runs, key=lambda run: -int(run.info.start_time)):
+                tags = run.data.tags
+                if DAY in tags:
+                    found[tags[DAY]] = Day(tags[DAY], int(tags[REVISION]), dict(run.data.metrics))
+        return sorted(found.values(), key=lambda day: day.date, reverse=True)
+
+    @repeated
     def delete_task(self, task_id: str) -> None:
         """Also the artefacts themselves, which MLflow would keep. Nothing to delete is no error."""
         with translated("delete a task's models"):
@@ -201,11 +238,15 @@ class MlflowRegistry:
         return run_id, f"{run.info.artifact_uri}/{ARTEFACT_FILE}"
 
     def _obtain_experiment(self, task_id: str, task_name: str) -> str:
-        found = self._client.search_experiments(filter_string=f"tags.task_id = '{task_id}'")
-        if found:
-            return str(found[0].experiment_id)
+        found = self._experiment(task_id)
+        if found is not None:
+            return found
         # The id is part of the name, since MLflow never frees the name of a deleted experiment.
         return str(self._client.create_experiment(f"{task_name}-{task_id[:8]}", tags={"task_id": task_id}))
+
+    def _experiment(self, task_id: str) -> str | None:
+        found = self._client.search_experiments(filter_string=f"tags.task_id = '{task_id}'")
+        return str(found[0].experiment_id) if found else None
 
     def _take_off(self, model: RegisteredModel, version: int, aliases: Sequence[Alias]) -> None:
         """`model` as it was read before."""
