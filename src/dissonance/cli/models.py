@@ -305,7 +305,7 @@ def show_updates(console: Console, reply: UpdatesReply) -> None:
 
 def models_table(task: str, lines: list[ModelLine]) -> Table:
     table = Table(title=f"Models of {task}")
-    for heading in ("role", "version", "is", "parent", "created at", "golden", "digest"):
+    for heading in ("role", "version", "alias", "parent", "created at", "golden", "digest"):
         table.add_column(heading, overflow="fold")
     for line in lines:
         accuracy = line.metrics.get("golden_accuracy")

@@ -34,8 +34,7 @@ from dissonance.security.artefacts import ArtefactFormat, Manifest, file_digests
 from dissonance.security.envelope import NONCE_BYTES
 
 TRIES = 3
-LIBRARIES = ("dissonance", "lightgbm", "numpy", "scikit-learn", "skops")
-
+LIBRARIES = ("dissonance", "lightgbm", "numpy", "onnxruntime", "scikit-learn", "skops")
 
 PAPERS = frozenset({BOM_FILE, CARD_FILE})
 """Files of an artefact that tell of the model and are no part of it."""
@@ -151,10 +150,9 @@ def _register(
     described = pair.described if role is ModelRole.PROPOSER else None
     for _ in range(TRIES):
         numbered = msgspec.structs.replace(manifest, version=_newest(workshop, task, role) + 1)
-        papers = {
-            BOM_FILE: bill_of_materials(task, numbered, metrics, parameters, described),
-            CARD_FILE: model_card(task, numbered, metrics, parameters, described),
-        }
+        papers = {BOM_FILE: bill_of_materials(task, numbered, metrics, parameters, described)}
+        if role is ModelRole.PROPOSER:
+            papers[CARD_FILE] = model_card(task, numbered, metrics, parameters, described)
         whole = {**files, **papers}
         numbered = msgspec.structs.replace(numbered, files=file_digests(whole))
         artefact, digest = pack(numbered, whole, workshop.artefact_keys, workshop.randomness.token(NONCE_BYTES))
