@@ -11,7 +11,7 @@ from dissonance.adapters.memory.clock import FixedClock
 from dissonance.adapters.memory.registry import MemoryRegistry
 from dissonance.adapters.mlflow.registry import MlflowRegistry
 from dissonance.errors import EngineUnavailable, ModelNotFound, TaskExists
-from dissonance.ports.registry import ModelRole, ModelVersion, Registry
+from dissonance.ports.registry import Alias, Day, ModelRole, ModelVersion, Registry
 
 PROPOSER, CRITIC = ModelRole.PROPOSER, ModelRole.CRITIC
 
@@ -66,6 +66,37 @@ def test_versions_count_up_and_are_listed_newest_first(registry: Registry, task:
         (2, "2" * 64, 1),
         (1, "1" * 64, None),
     ]
+
+
+def marked(registry: Registry, task: NewTask) -> list[tuple[int, bool, Alias | None]]:
+    return [(each.version, each.in_production, each.alias) for each in registry.versions(task.task_id, PROPOSER)]
+
+
+def test_a_candidate_becomes_the_canary_and_then_production_and_is_one_of_them_at_a_time(
+    registry: Registry, task: NewTask
+) -> None:
+    for _ in range(3):
+        task.register(registry)
+    registry.promote(task.task_id, PROPOSER, 1)
+    for number in (2, 3):
+        registry.mark(task.task_id, PROPOSER, Alias.CANDIDATE, number)
+    assert marked(registry, task) == [(3, False, Alias.CANDIDATE), (2, False, None), (1, True, None)]
+    registry.mark(task.task_id, PROPOSER, Alias.CANARY, 3)
+    assert marked(registry, task)[0] == (3, False, Alias.CANARY)
+    registry.promote(task.task_id, PROPOSER, 3)
+    assert marked(registry, task) == [(3, True, None), (2, False, None), (1, False, None)]
+
+
+def test_a_canary_that_ends_is_nothing_and_no_alias_points_at_a_version_that_is_not_there(
+    registry: Registry, task: NewTask
+) -> None:
+    task.register(registry)
+    registry.mark(task.task_id, PROPOSER, Alias.CANARY, 1)
+    for _ in range(2):
+        registry.mark(task.task_id, PROPOSER, Alias.CANARY, None)
+    assert marked(registry, task) == [(1, False, None)]
+    with pytest.raises(ModelNotFound):
+        registry.mark(task.task_id, PROPOSER, Alias.CANDIDATE, 2)
 
 
 def test_a_version_says_what_it_was_registered_with(registry: Registry, task: NewTask) -> None:
@@ -171,3 +202,18 @@ def test_a_registry_that_is_away_says_so() -> None:
             registry.versions("0" * 32, PROPOSER)
         with pytest.raises(EngineUnavailable):
             NewTask().register(registry)
+
+
+def test_a_day_has_one_run_which_shows_the_figures_of_the_highest_revision(registry: Registry, task: NewTask) -> None:
+    with pytest.raises(ModelNotFound):
+        registry.record_day(task.task_id, Day("2026-11-26", 1, {"rows": 1.0}))
+    task.register(registry)
+    for revision, rows in ((1, 10.0), (3, 30.0), (2, 20.0)):
+        registry.record_day(task.task_id, Day("2026-11-26", revision, {"rows": rows}))
+    registry.record_day(task.task_id, Day("2026-11-27", 1, {"rows": 5.0}))
+    assert registry.days(task.task_id) == [
+        Day("2026-11-27", 1, {"rows": 5.0}),
+        Day("2026-11-26", 3, {"rows": 30.0}),
+    ]
+    registry.delete_task(task.task_id)
+    assert registry.days(task.task_id) == []

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from dissonance.errors import DissonanceError, EngineUnavailable
 from dissonance.ports.breaker import Breaker
-from dissonance.ports.registry import NO_DOCUMENTS, ModelRole, ModelVersion, Registry
+from dissonance.ports.registry import NO_DOCUMENTS, Alias, Day, ModelRole, ModelVersion, Registry
 
 FAILURES = 2
 REST_S = 2.0
@@ -68,6 +68,10 @@ class GuardedRegistry:
         with self._guarded():
             return self._registry.promote(task_id, role, version)
 
+    def mark(self, task_id: str, role: ModelRole, alias: Alias, version: int | None) -> None:
+        with self._guarded():
+            self._registry.mark(task_id, role, alias, version)
+
     def production(self, task_id: str, role: ModelRole) -> ModelVersion:
         with self._guarded():
             return self._registry.production(task_id, role)
@@ -83,6 +87,14 @@ class GuardedRegistry:
     def parameters(self, task_id: str, role: ModelRole, version: int) -> dict[str, str]:
         with self._guarded():
             return self._registry.parameters(task_id, role, version)
+
+    def record_day(self, task_id: str, day: Day) -> None:
+        with self._guarded():
+            self._registry.record_day(task_id, day)
+
+    def days(self, task_id: str) -> list[Day]:
+        with self._guarded():
+            return self._registry.days(task_id)
 
     def delete_task(self, task_id: str) -> None:
         with self._guarded():

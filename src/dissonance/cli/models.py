@@ -93,6 +93,7 @@ class ModelLine(msgspec.Struct, frozen=True):
     role: str
     version: int
     in_production: bool
+    alias: str | None
     parent: int | None
     created_at: str
     digest: str
@@ -235,6 +236,7 @@ def model_line(version: ModelVersion) -> ModelLine:
         role=version.role.value,
         version=version.version,
         in_production=version.in_production,
+        alias=None if version.alias is None else version.alias.value,
         parent=version.parent,
         created_at=to_text(version.created_at_us),
         digest=version.digest,
@@ -303,14 +305,14 @@ def show_updates(console: Console, reply: UpdatesReply) -> None:
 
 def models_table(task: str, lines: list[ModelLine]) -> Table:
     table = Table(title=f"Models of {task}")
-    for heading in ("role", "version", "serves", "parent", "created at", "golden", "digest"):
+    for heading in ("role", "version", "alias", "parent", "created at", "golden", "digest"):
         table.add_column(heading, overflow="fold")
     for line in lines:
         accuracy = line.metrics.get("golden_accuracy")
         table.add_row(
             line.role,
             str(line.version),
-            "yes" if line.in_production else "",
+            "production" if line.in_production else line.alias or "",
             "" if line.parent is None else str(line.parent),
             line.created_at[:16].replace("T", " "),
             "" if accuracy is None else f"{accuracy:.4f}",

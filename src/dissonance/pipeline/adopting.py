@@ -14,7 +14,7 @@ from dissonance.contracts.schema import FeatureKind, Task
 from dissonance.decisions.models import Proposer
 from dissonance.decisions.onnx_proposer import OnnxProposer
 from dissonance.decisions.rows import category_sizes
-from dissonance.errors import GateRefused, ModelMisfit, ModelUnsupported, StorageError
+from dissonance.errors import GateRefused, ModelMisfit, ModelRefused, ModelUnsupported, StorageError
 from dissonance.pipeline.aliases import production_version
 from dissonance.pipeline.describing import describe
 from dissonance.pipeline.reference import kept_from_updates, open_reference
@@ -109,6 +109,12 @@ def _fitted(
     recipe = Recipe(category_sizes(task.schema), len(task.classes), seed)
     stored, proposer = _opened(task, suffix, content)
     p = proposer.probabilities(rows.critic.features)
+    if not ((p >= 0.0) & (p <= 1.0)).all():
+        raise ModelRefused(
+            "the model was refused: it answers with numbers that are no probabilities",
+            where="model file",
+            fix="train it as a classifier: LightGBM with the objective binary or multiclass",
+        )
     critic = recipe.fit_critic(Labelled(rows.critic.features, p, rows.critic.classes))
     golden = score(proposer, rows.golden)
     pair = FittedPair(

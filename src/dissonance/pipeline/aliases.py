@@ -1,14 +1,14 @@
-"""Moving the production aliases of a task: the critic's first, so that whoever finds the proposer finds its critic."""
+"""The aliases of a task. Of `production` the critic's moves first: whoever finds the proposer finds its critic."""
 
 from __future__ import annotations
 
 import asyncio
 
 from dissonance.contracts.schema import Task
-from dissonance.decisions.pairs import LoadedPair, find_version, load_pair
+from dissonance.decisions.pairs import LoadedPair, critic_of, find_version, load_pair
 from dissonance.errors import ModelNotFound
 from dissonance.pipeline.workshop import Workshop
-from dissonance.ports.registry import ModelRole, ModelVersion
+from dissonance.ports.registry import Alias, ModelRole, ModelVersion
 
 
 async def open_pair(workshop: Workshop, task: Task, version: ModelVersion) -> LoadedPair:
@@ -35,6 +35,23 @@ async def version_of(workshop: Workshop, task: Task, digest: str) -> ModelVersio
         where="registry",
         fix="restore the registry from its backup",
     )
+
+
+async def mark_pair(workshop: Workshop, task: Task, alias: Alias, version: ModelVersion | None) -> None:
+    """A proposer and its critic, or nobody, as `alias`. Raises `ModelNotFound` or `EngineUnavailable`."""
+    numbers: dict[ModelRole, int | None] = dict.fromkeys(ModelRole)
+    if version is not None:
+        critic = await asyncio.to_thread(critic_of, workshop.registry, task, version)
+        numbers = {ModelRole.PROPOSER: version.version, ModelRole.CRITIC: critic.version}
+    for role, number in numbers.items():
+        await asyncio.to_thread(workshop.registry.mark, task.task_id, role, alias, number)
+
+
+async def drop_candidate(workshop: Workshop, task: Task, number: int) -> None:
+    """That version waits no more; another that waits stays. Raises as `mark_pair` does."""
+    for version in await asyncio.to_thread(workshop.registry.versions, task.task_id, ModelRole.PROPOSER):
+        if version.version == number and version.alias is Alias.CANDIDATE:
+            await mark_pair(workshop, task, Alias.CANDIDATE, None)
 
 
 async def move_aliases(workshop: Workshop, task: Task, pair: LoadedPair) -> int | None:

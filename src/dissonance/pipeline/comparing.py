@@ -46,7 +46,7 @@ TIMED_ROWS = 1_000
 """Both models answer so many rows so many times, in turns; the median counts."""
 
 
-class Judged(NamedTuple):
+class Given(NamedTuple):
     """What two models are held against: golden rows, inputs of the last mature window (n, d), and how many candidates
     were judged on those golden rows before."""
 
@@ -56,7 +56,7 @@ class Judged(NamedTuple):
 
 
 def compare(
-    task: Task, incumbent: LoadedPair, candidate: LoadedPair, given: Judged, policy: Policy, clock: Clock
+    task: Task, incumbent: LoadedPair, candidate: LoadedPair, given: Given, policy: Policy, clock: Clock
 ) -> UpdateNumbers:
     """Blocking: seconds on a large holdout."""
     golden = given.golden

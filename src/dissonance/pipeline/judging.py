@@ -17,9 +17,9 @@ from dissonance.decisions.pairs import LoadedPair
 from dissonance.decisions.updates.numbers import Identity, UpdateNumbers
 from dissonance.decisions.updates.verdict import judge_update
 from dissonance.errors import GateRefused, ModelMisfit, ModelRefused
-from dissonance.pipeline.aliases import open_pair, open_version, production_version
+from dissonance.pipeline.aliases import drop_candidate, open_pair, open_version, production_version
 from dissonance.pipeline.anchoring import anchor
-from dissonance.pipeline.comparing import Judged, compare
+from dissonance.pipeline.comparing import Given, compare
 from dissonance.pipeline.evidence import Held, evidence_of, judgement
 from dissonance.pipeline.looked_at import LookedAt, golden_digest, look
 from dissonance.pipeline.rollouts import begin
@@ -160,6 +160,8 @@ async def _record(
     decision = await judgement(workshop, task, judged, subject.models, numbers, policy, subject.digests)
     await workshop.store.record_update(judged, decision)
     await anchor(workshop, task)
+    if verdict is UpdateVerdict.REFUSED:
+        await drop_candidate(workshop, task, judged.version)
     log(_logger, LogAction.UPDATE_JUDGED, task=task.name, version=judged.version, verdict=verdict.value)
     return judged
 
@@ -168,7 +170,7 @@ async def gather(
     workshop: Workshop, task: Task, incumbent: LoadedPair, candidate: LoadedPair, looked: LookedAt, policy: Policy
 ) -> UpdateNumbers:
     """Both models on the golden holdout, and on the inputs of the last mature window; see `compare`."""
-    given = Judged(looked.golden, looked.window, holdout_uses=await _holdout_uses(workshop, task))
+    given = Given(looked.golden, looked.window, holdout_uses=await _holdout_uses(workshop, task))
     return await asyncio.to_thread(compare, task, incumbent, candidate, given, policy, workshop.clock)
 
 

@@ -26,7 +26,7 @@ from dissonance.pipeline.describing import Description
 from dissonance.pipeline.model_card import CARD_FILE, model_card
 from dissonance.pipeline.training import Proposer
 from dissonance.pipeline.workshop import Workshop
-from dissonance.ports.registry import ModelRole, ModelVersion
+from dissonance.ports.registry import Alias, ModelRole, ModelVersion
 from dissonance.science.blend import BlendProposer
 from dissonance.science.proposer import LightGBMProposer
 from dissonance.science.sceptic import Sceptic
@@ -34,8 +34,7 @@ from dissonance.security.artefacts import ArtefactFormat, Manifest, file_digests
 from dissonance.security.envelope import NONCE_BYTES
 
 TRIES = 3
-LIBRARIES = ("dissonance", "lightgbm", "numpy", "scikit-learn", "skops")
-
+LIBRARIES = ("dissonance", "lightgbm", "numpy", "onnxruntime", "scikit-learn", "skops")
 
 PAPERS = frozenset({BOM_FILE, CARD_FILE})
 """Files of an artefact that tell of the model and are no part of it."""
@@ -74,7 +73,8 @@ def register_pair(workshop: Workshop, task: Task, pair: FittedPair) -> Registere
     """Pack and register both. Blocking. Raises `EngineUnavailable`, `TaskExists` or `ConfigurationError`, and
     `ModelRefused` when others keep registering at the same time.
 
-    The critic's parent is its proposer: by digest in the manifest, by version in the registry.
+    The critic's parent is its proposer: by digest in the manifest, by version in the registry. They are the `candidate`
+    until they are judged.
     """
     proposer_format, files, types = proposer_files(pair)
     before = "" if pair.parent is None else pair.parent.digest
@@ -84,7 +84,10 @@ def register_pair(workshop: Workshop, task: Task, pair: FittedPair) -> Registere
     manifest = _manifest(
         workshop, task, ModelRole.CRITIC, ArtefactFormat.CRITIC_JSON, critic_files, pair, proposer.digest, ()
     )
-    return RegisteredPair(proposer, _register(workshop, task, manifest, critic_files, pair, proposer.version))
+    critic = _register(workshop, task, manifest, critic_files, pair, proposer.version)
+    for made in (critic, proposer):
+        workshop.registry.mark(task.task_id, made.role, Alias.CANDIDATE, made.version)
+    return RegisteredPair(proposer, critic)
 
 
 def proposer_files(pair: FittedPair) -> tuple[ArtefactFormat, dict[str, bytes], tuple[str, ...]]:
@@ -147,10 +150,9 @@ def _register(
     described = pair.described if role is ModelRole.PROPOSER else None
     for _ in range(TRIES):
         numbered = msgspec.structs.replace(manifest, version=_newest(workshop, task, role) + 1)
-        papers = {
-            BOM_FILE: bill_of_materials(task, numbered, metrics, parameters, described),
-            CARD_FILE: model_card(task, numbered, metrics, parameters, described),
-        }
+        papers = {BOM_FILE: bill_of_materials(task, numbered, metrics, parameters, described)}
+        if role is ModelRole.PROPOSER:
+            papers[CARD_FILE] = model_card(task, numbered, metrics, parameters, described)
         whole = {**files, **papers}
         numbered = msgspec.structs.replace(numbered, files=file_digests(whole))
         artefact, digest = pack(numbered, whole, workshop.artefact_keys, workshop.randomness.token(NONCE_BYTES))

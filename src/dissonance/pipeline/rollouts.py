@@ -19,17 +19,17 @@ from dissonance.contracts.schema import Task
 from dissonance.contracts.updates import LIVE_PHASES, RolloutPhase
 from dissonance.decisions.beginning import first_phase
 from dissonance.decisions.evidence.bundle import Beginning, StepTaken
-from dissonance.decisions.pairs import LoadedPair
+from dissonance.decisions.pairs import LoadedPair, find_version
 from dissonance.decisions.rollouts import ALLOWED_TO_OLD, Believed, evidence_of, gravest, next_step
 from dissonance.errors import GateRefused, ModelError
-from dissonance.pipeline.aliases import move_aliases, open_version, production_version
+from dissonance.pipeline.aliases import mark_pair, move_aliases, open_version, production_version
 from dissonance.pipeline.anchoring import anchor
 from dissonance.pipeline.behaving import Behaviours
 from dissonance.pipeline.confirming import confirm, roll_call
 from dissonance.pipeline.event_time import event_time_now_us
 from dissonance.pipeline.evidence import rollout_decision, step_cause
 from dissonance.pipeline.workshop import Workshop
-from dissonance.ports.registry import ModelVersion
+from dissonance.ports.registry import Alias, ModelVersion
 from dissonance.ports.rollouts import Rollout
 from dissonance.ports.store import Experience
 from dissonance.security.rows import features_matrix, open_rows
@@ -223,6 +223,8 @@ async def end_by_hand(workshop: Workshop, task: Task, *, by: str, reason: str, p
             production=rollout.previous_version if is_canary else production,
         )
         if await workshop.store.save_rollout(ended, decision):
+            if is_canary:
+                await mark_pair(workshop, task, Alias.CANARY, None)
             return ended
 
 
@@ -237,6 +239,11 @@ async def _told(workshop: Workshop, task: Task, rollout: Rollout) -> list[Event]
         why=rollout.reason,
     )
     moved = await _finish(workshop, task, rollout, always=True)
+    if rollout.phase is RolloutPhase.CANARY:
+        canary = await asyncio.to_thread(find_version, workshop.registry, task, rollout.version)
+        await mark_pair(workshop, task, Alias.CANARY, canary)
+    elif rollout.phase is RolloutPhase.ABANDONED:
+        await mark_pair(workshop, task, Alias.CANARY, None)
     await anchor(workshop, task)
     return [changed(workshop, rollout), *moved]
 

@@ -9,6 +9,15 @@ from typing import Protocol
 
 import msgspec
 
+
+class Alias(StrEnum):
+    """What a version is beside the one in production: the newest that waits for a verdict, or one that answers a share
+    of requests."""
+
+    CANDIDATE = "candidate"
+    CANARY = "canary"
+
+
 NO_DOCUMENTS: Mapping[str, bytes] = MappingProxyType({})
 
 
@@ -18,7 +27,8 @@ class ModelRole(StrEnum):
 
 
 class ModelVersion(msgspec.Struct, frozen=True):
-    """`digest` is the SHA-256 of the artefact's manifest, which names every file's digest."""
+    """`digest` is the SHA-256 of the artefact's manifest, which names every file's digest. `alias`: none for most, and
+    for the one in production."""
 
     task_id: str
     role: ModelRole
@@ -28,6 +38,15 @@ class ModelVersion(msgspec.Struct, frozen=True):
     metrics: dict[str, float]
     parent: int | None = None
     in_production: bool = False
+    alias: Alias | None = None
+
+
+class Day(msgspec.Struct, frozen=True):
+    """Live figures of one day of event time. `date`: YYYY-MM-DD; `revision` grows whenever they change."""
+
+    date: str
+    revision: int
+    metrics: dict[str, float]
 
 
 class Registry(Protocol):
@@ -51,7 +70,12 @@ class Registry(Protocol):
         ...
 
     def promote(self, task_id: str, role: ModelRole, version: int) -> int | None:
-        """Move the alias `production`; returns the version it pointed at before."""
+        """Move the alias `production`; returns the version it pointed at before. Who is in production is neither
+        candidate nor canary any more."""
+        ...
+
+    def mark(self, task_id: str, role: ModelRole, alias: Alias, version: int | None) -> None:
+        """Point that alias at a version, which loses the other one; None: at nothing. It moves no traffic."""
         ...
 
     def production(self, task_id: str, role: ModelRole) -> ModelVersion: ...
@@ -66,6 +90,15 @@ class Registry(Protocol):
 
     def parameters(self, task_id: str, role: ModelRole, version: int) -> dict[str, str]:
         """What it was registered with."""
+        ...
+
+    def record_day(self, task_id: str, day: Day) -> None:
+        """Keep the figures of a day, one run a day and task; those of a lower revision are not shown any more. Raises
+        `ModelNotFound` for a task that has no model."""
+        ...
+
+    def days(self, task_id: str) -> list[Day]:
+        """Newest first; of a day the figures of its highest revision."""
         ...
 
     def delete_task(self, task_id: str) -> None: ...

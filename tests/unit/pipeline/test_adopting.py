@@ -7,6 +7,7 @@ import pickle
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import lightgbm
 import msgspec
 import numpy as np
 import pytest
@@ -128,6 +129,8 @@ def test_what_does_not_fit_the_task_is_refused_by_name(place: Place) -> None:
     assert isinstance(refused(place, "m.txt", trees().replace(b"Column_1", b"age")), ModelMisfit)
     other = trees().replace(b"pandas_categorical:null", b'pandas_categorical:[["d", "c", "b", "a"]]')
     assert isinstance(refused(place, "m.txt", other), ModelMisfit)
+    plain = lightgbm.train({"objective": "regression", "verbosity": -1}, lightgbm.Dataset(FEATURES, 3.0 * CLASSES), 5)
+    assert "no probabilities" in refused(place, "m.txt", plain.model_to_string().encode()).what
     three = linear_classifier(np.ones((3, 3)), [0.0, 0.0, 0.0])
     assert isinstance(refused(place, "m.onnx", three), ModelUnsupported)
     wide = linear_classifier(np.ones((7, 2)), [0.0, 0.0])

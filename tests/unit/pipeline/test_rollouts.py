@@ -37,7 +37,7 @@ from dissonance.pipeline.registration import FittedPair, register_pair
 from dissonance.pipeline.retrain import retrain
 from dissonance.pipeline.rollouts import Rollouts, begin
 from dissonance.pipeline.update import train
-from dissonance.ports.registry import ModelRole, ModelVersion
+from dissonance.ports.registry import Alias, ModelRole, ModelVersion
 from dissonance.ports.rollouts import Rollout
 from dissonance.science.logistic_critic import LogisticCritic
 from support.distributions import labelled_rows
@@ -421,3 +421,35 @@ def test_a_bad_candidate_is_refused_with_every_rules_numbers_and_goes_nowhere(pl
     assert len(judged.findings) == len(RULES)
     assert not all(finding.holds for finding in judged.findings)
     assert asyncio.run(place.work.store.rollout(place.task.task_id)) is None
+
+
+def aliases(place: Place) -> dict[int, str | None]:
+    """What every version of both roles is; the pair of a version is the same."""
+    registry, task_id = place.work.registry, place.task.task_id
+    by_role = [
+        {each.version: "production" if each.in_production else each.alias for each in registry.versions(task_id, role)}
+        for role in ModelRole
+    ]
+    assert by_role[0] == by_role[1]
+    return by_role[0]
+
+
+def test_a_version_is_candidate_then_canary_then_in_production_or_nothing(place: Place) -> None:
+    assert aliases(place) == {1: "production", 2: Alias.CANDIDATE}
+    place.begin()
+    assert aliases(place) == {1: "production", 2: Alias.CANARY}
+    asyncio.run(rollback(place.work, "small", by="a test"))
+    assert aliases(place) == {1: "production", 2: None}
+    asyncio.run(promote(place.work, "small", 2, by="a test", canary=True))
+    assert aliases(place) == {1: "production", 2: Alias.CANARY}
+    place.paired(40, seed=3, right=(True, False))
+    place.advance()
+    assert aliases(place) == {1: None, 2: "production"}
+    asyncio.run(rollback(place.work, "small", by="a test"))
+    assert aliases(place) == {1: "production", 2: None}
+
+
+def test_a_candidate_that_the_gate_refuses_is_a_candidate_no_more(place: Place) -> None:
+    place.set_policy(model_bytes_max=1)
+    asyncio.run(judge(place.work, candidate(place, 2)))
+    assert aliases(place) == {1: "production", 2: None}

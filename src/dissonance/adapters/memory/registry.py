@@ -10,7 +10,7 @@ import msgspec
 
 from dissonance.errors import EngineUnavailable, ModelNotFound, TaskExists
 from dissonance.ports.clock import Clock
-from dissonance.ports.registry import NO_DOCUMENTS, ModelRole, ModelVersion
+from dissonance.ports.registry import NO_DOCUMENTS, Alias, Day, ModelRole, ModelVersion
 
 Item = TypeVar("Item")
 
@@ -21,6 +21,7 @@ class _Model(msgspec.Struct):
     artefacts: list[bytes]
     documents: list[dict[str, bytes]]
     parameters: list[dict[str, str]]
+    aliases: dict[Alias, int]
     production: int | None = None
 
 
@@ -33,6 +34,7 @@ class MemoryRegistry:
         self.available = True
         self._clock = clock
         self._models: dict[tuple[str, ModelRole], _Model] = {}
+        self._days: dict[str, dict[str, Day]] = {}
         self._lock = RLock()
 
     def register(
@@ -56,7 +58,7 @@ class MemoryRegistry:
                 raise TaskExists(
                     f"the registry has a model '{name}' of another task", where="registry", fix="use another name"
                 )
-            model = self._models.setdefault((task_id, role), _Model(name, [], [], [], []))
+            model = self._models.setdefault((task_id, role), _Model(name, [], [], [], [], {}))
             version = ModelVersion(
                 task_id, role, len(model.versions) + 1, digest, self._clock.now_us(), dict(metrics), parent
             )
@@ -71,7 +73,18 @@ class MemoryRegistry:
             model = self._model(task_id, role)
             _at(model.versions, version)
             before, model.production = model.production, version
+            model.aliases = {alias: other for alias, other in model.aliases.items() if other != version}
             return before
+
+    def mark(self, task_id: str, role: ModelRole, alias: Alias, version: int | None) -> None:
+        with self._lock:
+            model = self._model(task_id, role)
+            if version is None:
+                model.aliases.pop(alias, None)
+                return
+            _at(model.versions, version)
+            others = {each: other for each, other in model.aliases.items() if other != version}
+            model.aliases = others | {alias: version}
 
     def production(self, task_id: str, role: ModelRole) -> ModelVersion:
         with self._lock:
@@ -84,7 +97,11 @@ class MemoryRegistry:
         with self._lock:
             model = self._model(task_id, role)
             return [
-                msgspec.structs.replace(version, in_production=version.version == model.production)
+                msgspec.structs.replace(
+                    version,
+                    in_production=version.version == model.production,
+                    alias=next((alias for alias, other in model.aliases.items() if other == version.version), None),
+                )
                 for version in reversed(model.versions)
             ]
 
@@ -96,9 +113,22 @@ class MemoryRegistry:
         with self._lock:
             return _at(self._model(task_id, role).parameters, version).copy()
 
+    def record_day(self, task_id: str, day: Day) -> None:
+        with self._lock:
+            self._model(task_id, ModelRole.PROPOSER)
+            known = self._days.setdefault(task_id, {})
+            if day.date not in known or known[day.date].revision <= day.revision:
+                known[day.date] = day
+
+    def days(self, task_id: str) -> list[Day]:
+        with self._lock:
+            self.ready()
+            return sorted(self._days.get(task_id, {}).values(), key=lambda day: day.date, reverse=True)
+
     def delete_task(self, task_id: str) -> None:
         with self._lock:
             self.ready()
+            self._days.pop(task_id, None)
             for role in ModelRole:
                 self._models.pop((task_id, role), None)
 

@@ -2,13 +2,13 @@
 
 A task has two registered models, `<task name>.proposer` and `<task name>.critic`, found by their tag `task_id`, and
 one experiment. A training is one run with its parameters, metrics and the sealed artefact; a version points at its
-run; production is the alias `production`.
+run; the aliases `production`, `canary` and `candidate` say what a version is.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,13 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from dissonance.adapters.mlflow.failures import translated
 from dissonance.adapters.retrying import repeated
 from dissonance.errors import ModelNotFound, TaskExists
-from dissonance.ports.registry import NO_DOCUMENTS, ModelRole, ModelVersion
+from dissonance.ports.registry import NO_DOCUMENTS, Alias, Day, ModelRole, ModelVersion
 
-ALIAS = "production"
+PRODUCTION = "production"
 ARTEFACT_FILE = "artefact.bin"
+DAY, REVISION = "live_day", "live_revision"
+"""Tags of the run of a day."""
+
 PAGE = 1000
 
 TIMEOUT_S = 10
@@ -84,14 +87,27 @@ class MlflowRegistry:
             version = self._client.create_model_version(
                 name, source=source, run_id=run_id, tags=tags, await_creation_for=0
             )
-        return _version(version, None)
+        return _version(version, {})
 
     def promote(self, task_id: str, role: ModelRole, version: int) -> int | None:
         with translated("promote a model"):
             model = self._model(task_id, role)
             self._client.get_model_version(model.name, str(version))
-            self._client.set_registered_model_alias(model.name, ALIAS, str(version))
+            self._client.set_registered_model_alias(model.name, PRODUCTION, str(version))
+            self._take_off(model, version, tuple(Alias))
         return _aliased(model)
+
+    @repeated
+    def mark(self, task_id: str, role: ModelRole, alias: Alias, version: int | None) -> None:
+        with translated("mark a model"):
+            model = self._model(task_id, role)
+            if version is None:
+                if alias in model.aliases:
+                    self._client.delete_registered_model_alias(model.name, alias.value)
+                return
+            self._client.get_model_version(model.name, str(version))
+            self._client.set_registered_model_alias(model.name, alias.value, str(version))
+            self._take_off(model, version, tuple(each for each in Alias if each is not alias))
 
     @repeated
     def production(self, task_id: str, role: ModelRole) -> ModelVersion:
@@ -104,14 +120,13 @@ class MlflowRegistry:
                     where="registry",
                     fix="promote one: dissonance models promote",
                 )
-            return _version(self._client.get_model_version(model.name, str(aliased)), aliased)
+            return _version(self._client.get_model_version(model.name, str(aliased)), model.aliases)
 
     @repeated
     def versions(self, task_id: str, role: ModelRole) -> list[ModelVersion]:
         with translated("list models"):
             model = self._model(task_id, role)
-            aliased = _aliased(model)
-            found = [_version(version, aliased) for version in self._all_versions(model.name)]
+            found = [_version(version, model.aliases) for version in self._all_versions(model.name)]
         return sorted(found, key=lambda version: version.version, reverse=True)
 
     @repeated
@@ -127,6 +142,40 @@ class MlflowRegistry:
             return dict(self._client.get_run(str(run_id)).data.params)
 
     @repeated
+    def record_day(self, task_id: str, day: Day) -> None:
+        """Metrics of a higher step are the ones MLflow shows: the step is the revision."""
+        with translated("record a day"):
+            experiment = self._experiment(task_id)
+            if experiment is None:
+                raise ModelNotFound("this task has no models", where="registry", fix="create the task")
+            # Two replicas may have begun a day at the same moment: the one that was first is the day's.
+            found = self._client.search_runs(
+                [experiment], f"tags.{DAY} = '{day.date}'", order_by=["attributes.start_time ASC"], max_results=1
+            )
+            tags = {"task_id": task_id, DAY: day.date, REVISION: str(day.revision)}
+            run = found[0] if found else self._client.create_run(experiment, run_name=f"live {day.date}", tags=tags)
+            started_ms = run.info.start_time
+            self._client.log_batch(
+                run.info.run_id,
+                metrics=[Metric(name, value, started_ms, day.revision) for name, value in day.metrics.items()],
+                tags=[RunTag(REVISION, str(max(day.revision, int(run.data.tags[REVISION]))))],
+            )
+            if not found:
+                self._client.set_terminated(run.info.run_id)
+
+    @repeated
+    def days(self, task_id: str) -> list[Day]:
+        with translated("list days"):
+            experiment = self._experiment(task_id)
+            runs = [] if experiment is None else self._all_runs(experiment)
+            found: dict[str, Day] = {}
+            for run in sorted(runs, key=lambda run: -int(run.info.start_time)):
+                tags = run.data.tags
+                if DAY in tags:
+                    found[tags[DAY]] = Day(tags[DAY], int(tags[REVISION]), dict(run.data.metrics))
+        return sorted(found.values(), key=lambda day: day.date, reverse=True)
+
+    @repeated
     def delete_task(self, task_id: str) -> None:
         """Also the artefacts themselves, which MLflow would keep. Nothing to delete is no error."""
         with translated("delete a task's models"):
@@ -135,7 +184,8 @@ class MlflowRegistry:
             for experiment in self._client.search_experiments(filter_string=f"tags.task_id = '{task_id}'"):
                 for run in self._all_runs(experiment.experiment_id):
                     repository = get_artifact_repository(run.info.artifact_uri, tracking_uri=self._url)
-                    repository.delete_artifacts(ARTEFACT_FILE)  # type: ignore[no-untyped-call]  # MLflow leaves it untyped
+                    for file in repository.list_artifacts(None):
+                        repository.delete_artifacts(file.path)  # type: ignore[no-untyped-call]  # MLflow leaves it so
                 self._client.delete_experiment(experiment.experiment_id)
         for role in ModelRole:
             self._names.pop((task_id, role), None)
@@ -188,11 +238,21 @@ class MlflowRegistry:
         return run_id, f"{run.info.artifact_uri}/{ARTEFACT_FILE}"
 
     def _obtain_experiment(self, task_id: str, task_name: str) -> str:
-        found = self._client.search_experiments(filter_string=f"tags.task_id = '{task_id}'")
-        if found:
-            return str(found[0].experiment_id)
+        found = self._experiment(task_id)
+        if found is not None:
+            return found
         # The id is part of the name, since MLflow never frees the name of a deleted experiment.
         return str(self._client.create_experiment(f"{task_name}-{task_id[:8]}", tags={"task_id": task_id}))
+
+    def _experiment(self, task_id: str) -> str | None:
+        found = self._client.search_experiments(filter_string=f"tags.task_id = '{task_id}'")
+        return str(found[0].experiment_id) if found else None
+
+    def _take_off(self, model: RegisteredModel, version: int, aliases: Sequence[Alias]) -> None:
+        """`model` as it was read before."""
+        for alias in aliases:
+            if model.aliases.get(alias.value) == str(version):
+                self._client.delete_registered_model_alias(model.name, alias.value)
 
     def _name(self, task_id: str, role: ModelRole) -> str:
         name = self._names.get((task_id, role))
@@ -233,12 +293,13 @@ def _pages(page: Any) -> list[Any]:
 
 
 def _aliased(model: RegisteredModel) -> int | None:
-    version = model.aliases.get(ALIAS)
+    version = model.aliases.get(PRODUCTION)
     return None if version is None else int(version)
 
 
-def _version(version: MlflowVersion, aliased: int | None) -> ModelVersion:
+def _version(version: MlflowVersion, aliases: Mapping[str, str]) -> ModelVersion:
     tags: dict[str, str] = version.tags
+    number = str(version.version)
     return ModelVersion(
         task_id=tags["task_id"],
         role=ModelRole(tags["role"]),
@@ -247,5 +308,6 @@ def _version(version: MlflowVersion, aliased: int | None) -> ModelVersion:
         created_at_us=int(version.creation_timestamp) * 1000,
         metrics=msgspec.json.decode(tags["metrics"], type=dict[str, float]),
         parent=int(tags["parent"]) if tags["parent"] else None,
-        in_production=int(version.version) == aliased,
+        in_production=aliases.get(PRODUCTION) == number,
+        alias=next((alias for alias in Alias if aliases.get(alias.value) == number), None),
     )

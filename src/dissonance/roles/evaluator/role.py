@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dissonance.contracts.topics import EventKind
+from dissonance.roles.evaluator.days import Days
 from dissonance.roles.evaluator.estimating import Estimating
 from dissonance.roles.evaluator.handle import Evaluator
 from dissonance.roles.evaluator.noticing import Noticing
@@ -25,7 +26,7 @@ def build(place: Workplace) -> AtWork:
         Work("evaluator", STATES, evaluator.handle, REST_S),
         Work("evaluator-estimates", ESTIMATES, estimating.handle),
     )
-    return AtWork(routes(place), work)
+    return AtWork(routes(place), work, background=Days(place.store, place.registry).run)
 
 
 ROLE = Role(
