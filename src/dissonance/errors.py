@@ -291,6 +291,12 @@ class VersionNotServed(ModelError):
     slug, title, status = "version-not-served", "This version of the model does not answer here now", 404
 
 
+class ModelFailed(ModelError):
+    """It was called, and did not answer."""
+
+    slug, title = "model-failed", "A model gave no answer"
+
+
 class ModelRefused(ModelError):
     """Signature, format, schema or digest is wrong: refused, the old model keeps serving."""
 
@@ -299,12 +305,6 @@ class ModelRefused(ModelError):
 
 class ModelUnsigned(ModelRefused):
     slug, title = "model-unsigned", "A model has no signature"
-
-
-class ModelFailed(ModelError):
-    """It was called, and did not answer."""
-
-    slug, title = "model-failed", "A model gave no answer"
 
 
 class ModelForeign(ModelRefused):

@@ -53,11 +53,11 @@ def test_rollouts_under_way_are_found_without_knowing_their_tasks(case: StoreCas
         canary = rollout_of(task_id, 2)
         armed = moved(canary, RolloutPhase.ARMED)
         assert await live() == []
-        assert await store.save_rollout(canary)
+        assert await save(store, canary)
         assert await live() == [canary]
-        assert await store.save_rollout(armed)
+        assert await save(store, armed)
         assert await live() == [armed]
-        assert await store.save_rollout(moved(armed, RolloutPhase.SETTLED))
+        assert await save(store, moved(armed, RolloutPhase.SETTLED))
         assert await live() == []
 
     case.tell(story)

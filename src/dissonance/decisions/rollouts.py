@@ -6,7 +6,7 @@ Labels decide; the label-free estimate may end a canary or take a promotion back
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import exp, log, sqrt
+from math import exp, isfinite, log, sqrt
 from typing import NamedTuple
 
 from dissonance.contracts.policy import Policy
@@ -200,7 +200,7 @@ def evidence_of(paired: PairedCounts, believed: Believed | None, behaved: Behave
             timed = each.calls - each.failed
             found |= {f"{name}_calls": each.calls, f"{name}_failed": each.failed}
             found |= {f"{name}_typical_us": exp(each.log_us / timed)} if timed else {}
-    return found
+    return {name: value for name, value in found.items() if isfinite(value)}
 
 
 def _believed_worse(believed: Believed | None, policy: Policy) -> str:

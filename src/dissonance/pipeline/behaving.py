@@ -34,7 +34,10 @@ class Behaviours:
 
     def _of(self, rollout: Rollout, standing: Standing, digest: str) -> Behaviour:
         now = standing.behaviour.get(digest, Behaviour())
-        before = self._before.setdefault((f"{rollout.rollout_id}/{rollout.phase}", standing.replica, digest), now)
+        key = (f"{rollout.rollout_id}/{rollout.phase}", standing.replica, digest)
+        before = self._before.setdefault(key, now)
+        if now.calls < before.calls:  # another process has its name, and began anew
+            before = self._before[key] = Behaviour()
         while len(self._before) > KEPT:
             self._before.popitem(last=False)
         return Behaviour(

@@ -14,7 +14,15 @@ from rich.console import Console
 import dissonance.pipeline
 from dissonance.cli import run
 from dissonance.cli.connected import STAGES, stages
-from dissonance.cli.models import model_line, models_table, promoted_answer, retrained_answer, retrained_table
+from dissonance.cli.models import (
+    PromotedAnswer,
+    model_line,
+    models_table,
+    promoted_answer,
+    replica_lines,
+    retrained_answer,
+    retrained_table,
+)
 from dissonance.cli.task import (
     TaskShown,
     created_answer,
@@ -70,6 +78,7 @@ def test_retraining_promoting_and_rolling_back_are_told(work: Workshop) -> None:
     assert (retrained.version, retrained.incumbent_version, retrained.labels) == (2, 1, 0)
     assert f"{retrained.golden_after:.4f}" in printed(retrained_table(retrained))
     promoted = promoted_answer(asyncio.run(promote(work, "small", by="a test")))
+    assert "No proposer answered" in replica_lines(promoted)[0]
     assert (promoted.version, promoted.previous_version) == (2, 1)
     golden = next(finding for finding in promoted.findings if finding.rule == "GoldenNonInferiority")
     assert golden.numbers["candidate_accuracy"] == retrained.golden_after
@@ -107,3 +116,22 @@ def test_every_stage_of_the_pipeline_has_its_place_on_the_bar() -> None:
     pipeline = Path(dissonance.pipeline.__file__).parent
     said = {stage for file in pipeline.glob("*.py") for stage in re.findall(r'progress\("([^"]+)"', file.read_text())}
     assert said == set(STAGES)
+
+
+def test_who_answers_with_a_promoted_version_is_said_and_who_does_not_is_named() -> None:
+    answer = PromotedAnswer(
+        task="small",
+        version=1,
+        critic_version=1,
+        previous_version=2,
+        phase="rolled_back",
+        verdict=None,
+        findings=[],
+        replicas=["host/1"],
+        replicas_missing=["host/2"],
+        confirmed_ms=10_000.0,
+    )
+    said = replica_lines(answer)
+    assert said[0] == "1 of 2 replicas answer with it, 10000 ms after it moved"
+    assert "host/2" in said[1]
+    assert replica_lines(msgspec.structs.replace(answer, phase="canary")) == []

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from math import log
 from pathlib import Path
-from typing import Any, NamedTuple, cast
 
 import msgspec
 import numpy as np
@@ -22,143 +20,26 @@ from dissonance.contracts.events import (
     UpdateJudged,
 )
 from dissonance.contracts.evidence import DecisionKind
-from dissonance.contracts.schema import Task
-from dissonance.contracts.standings import SERVING, Behaviour, ServingQuestion, Standing
 from dissonance.contracts.updates import RetrainCause, RolloutPhase
 from dissonance.contracts.verdicts import UpdateVerdict
-from dissonance.decisions.pairs import find_version
 from dissonance.decisions.updates.verdict import RULES
-from dissonance.drills.demo.mischief import register_spoilt
 from dissonance.errors import GateRefused, InputError
 from dissonance.pipeline.aliases import open_version
 from dissonance.pipeline.judging import judge
 from dissonance.pipeline.promotion import promote, rollback
-from dissonance.pipeline.registration import FittedPair, register_pair
 from dissonance.pipeline.retrain import retrain
-from dissonance.pipeline.rollouts import Rollouts, begin
 from dissonance.pipeline.update import train
-from dissonance.ports.registry import Alias, ModelRole, ModelVersion
-from dissonance.ports.rollouts import Rollout
+from dissonance.ports.registry import Alias, ModelRole
 from dissonance.science.logistic_critic import LogisticCritic
 from support.distributions import labelled_rows
+from support.rollout_place import LIMITS, Place, kinds, new_place
 from support.updates import step_of
-from support.workshop import Workshop, add_experience, create, frame, workshop, write
-
-CRITIC_V1 = Path(__file__).parents[1] / "science" / "golden" / "critic.v1.json"
-LIMITS: dict[str, Any] = {
-    "canary_share": 0.5,
-    "canary_labels_min": 20,
-    "canary_max_s": 10_000,
-    "rollback_window_s": 5_000,
-    "cooling_off_s": 1_000,
-}
-
-
-class StoredEarlier:
-    """A critic of version 1 as it lies in a registry."""
-
-    def to_json(self) -> bytes:
-        return CRITIC_V1.read_bytes()
-
-
-class Place(NamedTuple):
-    work: Workshop
-    task: Task
-
-    def set_policy(self, **values: Any) -> None:
-        before = asyncio.run(self.work.store.policy(self.task.task_id))
-        after = msgspec.structs.replace(before, version=before.version + 1, **values)
-        asyncio.run(self.work.store.set_policy(self.task.task_id, after, reason="a test", by="a test"))
-
-    def version(self, number: int) -> ModelVersion:
-        return find_version(self.work.registry, self.task, number)
-
-    def in_production(self) -> int:
-        return self.work.registry.production(self.task.task_id, ModelRole.PROPOSER).version
-
-    def rollout(self) -> Rollout:
-        found = asyncio.run(self.work.store.rollout(self.task.task_id))
-        assert found is not None
-        return found
-
-    def begin(self, cause: str = "judged", versions: tuple[int, int] = (2, 1), **options: Any) -> list[Event]:
-        candidate, incumbent = map(self.version, versions)
-        how = {"cause": cause, "by": "gate", "reason": "accepted", **options}
-        return asyncio.run(begin(self.work, self.task, candidate, incumbent, **how))
-
-    def advance(self) -> list[Event]:
-        return asyncio.run(Rollouts(self.work).advance(self.task.task_id))
-
-    def advance_with(self, serves: Serves, rollouts: Rollouts | None = None) -> list[Event]:
-        """While a replica answers questions."""
-
-        async def run() -> list[Event]:
-            async with self.work.bus.answering(SERVING, serves.answer):
-                return await (rollouts or Rollouts(self.work)).advance(self.task.task_id)
-
-        return asyncio.run(run())
-
-    def traffic(self, n: int, seed: int = 5, *, after_s: float = 1.0, **options: Any) -> None:
-        """n inputs some seconds later, each a microsecond after the other."""
-        self.work.clock.advance(after_s)
-        features, classes = labelled_rows(n, seed)
-        people = [f"seed-{seed}-{number}" for number in range(n)]
-        asyncio.run(add_experience(self.work, self.task, features, classes.tolist(), people, **options))
-        self.work.clock.advance(n / 1e6)
-
-    def paired(self, n: int, seed: int, right: tuple[bool, bool]) -> None:
-        digests = (self.version(2).digest, self.version(1).digest)
-        self.traffic(n, seed, models=digests, right=right)
-
-    def force_a_bad_model(self) -> None:
-        """Version 3 learnt from exchanged labels; its critic did not."""
-        assert asyncio.run(register_spoilt(self.work, self.task, seed=1)) == 3
-        with pytest.raises(GateRefused):
-            asyncio.run(promote(self.work, "small", 3, by="ann"))
-        asyncio.run(promote(self.work, "small", 3, by="ann", override="looks fine"))
-
-    def add_of_an_earlier_release(self) -> int:
-        """Version 1 again, in production, with a critic as earlier releases stored them."""
-        first = asyncio.run(open_version(self.work, self.task, 1))
-        pair = FittedPair(first.proposer, cast(Any, StoredEarlier()), {}, {}, {}, "d" * 64)  # type: ignore[arg-type]
-        made = register_pair(self.work, self.task, pair)
-        for version in (made.critic, made.proposer):
-            self.work.registry.promote(self.task.task_id, version.role, version.version)
-        return made.proposer.version
-
-    def learn_wrongly(self) -> None:
-        features, classes = labelled_rows(3_000, 77)
-        people = [f"wrong-{number}" for number in range(3_000)]
-        wrong = [int(1 - each) for each in classes]
-        asyncio.run(add_experience(self.work, self.task, features, wrong, people))
-
-
-class Serves:
-    """A replica that answers with what is in production."""
-
-    def __init__(self, replica: str, place: Place) -> None:
-        self.replica = replica
-        self.place = place
-        self.behaviour: dict[str, Behaviour] = {}
-
-    def answer(self, asked: bytes) -> bytes:
-        task_id = msgspec.msgpack.decode(asked, type=ServingQuestion).task_id
-        version = self.place.version(self.place.in_production())
-        return msgspec.msgpack.encode(Standing(self.replica, task_id, version.version, version.digest, self.behaviour))
+from support.workshop import add_experience
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    """Version 2 is a candidate."""
-    work = workshop()
-    made = Place(work, create(work, write(tmp_path, frame())).task)
-    made.set_policy(**LIMITS)
-    asyncio.run(retrain(work, "small"))
-    return made
-
-
-def kinds(events: list[Event]) -> list[type[Event]]:
-    return [type(event) for event in events]
+    return new_place(tmp_path)
 
 
 def test_a_canary_moves_nothing_and_labels_in_its_favour_promote_it(place: Place) -> None:
@@ -214,57 +95,6 @@ def test_a_model_whose_critic_learnt_the_same_wrong_labels_is_taken_back_by_the_
     place.work.clock.advance(1)
     place.traffic(400, 8, labelled=False)
     assert kinds(place.advance()) == [RolloutChanged, ModelRolledBack, IncidentRaised]
-
-
-def test_what_the_system_takes_back_by_itself_is_an_incident_with_its_numbers_and_replicas(place: Place) -> None:
-    place.force_a_bad_model()
-    since_us = place.rollout().phase_at_us
-    place.traffic(400, 8, labelled=False)
-    events = place.advance_with(Serves("follows", place))
-    incident = events[-1]
-    assert isinstance(incident, IncidentRaised)
-    assert (incident.version, incident.previous_version, incident.since_us) == (3, 1, since_us)
-    assert "before labels came" in incident.what
-    assert incident.evidence["estimated_difference"] < -0.1
-    assert (incident.replicas, incident.replicas_missing) == (["follows"], [])
-
-
-@pytest.mark.parametrize(
-    ("behaviour", "why"),
-    [
-        (Behaviour(200, 150, 50 * log(300), 50 * log(300) ** 2), "75.0% of its 200 calls failed"),
-        (Behaviour(200, 0, 200 * log(9_000), 200 * log(9_000) ** 2), "30.0 times as long"),
-    ],
-)
-def test_a_model_that_fails_or_is_slow_where_it_serves_is_taken_back_though_its_answers_are_right(
-    place: Place, behaviour: Behaviour, why: str
-) -> None:
-    place.begin(at_once=True)
-    rollouts, serves = Rollouts(place.work), Serves("one", place)
-    assert place.advance_with(serves, rollouts) == [], "what was counted before says nothing"
-    usual = Behaviour(200, 0, 200 * log(300), 200 * log(300) ** 2)
-    serves.behaviour = {place.version(1).digest: usual, place.version(2).digest: usual}
-    assert place.advance_with(serves, rollouts) == [], "as good as the version before"
-    serves.behaviour[place.version(2).digest] = behaviour
-    rollouts = Rollouts(place.work)
-    serves.behaviour, now = {}, serves.behaviour
-    assert place.advance_with(serves, rollouts) == []
-    serves.behaviour = now
-    assert kinds(place.advance_with(serves, rollouts)) == [RolloutChanged, ModelRolledBack, IncidentRaised]
-    assert why in place.rollout().reason
-    assert place.in_production() == 1
-
-
-def test_a_candidate_answers_in_the_shadow_first_where_the_policy_asks_for_it(place: Place) -> None:
-    place.set_policy(shadow_rows=200)
-    assert kinds(place.begin()) == [RolloutChanged]
-    assert (place.rollout().phase, place.rollout().share) == (RolloutPhase.CANARY, 0.0)
-    place.traffic(100, 8, labelled=False)
-    assert place.advance() == []
-    place.traffic(200, 9, labelled=False)
-    assert kinds(place.advance()) == [RolloutChanged]
-    assert (place.rollout().phase, place.rollout().share) == (RolloutPhase.CANARY, LIMITS["canary_share"])
-    assert "in the shadow on 300 inputs" in place.rollout().reason
 
 
 def test_an_honest_update_is_not_taken_back_by_what_either_critic_believes(place: Place) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
@@ -23,6 +24,7 @@ from support.walk import POLICY, TASK, PlainLoader
 from support.worker import until
 
 NEVER_S = 3600.0
+WAIT_S = 30.0
 
 
 def of_task(kind: EventKind) -> Event:
@@ -84,6 +86,40 @@ def test_a_promotion_or_rollback_swaps_the_pair_that_serves(kind: EventKind) -> 
         await until_version(case, 2)
 
     told(story)
+
+
+class Held(PlainLoader):
+    """Has read which version is in production, and holds it back until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__(gap=0.1)
+        self.pairs[2] = PlainLoader.pair(2, 0.2)
+        self.has_read, self.go_on = threading.Event(), threading.Event()
+
+    def production(self, task: Task) -> Serving:
+        read = super().production(task)
+        self.has_read.set()
+        assert self.go_on.wait(WAIT_S)
+        return read
+
+
+def test_a_model_that_was_read_before_it_changed_does_not_stay_when_it_is_loaded_after() -> None:
+    async def run() -> None:
+        loader, store, bus = Held(), MemoryStore(FixedClock()), MemoryBus(FixedClock())
+        catalogue = Catalogue(store, loader, bus, reconnect_s=0.01, resync_s=NEVER_S)
+        await store.create(TASK, POLICY)
+        await catalogue.by_name(TASK.name)
+        loading = asyncio.create_task(catalogue.arms(TASK))
+        assert await asyncio.to_thread(loader.has_read.wait, WAIT_S)
+        loader.serving = 2
+        await catalogue.refresh_all()
+        assert catalogue.answering(TASK.task_id) is None, "nothing answers with what is half loaded"
+        loader.go_on.set()
+        assert (await loading).production.version == 2
+        answering = catalogue.answering(TASK.task_id)
+        assert answering is not None and answering.version == 2
+
+    asyncio.run(run())
 
 
 def test_rows_that_the_old_model_answered_are_doubted_by_its_own_critic_after_the_swap() -> None:

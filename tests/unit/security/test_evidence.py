@@ -23,7 +23,7 @@ from support.evidence import FOREIGN_KEYS, KEYS
 
 BODY = canonical({"what": "a decision"})
 ANCHOR = Anchor(task_id="a" * 32, link=1, digest="b" * 64, number=1, previous="", at_us=0)
-READING_ONLY = ArtefactKeys(sealing=KEYS.sealing, verification=KEYS.verification)
+READING_ONLY = ArtefactKeys(sealing=KEYS.sealing, verification=KEYS.verification, model_key=KEYS.model_key)
 
 
 def test_a_signed_body_is_opened_as_it_was_and_is_of_whoever_signed_it() -> None:

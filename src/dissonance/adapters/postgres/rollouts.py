@@ -26,7 +26,7 @@ class PostgresRollouts(StorePart):
         return [msgspec.json.decode(body, type=Rollout) for (body,) in rows]
 
     async def live_rollouts(self) -> list[Rollout]:
-        rows = await self._database.rows("live_rollouts", {"phases": sorted(LIVE_PHASES)})
+        rows = await self._database.rows("live_rollouts", {"phases": sorted(phase.value for phase in LIVE_PHASES)})
         return [msgspec.json.decode(body, type=Rollout) for (body,) in rows]
 
     async def save_rollout(self, rollout: Rollout, decision: Decision) -> bool:

@@ -54,7 +54,7 @@ POLICY = {
     "retrain_labels_min": 150,
     "retrain_labels_enough": 1_000_000,
     "KL_eps": 0.1,
-    "canary_share": 0.5,
+    "canary_share": 0.8,
     "canary_labels_min": 20,
     "canary_max_s": 25 * DAY_S,
     "rollback_window_s": 10 * DAY_S,

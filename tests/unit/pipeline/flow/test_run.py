@@ -21,6 +21,7 @@ from dissonance.ports.registry import ModelRole
 from dissonance.ports.steps import Done, StepName
 from support.distributions import labelled_rows
 from support.flow import TableSource, bench, record, request, run, run_until, with_policy
+from support.updates import step_of
 from support.workshop import Workshop, add_experience, create, frame, published, workshop, write
 
 
@@ -203,7 +204,7 @@ def test_candidate_waits_while_another_is_rolled_out_and_the_same_run_sends_it_l
     rollout = asyncio.run(work.store.rollout(task.task_id))
     assert rollout is not None
     ended = msgspec.structs.replace(rollout, phase=RolloutPhase.ABANDONED, revision=rollout.revision + 1)
-    assert asyncio.run(work.store.save_rollout(ended))
+    assert asyncio.run(work.store.save_rollout(ended, step_of(ended)))
     assert record(run(at, task, asked), StepName.ROLLOUT).numbers["phase"] == RolloutPhase.CANARY
 
 

@@ -15,7 +15,7 @@ from dissonance.contracts.updates import RolloutPhase
 from dissonance.errors import ModelRefused
 from dissonance.roles.gate.watching import RolloutWatch
 from support.events import CURRENT
-from support.updates import RecordedUpdates, rollout_of
+from support.updates import RecordedUpdates, rollout_of, step_of
 from support.walk import POLICY, TASK
 from support.worker import until
 
@@ -32,7 +32,8 @@ def watching(updates: RecordedUpdates, phase: RolloutPhase) -> tuple[RolloutWatc
 
     async def fill() -> None:
         await store.create(TASK, POLICY)
-        await store.save_rollout(rollout_of(TASK.task_id, 2, phase))
+        rollout = rollout_of(TASK.task_id, 2, phase)
+        await store.save_rollout(rollout, step_of(rollout))
 
     asyncio.run(fill())
     return RolloutWatch(updates, store, bus, clock, every_s=0.001), bus

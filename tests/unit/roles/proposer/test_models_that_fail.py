@@ -16,7 +16,7 @@ from dissonance.errors import ModelFailed
 from dissonance.roles.proposer.measuring import MeasuredModels
 from dissonance.roles.proposer.standing import Standings
 from dissonance.roles.serving import Matrix
-from support.updates import rollout_of
+from support.updates import rollout_of, step_of
 from support.walk import TASK, PlainLoader, Walk
 
 ROW = {"x": 0.25, "colour": "red", "at": "2016-01-01T00:00:00Z", "person": "ann"}
@@ -85,7 +85,7 @@ def test_a_model_of_a_rollout_that_fails_leaves_the_answer_to_the_version_before
         walk = await opened(*says)
         walk.loader.serving = 2 if phase is RolloutPhase.ARMED else 1
         rollout = rollout_of(TASK.task_id, 2, phase, share=1.0, previous_digest=f"{1:064x}")
-        assert await walk.store.save_rollout(rollout)
+        assert await walk.store.save_rollout(rollout, step_of(rollout))
         reply = await predict(walk)
         assert (reply["model_version"], reply["predictions"][0]["probabilities"][1]) == (1, pytest.approx(0.1))
 
