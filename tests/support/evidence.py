@@ -15,7 +15,7 @@ from dissonance.contracts.verdicts import UpdateVerdict
 from dissonance.decisions.evidence.again import KINDS, kind_of
 from dissonance.decisions.evidence.bundle import Beginning, Bundle, Judgement, ModelEvidence, StepTaken
 from dissonance.decisions.evidence.chain import CHAIN_START, GOLDEN_ROWS, Broken, ChainCheck
-from dissonance.decisions.rollouts import Believed, next_step
+from dissonance.decisions.rollouts import Behaved, Believed, next_step
 from dissonance.decisions.updates.numbers import UpdateNumbers
 from dissonance.decisions.updates.verdict import judge_update
 from dissonance.ports.decisions import ChainHead, ChainLink, Decision
@@ -62,21 +62,34 @@ def judged_bundle(numbers: UpdateNumbers, policy: Policy, *, overridden: bool = 
 
 
 def step_bundle(
-    rollout: Rollout, paired: PairedCounts, believed: Believed | None, now_us: int, policy: Policy
+    rollout: Rollout,
+    paired: PairedCounts,
+    believed: Believed | None,
+    now_us: int,
+    policy: Policy,
+    behaved: Behaved | None = None,
 ) -> Bundle | None:
     """None where nothing would be decided."""
-    step = next_step(rollout, paired, believed, now_us, policy)
+    step = next_step(rollout, paired, believed, now_us, policy, behaved)
     if step is None:
         return None
     taken = StepTaken(
-        rollout=rollout, paired=paired, believed=believed, now_us=now_us, phase=step.phase, reason=step.reason
+        rollout=rollout,
+        paired=paired,
+        believed=believed,
+        behaved=behaved,
+        now_us=now_us,
+        phase=step.phase,
+        reason=step.reason,
     )
-    return bundle_of(KINDS[step.phase], policy=policy, reason=step.reason, step=taken)
+    share = (step.share or rollout.share) if step.phase is RolloutPhase.CANARY else 0.0
+    return bundle_of(KINDS[step.phase], policy=policy, reason=step.reason, share=share, step=taken)
 
 
 def begun_bundle(latest: Rollout | None, policy: Policy, phase: RolloutPhase, *, at_once: bool = False) -> Bundle:
     beginning = Beginning(latest=latest, now_us=0, at_once=at_once, phase=phase)
-    return bundle_of(KINDS[phase], policy=policy, beginning=beginning)
+    share = policy.canary_share if phase is RolloutPhase.CANARY and not policy.shadow_rows else 0.0
+    return bundle_of(KINDS[phase], policy=policy, share=share, beginning=beginning)
 
 
 def signed(bundle: Bundle, keys: ArtefactKeys = KEYS) -> SignedBundle:

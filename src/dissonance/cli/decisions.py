@@ -172,12 +172,13 @@ def decisions_table(reply: DecisionsReply) -> Table:
 def show_decision(console: Console, reply: DecisionReply) -> None:
     line, bundle = reply.decision, reply.bundle
     console.print(_head(line, signed=reply.signed))
-    judgement, step = bundle.get("judgement"), bundle.get("step")
+    judgement, step = bundle.get("judgement"), bundle.get("step") or {}
     for finding in judgement["findings"] if judgement else ():
         mark = "[green]holds[/green]" if finding["holds"] else "[red]fails[/red]"
         console.print(f"  {mark}  {finding['rule']}: {escape(finding['what'])}")
-    if step:
-        console.print(f"  rests on: {escape(msgspec.json.encode([step['paired'], step['believed']]).decode())}")
+    for name in ("paired", "believed", "behaved"):
+        if rests_on := step.get(name):
+            console.print(f"  {name}: {escape(msgspec.json.encode(rests_on).decode())}")
     for name, digest in sorted(bundle["digests"].items()):
         console.print(f"  {name.replace('_', ' ')}: {digest}")
     for name in ("candidate", "incumbent"):

@@ -25,3 +25,12 @@ def first_phase(latest: Rollout | None, now_us: int, policy: Policy, *, at_once:
     if not at_once and cools_off(latest, now_us, policy.cooling_off_s):
         return None
     return RolloutPhase.ARMED if at_once or policy.canary_share == 0.0 else RolloutPhase.CANARY
+
+
+def first_share(policy: Policy) -> float:
+    """Of requests that a canary answers as it begins; none while it is in the shadow first.
+
+    >>> first_share(Policy(canary_share=0.25)), first_share(Policy(canary_share=0.25, shadow_rows=100))
+    (0.25, 0.0)
+    """
+    return 0.0 if policy.shadow_rows > 0 else policy.canary_share

@@ -17,7 +17,7 @@ from dissonance.contracts.events import Event, IncidentRaised, ModelPromoted, Mo
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.contracts.updates import LIVE_PHASES, RolloutPhase
-from dissonance.decisions.beginning import first_phase
+from dissonance.decisions.beginning import first_phase, first_share
 from dissonance.decisions.evidence.bundle import Beginning, StepTaken
 from dissonance.decisions.pairs import LoadedPair, find_version
 from dissonance.decisions.rollouts import ALLOWED_TO_OLD, Believed, evidence_of, gravest, next_step
@@ -74,7 +74,6 @@ async def begin(
     if latest is not None and latest.rollout_id == rollout_id:
         return await _told(workshop, task, latest)
     phase = _first_phase(latest, now_us, policy, at_once=at_once)
-    in_shadow = phase is RolloutPhase.CANARY and policy.shadow_rows > 0
     rollout = Rollout(
         rollout_id=rollout_id,
         task_id=task.task_id,
@@ -83,7 +82,7 @@ async def begin(
         previous_version=incumbent.version,
         previous_digest=incumbent.digest,
         phase=phase,
-        share=0.0 if in_shadow else policy.canary_share,
+        share=first_share(policy),
         started_at_us=now_us,
         phase_at_us=now_us,
         by=by,

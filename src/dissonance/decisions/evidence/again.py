@@ -14,7 +14,7 @@ from dissonance.contracts.evidence import DecisionKind, canonical
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.contracts.verdicts import RuleFinding, UpdateVerdict
-from dissonance.decisions.beginning import first_phase
+from dissonance.decisions.beginning import first_phase, first_share
 from dissonance.decisions.evidence.bundle import Bundle, Judgement
 from dissonance.decisions.rollouts import next_step
 from dissonance.decisions.updates.verdict import RULES, judge_update
@@ -30,11 +30,13 @@ KINDS = {
 
 
 class Said(msgspec.Struct, frozen=True):
-    """What can be computed of a decision. `kind` None: nothing would have been decided yet. `why`: of a step."""
+    """What can be computed of a decision. `kind` None: nothing would have been decided yet. `why`: of a step.
+    `share`: of requests that a canary answers from then on."""
 
     kind: DecisionKind | None
     findings: tuple[RuleFinding, ...] = ()
     why: str = ""
+    share: float = 0.0
 
 
 class Compared(NamedTuple):
@@ -80,7 +82,7 @@ def kind_of(verdict: UpdateVerdict, *, overridden: bool) -> DecisionKind:
 def _recorded(bundle: Bundle) -> Said:
     if bundle.judgement is not None:
         return Said(bundle.kind, bundle.judgement.findings)
-    return Said(bundle.kind, why="" if bundle.step is None else bundle.step.reason)
+    return Said(bundle.kind, why="" if bundle.step is None else bundle.step.reason, share=bundle.share)
 
 
 def _again(bundle: Bundle, policy: Policy) -> Said:
@@ -89,12 +91,20 @@ def _again(bundle: Bundle, policy: Policy) -> Said:
     if bundle.beginning is not None:
         begun = bundle.beginning
         phase = first_phase(begun.latest, begun.now_us, policy, at_once=begun.at_once)
-        return Said(None if phase is None else KINDS[phase])
+        return _in_phase(phase, first_share(policy))
     if bundle.step is not None:
         taken = bundle.step
         step = next_step(taken.rollout, taken.paired, taken.believed, taken.now_us, policy, taken.behaved)
-        return Said(None) if step is None else Said(KINDS[step.phase], why=step.reason)
+        if step is None:
+            return Said(None)
+        return _in_phase(step.phase, taken.rollout.share if step.share is None else step.share, step.reason)
     return _recorded(bundle)
+
+
+def _in_phase(phase: RolloutPhase | None, share: float, why: str = "") -> Said:
+    if phase is None:
+        return Said(None)
+    return Said(KINDS[phase], why=why, share=share if phase is RolloutPhase.CANARY else 0.0)
 
 
 def _judged(judgement: Judgement, policy: Policy, *, overridden: bool) -> Said:

@@ -9,10 +9,11 @@ from msgspec.structs import replace
 
 from dissonance.contracts.evidence import DecisionKind, canonical
 from dissonance.contracts.policy import Policy
+from dissonance.contracts.standings import Behaviour
 from dissonance.contracts.updates import LIVE_PHASES, RolloutPhase
 from dissonance.decisions.evidence.again import compared
 from dissonance.decisions.evidence.bundle import Bundle, read_bundle
-from dissonance.decisions.rollouts import Believed
+from dissonance.decisions.rollouts import Behaved, Believed
 from dissonance.decisions.updates.numbers import Change, SliceChange, UpdateNumbers
 from dissonance.errors import RecordBroken
 from dissonance.ports.rollouts import PairedCounts
@@ -59,7 +60,18 @@ POLICIES = st.builds(
     canary_max_s=st.integers(1, 10_000),
     rollback_window_s=st.integers(0, 10_000),
     cooling_off_s=st.integers(0, 10_000),
+    shadow_rows=st.integers(0, 300),
 )
+BEHAVIOUR = st.integers(1, 1_000).flatmap(
+    lambda calls: st.builds(
+        Behaviour,
+        st.just(calls),
+        st.integers(0, calls),
+        st.floats(0.0, 10.0 * calls),
+        st.floats(0.0, 100.0 * calls),
+    )
+)
+BEHAVED = st.none() | st.builds(Behaved, BEHAVIOUR, BEHAVIOUR)
 BELIEVED = st.none() | st.builds(Believed, COUNT, st.floats(-1.0, 1.0), SHARE, st.floats(0.0, 0.1))
 
 
@@ -76,14 +88,39 @@ def test_a_judgement_comes_out_of_its_bytes_to_the_byte(found: UpdateNumbers, po
 
 
 @given(
-    st.sampled_from(sorted(LIVE_PHASES)), st.builds(PairedCounts, COUNT, COUNT, COUNT, COUNT), BELIEVED, COUNT, POLICIES
+    st.sampled_from(sorted(LIVE_PHASES)),
+    st.sampled_from([0.0, 0.5]),
+    st.builds(PairedCounts, COUNT, COUNT, COUNT, COUNT),
+    BELIEVED,
+    BEHAVED,
+    COUNT,
+    POLICIES,
 )
 def test_a_step_of_a_rollout_comes_out_of_its_bytes_to_the_byte(
-    phase: RolloutPhase, paired: PairedCounts, believed: Believed | None, minutes: int, policy: Policy
+    phase: RolloutPhase,
+    share: float,
+    paired: PairedCounts,
+    believed: Believed | None,
+    behaved: Behaved | None,
+    minutes: int,
+    policy: Policy,
 ) -> None:
-    rollout = rollout_of("t" * 32, 2, phase)
-    bundle = step_bundle(rollout, paired, believed, minutes * 60_000_000, policy)
+    rollout = rollout_of("t" * 32, 2, phase, share=share)
+    bundle = step_bundle(rollout, paired, believed, minutes * 60_000_000, policy, behaved)
     assert bundle is None or comes_out_again(bundle)
+
+
+def test_a_candidate_that_leaves_the_shadow_answers_the_share_that_the_policy_says() -> None:
+    policy = Policy(shadow_rows=100, canary_share=0.25)
+    begun = begun_bundle(None, policy, RolloutPhase.CANARY)
+    assert comes_out_again(begun)
+    assert compared(begun, Policy(canary_share=0.25)).now.share == 0.25
+    rollout = rollout_of("t" * 32, 2, share=0.0)
+    left = step_bundle(rollout, PairedCounts(0, 0, 0, 0), Believed(100, 0.0, 0.01), 0, policy)
+    assert left is not None
+    assert (left.kind, left.share) == (DecisionKind.CANARY, 0.25)
+    assert comes_out_again(left)
+    assert compared(left, Policy(shadow_rows=100, canary_share=0.5)).now.share == 0.5
 
 
 @pytest.mark.parametrize("at_once", [False, True])
