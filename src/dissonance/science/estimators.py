@@ -22,7 +22,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils import get_tags
 from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
 
-from dissonance.errors import ConfigurationError, ModelRefused, ModelUnsupported
+from dissonance.errors import ConfigurationError, ModelFailed, ModelRefused, ModelUnsupported
 from dissonance.science.arrays import Classes, Matrix
 
 TRUSTED_PACKAGES = ("numpy.", "scipy.", "sklearn.", "lightgbm.")
@@ -58,10 +58,16 @@ class EstimatorProposer:
         return "prepare" in self._estimator.named_steps
 
     def probabilities(self, features: Matrix) -> Matrix:
-        """(n, d) to (n, k); rows sum to 1. A class that was not in the training rows has probability 0."""
+        """(n, d) to (n, k); rows sum to 1. A class that was not in the training rows has probability 0. Raises
+        `ModelFailed` where the classifier refuses a row."""
         probabilities = np.zeros((len(features), self._classes_count))
         if len(features):
-            probabilities[:, self._columns] = self._estimator.predict_proba(features)
+            try:
+                probabilities[:, self._columns] = self._estimator.predict_proba(features)
+            except (ValueError, TypeError) as error:
+                raise ModelFailed(
+                    f"the classifier refused a row: {error}", where="model", fix="retrain, or take the version back"
+                ) from error
         return probabilities
 
     def stored(self, declared_types: Sequence[str] = ()) -> tuple[bytes, tuple[str, ...]]:

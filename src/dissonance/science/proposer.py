@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from scipy.special import logsumexp
 
-from dissonance.errors import ModelRefused
+from dissonance.errors import ModelFailed, ModelRefused
 from dissonance.science.arrays import Classes, Mask, Matrix, Vector
 
 MAX_ROUNDS = 600
@@ -122,10 +122,15 @@ class LightGBMProposer:
         return str(self._booster.model_to_string())
 
     def probabilities(self, features: Matrix) -> Matrix:
-        """(n, d) to (n, k); rows sum to 1."""
+        """(n, d) to (n, k); rows sum to 1. Raises `ModelFailed` where LightGBM refuses the rows."""
         if not len(features):
             return np.empty((0, self._classes_count))
-        raw = np.asarray(self._booster.predict(features, num_threads=1), dtype=np.float64)
+        try:
+            raw = np.asarray(self._booster.predict(features, num_threads=1), dtype=np.float64)
+        except lightgbm.basic.LightGBMError as error:
+            raise ModelFailed(
+                f"LightGBM refused the rows: {error}", where="model", fix="retrain, or take the version back"
+            ) from error
         if self._classes_count == 2:
             return np.stack((1.0 - raw, raw), axis=1)
         return np.asarray(raw / raw.sum(axis=1, keepdims=True))

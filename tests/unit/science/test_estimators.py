@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 
-from dissonance.errors import ConfigurationError, ModelRefused
+from dissonance.errors import ConfigurationError, ModelFailed, ModelRefused
 from dissonance.science.estimators import EstimatorProposer, fit_estimator, load_estimator
 from dissonance.science.metrics import accuracy
 from support.distributions import CATEGORY_SIZES, Matrix, labelled_rows
@@ -107,3 +107,9 @@ def test_a_classifier_of_more_classes_is_refused() -> None:
     data, types = fitted(LogisticRegression(), classes=3).stored()
     with pytest.raises(ModelRefused, match="2 classes"):
         load_estimator(data, types, 2)
+
+
+def test_a_classifier_that_refuses_a_row_has_failed_and_says_why() -> None:
+    features, _ = labelled_rows(5, 1)
+    with pytest.raises(ModelFailed, match="refused a row"):
+        fitted(LogisticRegression()).probabilities(features[:, :2])

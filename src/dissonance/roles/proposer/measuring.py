@@ -30,10 +30,14 @@ class MeasuredModels:
     async def probabilities(self, task_id: str, serving: Serving, features: Matrix) -> Matrix:
         """(n, d) to (n, k). Raises `ModelFailed` where a row gets no probabilities."""
         begun_us = self._clock.now_us()
-        if len(features) <= IN_LOOP_ROWS:
-            answered = serving.proposer.probabilities(features)
-        else:
-            answered = await asyncio.to_thread(serving.proposer.probabilities, features)
+        try:
+            if len(features) <= IN_LOOP_ROWS:
+                answered = serving.proposer.probabilities(features)
+            else:
+                answered = await asyncio.to_thread(serving.proposer.probabilities, features)
+        except ModelFailed:
+            self._count(task_id, serving.proposer_digest, self._clock.now_us() - begun_us, failed=True)
+            raise
         holds = bool(np.isfinite(answered).all())
         self._count(task_id, serving.proposer_digest, self._clock.now_us() - begun_us, failed=not holds)
         if not holds:
@@ -59,5 +63,6 @@ class MeasuredModels:
             log_us=known.log_us + logged,
             log_us_squared=known.log_us_squared + logged * logged,
         )
+        self._behaviour.move_to_end(key)
         while len(self._behaviour) > MODELS_KEPT:
             self._behaviour.popitem(last=False)

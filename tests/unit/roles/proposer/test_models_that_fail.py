@@ -20,16 +20,19 @@ from support.updates import rollout_of, step_of
 from support.walk import TASK, PlainLoader, Walk
 
 ROW = {"x": 0.25, "colour": "red", "at": "2016-01-01T00:00:00Z", "person": "ann"}
+REFUSES = -1.0
 SAYS = {1: 0.1, 2: 0.9}
 
 
 class Constant:
-    """Says `yes` with one probability, whatever it is asked; NaN: it fails."""
+    """Says `yes` with one probability, whatever it is asked; NaN: its answer is none; `REFUSES`: it raises."""
 
     def __init__(self, yes: float) -> None:
         self.yes = yes
 
     def probabilities(self, features: Matrix) -> Matrix:
+        if self.yes == REFUSES:
+            raise ModelFailed("it refuses every row")
         return np.tile([1.0 - self.yes, self.yes], (len(features), 1))
 
 
@@ -76,7 +79,12 @@ def test_while_models_are_swapped_every_answer_is_one_models_as_a_whole() -> Non
 
 
 @pytest.mark.parametrize(
-    ("phase", "says"), [(RolloutPhase.ARMED, (0.1, float("nan"))), (RolloutPhase.CANARY, (0.1, float("nan")))]
+    ("phase", "says"),
+    [
+        (RolloutPhase.ARMED, (0.1, float("nan"))),
+        (RolloutPhase.CANARY, (0.1, float("nan"))),
+        (RolloutPhase.ARMED, (0.1, REFUSES)),
+    ],
 )
 def test_a_model_of_a_rollout_that_fails_leaves_the_answer_to_the_version_before(
     phase: RolloutPhase, says: tuple[float, ...]
