@@ -13,6 +13,7 @@ from typing import Any
 
 import dagster
 import pytest
+from dagster._core.definitions.partitions.context import partition_loading_context
 
 from dissonance.adapters.dagster.definitions import JOB, SCHEDULE, SENSOR, TASKS, build
 from dissonance.adapters.dagster.instance import open_instance
@@ -117,7 +118,8 @@ def test_schedule_and_sensor_ask_for_runs_of_known_tasks_and_are_off_until_turne
     schedule, sensor = repository.get_schedule_def(SCHEDULE), repository.get_sensor_def(SENSOR)
     assert schedule.default_status is dagster.DefaultScheduleStatus.STOPPED
     assert sensor.default_status is dagster.DefaultSensorStatus.STOPPED
-    with open_instance(tmp_path) as instance:
+    # As Dagster's daemon does, so that partitions that are made now count.
+    with open_instance(tmp_path) as instance, partition_loading_context(dynamic_partitions_store=instance):
         with dagster.build_schedule_context(instance=instance, repository_def=repository) as context:
             nightly = schedule.evaluate_tick(context).run_requests
         with dagster.build_sensor_context(instance=instance, cursor="10", repository_def=repository) as sensing:

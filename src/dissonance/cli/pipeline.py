@@ -144,13 +144,9 @@ def ui(
     from dissonance.bootstrap_pipeline import serve_ui
 
     variables = dict(os.environ) if data is None else {**os.environ, "DISSONANCE_DATA": data}
-
-    def started(address: str) -> None:
-        emit({"ui": address}, as_json, f"Dagster: {address} (Ctrl-C stops it)")
-
     with progress("starting Dagster", quiet=as_json):
         pages = serve_ui(read_settings(variables), variables, port)
-    started(pages.address)
+    emit({"ui": pages.address}, as_json, f"Dagster: {pages.address} (Ctrl-C stops it)")
     raise typer.Exit(pages.until_stopped())
 
 

@@ -168,7 +168,7 @@ def _order(features: Any, classes: Any, times: Any, subjects: list[bytes] | None
 
 
 def occurrences(contents: Iterable[tuple[Any, ...]]) -> list[int]:
-    """The how-manieth row of its content each one is, from 0.
+    """Of each, how many before it are the same.
 
     >>> occurrences([("a",), ("b",), ("a",)])
     [0, 0, 1]

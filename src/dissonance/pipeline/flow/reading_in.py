@@ -12,7 +12,7 @@ import pyarrow as pa
 from dissonance.decisions.rows import category_sizes
 from dissonance.decisions.tables import table_bytes
 from dissonance.pipeline.flow.collecting import collect, in_order, prepare, sealed, without_erased
-from dissonance.pipeline.flow.incoming import encode, leave_out
+from dissonance.pipeline.flow.incoming import leave_out
 from dissonance.pipeline.flow.snapshot import Plain, SnapshotRow, digest_of_ids, path_of, write_snapshot
 from dissonance.pipeline.flow.step import Inputs, Made
 from dissonance.pipeline.flow.work import NO_ROWS, Work
@@ -60,8 +60,9 @@ async def validate(work: Work) -> Made:
         failures, remarks = [str(each) for each in checked.failures], [str(each) for each in checked.remarks]
         if failures:
             return Made(content, {"failures": len(failures)}, tuple(failures), accepted=False)
-        hashed = work.workshop.keys.data_subject_hash
-        features = (await asyncio.to_thread(encode, work.task, table, hashed)).rows.features
+        incoming = await work.incoming()
+        assert incoming is not None
+        features = incoming.rows.features
     numbers, drifted = await _drift(work, features)
     findings = tuple(drifted or remarks)
     return Made(content, {"failures": 0, "remarks": len(remarks), **numbers}, findings, accepted=not drifted)
@@ -105,16 +106,15 @@ async def snapshot(work: Work) -> Made:
     rows, plain = list(collected.rows), list(collected.plain)
     numbers: dict[str, Number] = {"erased": collected.erased, "golden_excluded": collected.golden_excluded}
     unsealed = None
-    if (table := await work.table()) is not None:
-        incoming = await asyncio.to_thread(encode, task, table, work.workshop.keys.data_subject_hash)
+    if (incoming := await work.incoming()) is not None:
         known = _labelled(rows, plain, len(task.schema.features))
         golden, people = await work.golden(), await work.workshop.store.golden_data_subjects(task.task_id)
         asked = work.request
-        incoming, out = await asyncio.to_thread(
+        new, out = await asyncio.to_thread(
             leave_out, incoming, golden, people, [known], asked.as_of_us, back_fill=asked.back_fill
         )
-        incoming = await without_erased(bench, task, incoming)
-        unsealed = await asyncio.to_thread(prepare, bench, task, incoming, work.ids)
+        new = await without_erased(bench, task, new)
+        unsealed = await asyncio.to_thread(prepare, bench, task, new, work.ids)
         rows, plain = [*rows, *unsealed.rows], [*plain, *unsealed.plain]
         numbers |= {"source_golden": out.golden, "source_known": out.known, "source_later": out.later}
     rows, plain = in_order(rows, plain)

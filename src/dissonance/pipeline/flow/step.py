@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple
 
 from dissonance.errors import GateRefused, PipelineBusy, RowsRefused, TaskExists
@@ -105,14 +105,11 @@ FIXES: dict[type[RowsRefused] | type[GateRefused], str] = {
 @asynccontextmanager
 async def claimed(work: Work) -> AsyncIterator[None]:
     """One process at a time works on a task's run; the claim ends with the process, however that ends."""
-    claim = work.workshop.store.claim(f"pipeline of {work.task.task_id}")
-    try:
-        await claim.__aenter__()
-    except TaskExists as error:
-        raise PipelineBusy(
-            "another process runs the pipeline of this task", where=work.task.name, fix="wait until it is done"
-        ) from error
-    try:
+    async with AsyncExitStack() as held:
+        try:
+            await held.enter_async_context(work.workshop.store.claim(f"pipeline of {work.task.task_id}"))
+        except TaskExists as error:
+            raise PipelineBusy(
+                "another process runs the pipeline of this task", where=work.task.name, fix="wait until it is done"
+            ) from error
         yield
-    finally:
-        await claim.__aexit__(None, None, None)

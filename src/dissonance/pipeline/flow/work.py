@@ -15,7 +15,7 @@ from dissonance.errors import ConfigurationError
 from dissonance.pipeline.aliases import open_version
 from dissonance.pipeline.flow.bench import Bench
 from dissonance.pipeline.flow.candidate import Kept, Place, read_candidate
-from dissonance.pipeline.flow.incoming import wanted_columns
+from dissonance.pipeline.flow.incoming import Incoming, encode, wanted_columns
 from dissonance.pipeline.flow.records import Records
 from dissonance.pipeline.flow.snapshot import RowIds
 from dissonance.pipeline.reference import OpenedRows, open_reference
@@ -40,6 +40,7 @@ class Work:
         self.done: dict[StepName, StepRecord] = {}
         self.ids = RowIds(bench.hash_key)
         self._table: pa.Table | None = None
+        self._incoming: Incoming | None = None
         self._golden: OpenedRows | None = None
         self._incumbent: LoadedPair | None = None
         self._candidate: Kept | None = None
@@ -63,6 +64,13 @@ class Work:
         if self._table is None:
             self._table = await self._source().read(wanted_columns(self.task))
         return self._table
+
+    async def incoming(self) -> Incoming | None:
+        """The source's rows, encoded; they must have passed their checks."""
+        if self._incoming is None and (table := await self.table()) is not None:
+            hashed = self.workshop.keys.data_subject_hash
+            self._incoming = await asyncio.to_thread(encode, self.task, table, hashed)
+        return self._incoming
 
     def _source(self) -> RowSource:
         if self.bench.source is None:
