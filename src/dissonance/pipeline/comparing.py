@@ -24,6 +24,7 @@ from dissonance.decisions.updates.numbers import (
     Unsteadiness,
     UpdateNumbers,
 )
+from dissonance.errors import ModelFailed
 from dissonance.pipeline.group_gaps import Answered, group_gaps
 from dissonance.pipeline.training import LabelledRows
 from dissonance.ports.clock import Clock
@@ -58,11 +59,9 @@ class Given(NamedTuple):
 def compare(
     task: Task, incumbent: LoadedPair, candidate: LoadedPair, given: Given, policy: Policy, clock: Clock
 ) -> UpdateNumbers:
-    """Blocking: seconds on a large holdout."""
+    """Blocking: seconds on a large holdout. Raises `ModelFailed` where a model gives no answer."""
     golden = given.golden
-    kl = kullback_leibler(
-        incumbent.proposer.probabilities(given.window), candidate.proposer.probabilities(given.window)
-    )
+    kl = kullback_leibler(_probabilities(incumbent, given.window), _probabilities(candidate, given.window))
     before, after = (_Answers.of(pair, golden) for pair in (incumbent, candidate))
     slices = [
         SliceChange(each.feature, each.value, _change(before.right[each.inside], after.right[each.inside]))
@@ -86,6 +85,17 @@ def compare(
     )
 
 
+def _probabilities(pair: LoadedPair, features: NDArray[np.float64]) -> NDArray[np.float64]:
+    p = pair.proposer.probabilities(features)
+    if not np.isfinite(p).all():
+        raise ModelFailed(
+            f"version {pair.version.version} answers with what is no probability",
+            where="model",
+            fix="make it anew; if it is in production, take it back: dissonance models rollback",
+        )
+    return p
+
+
 def _held_out(said: Mapping[str, float]) -> dict[str, Any]:
     """What fresh labels say, if enough of them were held out when the candidate was made."""
     if "held_out_rise" not in said:
@@ -107,7 +117,7 @@ class _Answers(NamedTuple):
 
     @classmethod
     def of(cls, pair: LoadedPair, golden: LabelledRows) -> _Answers:
-        p = pair.proposer.probabilities(golden.features)
+        p = _probabilities(pair, golden.features)
         answers = p.argmax(axis=1)
         right = np.asarray(answers == golden.classes)
         if not len(right):

@@ -16,7 +16,7 @@ from dissonance.decisions.evidence.chain import GOLDEN_ROWS
 from dissonance.decisions.pairs import LoadedPair
 from dissonance.decisions.updates.numbers import Identity, UpdateNumbers
 from dissonance.decisions.updates.verdict import judge_update
-from dissonance.errors import GateRefused, ModelMisfit, ModelRefused
+from dissonance.errors import GateRefused, ModelFailed, ModelMisfit, ModelRefused
 from dissonance.pipeline.aliases import drop_candidate, open_pair, open_version, production_version
 from dissonance.pipeline.anchoring import anchor
 from dissonance.pipeline.comparing import Given, compare
@@ -88,7 +88,11 @@ async def judge_pair(
         return earlier
     policy = await workshop.store.policy(task.task_id)
     looked = await look(workshop, task)
-    numbers = await gather(workshop, task, incumbent, candidate, looked, policy)
+    try:
+        numbers = await gather(workshop, task, incumbent, candidate, looked, policy)
+    except ModelFailed as failed:
+        identity = Identity(refusal=f"{failed.slug}: {failed.what}")
+        numbers = UpdateNumbers.of_refused(identity, await _holdout_uses(workshop, task))
     models = Held(_evidence_of(candidate), _evidence_of(incumbent))
     subject = _Judged(event_id, models, looked.digests)
     return await _record(workshop, task, subject, numbers, policy, by=by, override=override)

@@ -151,6 +151,13 @@ def test_a_candidate_that_is_what_is_in_production_passes_every_rule() -> None:
     assert (refusing(judged), judged.verdict) == ([], UpdateVerdict.ACCEPTED)
 
 
+def test_a_candidate_that_answers_with_what_is_no_probability_is_refused_and_recorded() -> None:
+    bench = Bench()
+    judged = bench.judge(bench.candidate(lambda features, p: np.full_like(p, np.nan)))
+    assert (refusing(judged), judged.verdict) == (["SignedForTask"], UpdateVerdict.REFUSED)
+    assert "version 2 answers with what is no probability" in judged.findings[0].what
+
+
 def test_a_candidate_whose_bytes_changed_is_refused_and_recorded_and_never_run(tmp_path: Path) -> None:
     work = workshop()
     task = create(work, write(tmp_path, frame())).task

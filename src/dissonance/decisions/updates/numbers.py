@@ -62,7 +62,7 @@ class Cost(msgspec.Struct, frozen=True):
 
 class Identity(msgspec.Struct, frozen=True):
     """Whether the candidate's signature verifies, and whether feature schema and class order are the task's. `refusal`:
-    what it was refused for when it was opened, empty when it was not."""
+    what it was refused for when it was opened, or asked; empty when it was not."""
 
     signed: bool = True
     schema: bool = True
@@ -113,7 +113,7 @@ class UpdateNumbers(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of_refused(cls, identity: Identity, holdout_uses: int) -> UpdateNumbers:
-        """Of a candidate that may not be opened, so that nothing else is known of it."""
+        """Of a candidate that may not be opened, or gives no answer, so that nothing else is known of it."""
         return cls(
             golden=Change(0, 0, 0, 0, 0),
             holdout_uses=holdout_uses,
