@@ -10,8 +10,8 @@ BIN := .venv/bin
 PYTHONS := $(if $(PYTHON),"$(PYTHON)",python3 python3.11 python3.12 python3.13 python3.14)
 CODE := src tests benchmarks examples
 
-# All tests share the cores, the long stories first, one at a time; but the demo is a race of its own against the clock.
-DEMO := tests/acceptance/test_demo.py
+# All tests share the cores, the long stories first, one at a time; but those that promise seconds have them for themselves.
+ALONE := tests/acceptance/test_demo.py tests/acceptance/test_faults.py
 
 # Written with brackets, so that this line does not name a registry itself.
 REGISTRIES := p[y]pi\.org|p[y]thonhosted|npmj[s]\.org|d[e]b\.debian\.org
@@ -49,8 +49,8 @@ demo: setup ## Watch a real classifier being served, doubted, judged, recorded a
 .PHONY: test
 test: check .venv-clients/.stamp ## All checks, then all tests on the real engines, with branch coverage
 	@status=0; \
-	$(BIN)/python -m pytest --numprocesses logical --dist worksteal --cov --cov-branch --cov-report= tests --ignore=$(DEMO) || status=1; \
-	$(BIN)/python -m pytest --cov --cov-branch --cov-append --cov-report=term $(DEMO) || status=1; \
+	$(BIN)/python -m pytest --numprocesses logical --dist worksteal --cov --cov-branch --cov-report= tests $(ALONE:%=--ignore=%) || status=1; \
+	$(BIN)/python -m pytest --cov --cov-branch --cov-append --cov-report=term $(ALONE) || status=1; \
 	exit $$status
 
 # tritonclient's gRPC needs an older protobuf than the package: an environment of its own, which only tests use.

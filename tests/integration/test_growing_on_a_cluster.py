@@ -1,4 +1,4 @@
-"""Trees grown by the workers of a real Dask cluster are as good as those of this machine, and the same every time."""
+"""Trees grown by the workers of a real Dask cluster are as good as those of this machine."""
 
 from __future__ import annotations
 
@@ -28,14 +28,12 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as started:
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0") as started:
         yield started
 
 
 @pytest.mark.parametrize(("classes", "weighted"), [(2, False), (3, True)])
-def test_model_of_the_cluster_answers_as_well_and_is_the_same_again(
-    cluster: LocalCluster, classes: int, weighted: bool
-) -> None:
+def test_model_of_the_cluster_answers_as_well(cluster: LocalCluster, classes: int, weighted: bool) -> None:
     features, target = labelled_rows(2_000, 3, classes)
     unseen, truth = labelled_rows(1_000, 4, classes)
     shares = np.full((len(target), classes), 0.1 / (classes - 1))
@@ -50,8 +48,6 @@ def test_model_of_the_cluster_answers_as_well_and_is_the_same_again(
     }
     here = fit_lightgbm(features, target, **how)
     there = fit_lightgbm(features, target, grow=DaskGrow(cluster.scheduler_address), **how)
-    again = fit_lightgbm(features, target, grow=DaskGrow(cluster.scheduler_address), **how)
-    assert there.text == again.text
     losses = [log_loss(model.probabilities(unseen), truth) for model in (here, there)]
     assert losses[1] == pytest.approx(losses[0], abs=0.03)
     assert there.rounds == here.rounds == 40

@@ -105,10 +105,9 @@ def test_check_that_fails_blocks_what_comes_after_and_is_told_by_name(
         assert checks == {FITS: True, **{each: bool(rule) and each != rule for each in RULES}}
 
 
-def test_engine_that_is_away_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dissonance.adapters.dagster.definitions.RETRY_AFTER_S", 0.0)
+def test_engine_that_is_away_is_waited_for(tmp_path: Path) -> None:
     hands = ToldHands(away=2)
-    assert run_in_process(tmp_path, descriptions(), hands, Order("census"))
+    assert run_in_process(tmp_path, descriptions(), hands, Order("census"), retry_after_s=0.0)
     assert steps_of(hands)[:4] == [StepName.INGEST, StepName.INGEST, StepName.INGEST, StepName.VALIDATE]
 
 

@@ -120,7 +120,7 @@ def test_model_goes_to_workers_opened_and_no_key_with_it(model: Model, tmp_path:
     assert set(type(specification).__struct_fields__) == {
         *("task", "proposer", "critic", "keys", "text_cells", "stop_at_first"),
     }
-    assert set(model.proposer.files) <= {"model.txt", "components.json"}
+    assert set(model.proposer.files) <= {"model.txt", "components.json", "bom.cdx.json", "model-card.md"}
 
 
 @pytest.mark.parametrize("address", ["nonsense", "foo://x:1", "tls://127.0.0.1:9"])

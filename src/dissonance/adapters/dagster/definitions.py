@@ -46,8 +46,10 @@ def build(steps: Sequence[StepDescription], hands: Hands) -> dagster.Definitions
     )
 
 
-def build_assets(steps: Sequence[StepDescription], hands: Hands) -> list[dagster.AssetsDefinition]:
-    return [_asset(step, hands, first=number == 0) for number, step in enumerate(steps)]
+def build_assets(
+    steps: Sequence[StepDescription], hands: Hands, retry_after_s: float = RETRY_AFTER_S
+) -> list[dagster.AssetsDefinition]:
+    return [_asset(step, hands, retry_after_s, first=number == 0) for number, step in enumerate(steps)]
 
 
 def order_config(order: Order) -> dict[str, Any]:
@@ -56,13 +58,13 @@ def order_config(order: Order) -> dict[str, Any]:
     return {"ops": {StepName.INGEST.value: {"config": config}}}
 
 
-def _asset(step: StepDescription, hands: Hands, *, first: bool) -> dagster.AssetsDefinition:
+def _asset(step: StepDescription, hands: Hands, retry_after_s: float, *, first: bool) -> dagster.AssetsDefinition:
     def work(context: dagster.AssetExecutionContext, order: Order) -> dagster.MaterializeResult[Any]:
         try:
             done = hands.do(step.name, context.run.run_id, order)
         except EngineUnavailable as error:
             # Steps may be done again: what is there already is found.
-            raise dagster.RetryRequested(RETRIES, RETRY_AFTER_S) from error
+            raise dagster.RetryRequested(RETRIES, retry_after_s) from error
         return _result(step, done)
 
     def begin(context: dagster.AssetExecutionContext, config: OrderConfig) -> dagster.MaterializeResult[Any]:

@@ -19,8 +19,7 @@ from dissonance.errors import DataFolderError, EngineUnavailable
 HOST = "127.0.0.1"
 START_S = 120.0
 STOP_S = 20.0
-QUESTION = json.dumps({"query": "{ repositoriesOrError { __typename } }"})
-READY = b"RepositoryConnection"
+QUESTION = json.dumps({"query": "{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"})
 
 
 class DagsterPages:
@@ -110,11 +109,13 @@ class _terminating:
 
 
 def _answers(port: int) -> bool:
+    """Also with what the location has: the pages are there before it is read."""
     connection = http.client.HTTPConnection(HOST, port, timeout=10.0)
     try:
         connection.request("POST", "/graphql", QUESTION, {"Content-Type": "application/json"})
-        return READY in connection.getresponse().read()
-    except (OSError, http.client.HTTPException):
+        answer = json.loads(connection.getresponse().read())
+        return bool(answer["data"]["repositoriesOrError"].get("nodes"))
+    except (OSError, http.client.HTTPException, ValueError, KeyError):
         return False
     finally:
         connection.close()

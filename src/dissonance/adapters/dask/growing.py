@@ -69,7 +69,7 @@ class DaskGrow:
 
 
 def _without_addresses(booster: lightgbm.Booster) -> lightgbm.Booster:
-    """A model says nothing of the machines that made it: else the same one would be another every time."""
+    """A model says nothing of the machines that made it."""
     lines = booster.model_to_string().splitlines(keepends=True)
     return lightgbm.Booster(model_str="".join(line for line in lines if not line.startswith(ADDRESSES)))
 
