@@ -47,11 +47,15 @@ demo: setup ## Watch a real classifier being served, doubted, judged, recorded a
 	@$(BIN)/dissonance demo
 
 .PHONY: test
-test: check .venv-clients/.stamp ## All checks, then all tests on the real engines, with branch coverage
+test: check .venv-clients/.stamp ## All checks, then all tests on the real engines
 	@status=0; \
-	$(BIN)/python -m pytest --numprocesses logical --dist worksteal --cov --cov-branch --cov-report= tests $(ALONE:%=--ignore=%) || status=1; \
-	$(BIN)/python -m pytest --cov --cov-branch --cov-append --cov-report=term $(ALONE) || status=1; \
+	$(BIN)/python -m pytest --numprocesses logical --dist worksteal tests $(ALONE:%=--ignore=%) || status=1; \
+	$(BIN)/python -m pytest $(ALONE) || status=1; \
 	exit $$status
+
+.PHONY: coverage
+coverage: setup ## Which lines and branches the tests of parts reach (they take twice as long)
+	@$(BIN)/python -m pytest --numprocesses logical --dist worksteal --cov --cov-branch --cov-report=term tests/unit tests/contract tests/integration
 
 # tritonclient's gRPC needs an older protobuf than the package: an environment of its own, which only tests use.
 .venv-clients/.stamp: tests/requirements-clients.txt .venv/.stamp

@@ -3,6 +3,8 @@
 A skops file says which types it holds, and only types on the list that was found (and signed) when the model was
 made are built again. That list may only hold types of numpy, scipy, scikit-learn and LightGBM, and what the caller
 declared.
+
+skops is loaded where it is needed: it takes a second, which every role would pay at its start.
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ from typing import Any, Protocol, Self
 from zipfile import BadZipFile
 
 import numpy as np
-import skops.io
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
@@ -20,7 +21,6 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils import get_tags
-from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
 
 from dissonance.errors import ConfigurationError, ModelFailed, ModelRefused, ModelUnsupported
 from dissonance.science.arrays import Classes, Matrix
@@ -75,6 +75,9 @@ class EstimatorProposer:
 
         Raises `ConfigurationError` when a type is neither of a trusted package nor among `declared_types`.
         """
+        import skops.io
+        from skops.io.exceptions import UnsupportedTypeException
+
         try:
             data = skops.io.dumps(self._estimator)
         except UnsupportedTypeException as error:
@@ -131,6 +134,8 @@ def adopt_estimator(data: bytes, classes_count: int) -> EstimatorProposer:
     Raises `ModelUnsupported` when it holds a type that is not of a trusted package, `ModelRefused` when it is no such
     classifier.
     """
+    import skops.io
+
     try:
         types = skops.io.get_untrusted_types(data=data)
         foreign = [name for name in types if not _is_trusted(name)]
@@ -154,6 +159,9 @@ def adopt_estimator(data: bytes, classes_count: int) -> EstimatorProposer:
 
 def load_estimator(data: bytes, trusted_types: Sequence[str], classes_count: int) -> EstimatorProposer:
     """Raises `ModelRefused` when the file is damaged or holds a type that is not in `trusted_types`."""
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
     try:
         estimator = skops.io.loads(data, trusted=list(trusted_types))
     except UntrustedTypesFoundException as error:

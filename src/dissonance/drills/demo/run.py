@@ -56,7 +56,7 @@ POLICY = {
     "KL_eps": 0.1,
     "canary_share": 0.8,
     "canary_labels_min": 20,
-    "canary_max_s": 25 * DAY_S,
+    "canary_max_s": 45 * DAY_S,
     "rollback_window_s": 10 * DAY_S,
     "cooling_off_s": 10 * DAY_S,
 }
