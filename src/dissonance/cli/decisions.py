@@ -13,7 +13,7 @@ from rich.table import Table
 
 from dissonance.cli.connected import on_system
 from dissonance.cli.decisions_replay import replay
-from dissonance.cli.output import emit, progress
+from dissonance.cli.output import emit, share_done
 from dissonance.contracts.decision_api import DecisionLine, DecisionReply, DecisionsReply
 from dissonance.errors import InputError
 
@@ -99,15 +99,7 @@ def verify(task: TaskName, data: Data = None, as_json: AsJson = False) -> None:
     from dissonance.pipeline.verifying import verify_decisions
 
     async def work(system: System) -> Verified:
-        with progress("verifying", total=100, quiet=as_json) as advance:
-            done = 0
-
-            def follow(links: int, total: int) -> None:
-                nonlocal done
-                percent = 100 * links // max(total, 1)
-                advance(percent - done)
-                done = percent
-
+        with share_done("verifying", quiet=as_json) as follow:
             return await verify_decisions(system, task, follow)
 
     answer = verify_answer(on_system(data, work))

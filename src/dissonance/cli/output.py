@@ -97,6 +97,21 @@ def progress(
         yield lambda count: bar.update(task, advance=count)
 
 
+@contextmanager
+def share_done(what: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """As `progress`; yields a function to be told how much is done, and of how much."""
+    with progress(what, total=100, quiet=quiet) as advance:
+        done = 0
+
+        def follow(part: int, total: int) -> None:
+            nonlocal done
+            percent = 100 * part // max(total, 1)
+            advance(percent - done)
+            done = percent
+
+        yield follow
+
+
 class _Speed(ProgressColumn):
     """How many of a unit go by in a second, as of late."""
 

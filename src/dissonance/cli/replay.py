@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dissonance.cli.connected import on_system
-from dissonance.cli.output import emit, progress
+from dissonance.cli.output import emit, share_done
 from dissonance.cli.policy import parse_changes
 from dissonance.contracts.ids import id_text
 from dissonance.contracts.policy import Policy
@@ -99,15 +99,7 @@ def replay_command(
     async def work(system: System) -> ReplayOutcome:
         inside = await _range(system, task, window, start, end)
         judge_by = await _policy_of(system, task, changes, policy_version)
-        with progress("judging again", total=100, quiet=as_json) as advance:
-            done = 0
-
-            def follow(links: int, total: int) -> None:
-                nonlocal done
-                percent = 100 * links // max(total, 1)
-                advance(percent - done)
-                done = percent
-
+        with share_done("judging again", quiet=as_json) as follow:
             keeping = Keeping(describe(changes, policy_version), system.clock.now_us()) if keep else None
             return await replay(system.store, task, inside, judge_by, follow, keeping)
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from io import StringIO
-
 import msgspec
 import pytest
-from rich.console import Console
 
 from dissonance.cli.audit import findings_table, is_bad
 from dissonance.contracts.finding_api import FindingReply
+from support.printing import printed
 
 LOW = FindingReply(
     code="disk-low",
@@ -24,21 +22,14 @@ LOW = FindingReply(
 )
 
 
-def printed(found: list[FindingReply]) -> str:
-    console = Console(file=StringIO(), width=160)
-    console.print(findings_table(found))
-    assert isinstance(console.file, StringIO)
-    return console.file.getvalue()
-
-
 def test_finding_is_told_with_its_subject_since_when_and_how_to_mend_it() -> None:
-    text = printed([LOW])
+    text = printed(findings_table([LOW]))
     for piece in ("error", "disk-low", "/data [here]", "9.0 of 100.0 GiB", "free some", "2026-01-02 03:04"):
         assert piece in text, piece
 
 
 def test_nothing_wrong_is_said_so() -> None:
-    assert "Nothing is wrong" in printed([])
+    assert "Nothing is wrong" in printed(findings_table([]))
 
 
 @pytest.mark.parametrize(
@@ -55,4 +46,4 @@ def test_only_what_is_open_and_worse_than_a_note_fails_the_command(
 ) -> None:
     finding = msgspec.structs.replace(LOW, severity=severity, resolved_at=resolved_at)
     assert is_bad(finding) is bad
-    assert ("resolved 2026-01-02 03:06" in printed([finding])) is (resolved_at is not None)
+    assert ("resolved 2026-01-02 03:06" in printed(findings_table([finding]))) is (resolved_at is not None)

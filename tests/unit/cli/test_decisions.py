@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
-from rich.console import Console
 
 from dissonance.cli import run
 from dissonance.cli.decisions import decisions_table, export, show_decision, verified_words, verify_answer
@@ -26,20 +23,11 @@ from dissonance.ports.rollouts import PairedCounts
 from dissonance.roles.gate.decisions import decision_line, decision_reply, opened
 from support.evidence import KEYS, bundle_of, decision_from, judged_bundle, step_bundle
 from support.judged_numbers import numbers
+from support.printing import printed
 from support.store import RowMaker
 from support.updates import decision_of, rollout_of
 
 TASK = RowMaker("decisions").task()
-
-
-def printed(shown: Any) -> str:
-    console = Console(file=StringIO(), width=200)
-    if callable(shown):
-        shown(console)
-    else:
-        console.print(shown)
-    assert isinstance(console.file, StringIO)
-    return console.file.getvalue()
 
 
 def reply_of(bundle: Bundle) -> DecisionReply:

@@ -15,13 +15,7 @@ from dissonance.contracts.label_api import QueueReply
 from dissonance.errors import InputError, InvalidDataFile, UnknownClass
 from dissonance.pipeline.label_file import LabelFile, NumberedLabel
 from dissonance.roles.learner.importing import Refused
-
-
-def printed(renderable: object) -> str:
-    console = Console(file=StringIO(), width=160)
-    console.print(renderable)
-    assert isinstance(console.file, StringIO)
-    return console.file.getvalue()
+from support.printing import printed
 
 
 def test_an_import_tells_what_was_taken_and_which_lines_were_refused_and_why() -> None:

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from io import StringIO
-from typing import Any
-
-from rich.console import Console
 
 from dissonance.cli.model_diff import diff_answer, diff_table
 from dissonance.cli.model_history import at_answer, show_at, show_history, version_lines
@@ -14,6 +10,7 @@ from dissonance.decisions.timeline import InForce
 from dissonance.pipeline.model_diff import Apart, Described, ModelDiff
 from dissonance.pipeline.model_history import At, Happened, VersionHistory
 from dissonance.ports.registry import ModelRole, ModelVersion
+from support.printing import printed
 from support.store import RowMaker
 
 TASK = RowMaker("history").task()
@@ -22,16 +19,6 @@ TASK = RowMaker("history").task()
 def version(number: int, **metrics: float) -> ModelVersion:
     parent = number - 1 or None
     return ModelVersion(TASK.task_id, ModelRole.PROPOSER, number, f"{number:064x}", 0, metrics, parent, number == 2)
-
-
-def printed(shown: Any) -> str:
-    console = Console(file=StringIO(), width=200)
-    if callable(shown):
-        shown(console)
-    else:
-        console.print(shown)
-    assert isinstance(console.file, StringIO)
-    return console.file.getvalue()
 
 
 def test_what_happened_is_told_version_by_version_with_its_proof() -> None:

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from io import StringIO
 from pathlib import Path
 
 import msgspec
 import pytest
-from rich.console import Console
 
 from dissonance.adapters.files.local import LocalFiles
 from dissonance.cli import run
 from dissonance.cli.score import rejected_name, score_answer, score_table
 from dissonance.errors import InputError, InvalidDataFile
 from dissonance.pipeline.scoring.run import Model, Outcome, Place, Request
+from support.printing import printed
 from support.scoring import request, small_model
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     return small_model(tmp_path_factory.mktemp("model"))
-
-
-def printed(renderable: object) -> str:
-    console = Console(file=StringIO(), width=160)
-    console.print(renderable)
-    assert isinstance(console.file, StringIO)
-    return console.file.getvalue()
 
 
 def test_it_tells_rows_speed_and_what_could_not_be_answered(model: Model) -> None:

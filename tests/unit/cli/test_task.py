@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from io import StringIO
 from pathlib import Path
 
 import msgspec
 import pytest
-from rich.console import Console
 
 import dissonance.pipeline
 from dissonance.cli import run
@@ -34,6 +32,7 @@ from dissonance.cli.task import (
 from dissonance.contracts.policy import Policy
 from dissonance.pipeline.promotion import list_models, promote, rollback
 from dissonance.pipeline.retrain import retrain
+from support.printing import printed
 from support.workshop import Workshop, create, frame, workshop, write
 
 
@@ -42,13 +41,6 @@ def work(tmp_path: Path) -> Workshop:
     work = workshop()
     create(work, write(tmp_path, frame()))
     return work
-
-
-def printed(table: object) -> str:
-    console = Console(width=200, file=StringIO())
-    with console.capture() as captured:
-        console.print(table)
-    return captured.get()
 
 
 def test_what_was_created_is_told_whole(tmp_path: Path) -> None:

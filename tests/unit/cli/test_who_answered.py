@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from io import StringIO
-
 import msgspec
-from rich.console import Console
 
 from dissonance.cli.who_answered import who_answered_answer, who_answered_table
 from dissonance.contracts.ids import id_text, uuid7_bytes
 from dissonance.contracts.verdicts import Reason, Verdict
 from dissonance.pipeline.who_answered import WhoAnswered
 from dissonance.ports.store import Experience
+from support.printing import printed
 from support.store import RowMaker
 
 ROW = Experience(
@@ -30,14 +28,8 @@ ROW = Experience(
 )
 
 
-def printed(found: WhoAnswered) -> str:
-    out = StringIO()
-    Console(file=out, width=200).print(who_answered_table(who_answered_answer(found)))
-    return out.getvalue()
-
-
 def test_it_tells_who_answered_who_doubted_and_what_became_of_it() -> None:
-    text = printed(WhoAnswered(RowMaker("who").task(), ROW, 5, 4, None))
+    text = printed(who_answered_table(who_answered_answer(WhoAnswered(RowMaker("who").task(), ROW, 5, 4, None))))
     pieces = ("version 5 (production), abab", "critic 4, cdcd", "1970-01-01T01:00:00", "0.250, 0.125", "none yet")
     for piece in (id_text(ROW.prediction_id), "admitted: agreed, under policy 3", *pieces):
         assert piece in text, piece
@@ -46,6 +38,6 @@ def test_it_tells_who_answered_who_doubted_and_what_became_of_it() -> None:
 
 def test_a_canary_its_shadow_and_a_label_are_told() -> None:
     row = msgspec.structs.replace(ROW, canary_arm="canary", right=False)
-    text = printed(WhoAnswered(RowMaker("who").task(), row, None, 4, 1))
+    text = printed(who_answered_table(who_answered_answer(WhoAnswered(RowMaker("who").task(), row, None, 4, 1))))
     for piece in ("no longer in the registry (canary)", "version 1", "the answer was wrong"):
         assert piece in text, piece

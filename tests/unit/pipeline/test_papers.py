@@ -13,9 +13,9 @@ import pytest
 
 from dissonance.contracts.schema import Task
 from dissonance.decisions.pairs import LoadedPair, find_version, load_pair
-from dissonance.pipeline.bill_of_materials import BOM_FILE
 from dissonance.pipeline.exporting import export_model
 from dissonance.pipeline.model_card import CARD_FILE
+from dissonance.pipeline.registration import BOM_FILE
 from dissonance.pipeline.retrain import retrain
 from dissonance.ports.registry import ModelRole
 from support.json_schema import Schemas

@@ -13,6 +13,7 @@ from dissonance.drills.demo.progress import Progress
 from dissonance.drills.demo.result import Accounting
 from dissonance.drills.demo.view import end_table, show_live, show_plain, sparkline, stream_line
 from support.demo import accounting, demo_result, window
+from support.printing import printed
 
 
 def progress_of_a_stream() -> Progress:
@@ -22,13 +23,6 @@ def progress_of_a_stream() -> Progress:
     progress.policy = Policy(label_budget_per_day=8)
     progress.note("[stream]")
     return progress
-
-
-def printed(renderable: object) -> str:
-    console = Console(file=StringIO(), width=160)
-    console.print(renderable)
-    assert isinstance(console.file, StringIO)
-    return console.file.getvalue()
 
 
 def test_sparkline_has_a_character_for_every_value_and_a_dot_where_none_is_known() -> None:
