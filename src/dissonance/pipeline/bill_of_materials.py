@@ -20,7 +20,6 @@ from dissonance.contracts.schema import Task
 from dissonance.pipeline.describing import Description
 from dissonance.security.artefacts import ArtefactFormat, Manifest
 
-BOM_FILE = "bom.cdx.json"
 TRAINING_DATA = "training-data"
 
 FAMILIES = {

@@ -55,20 +55,27 @@ async def judge(workshop: Workshop, candidate: CandidateRegistered) -> list[Even
     judged = await judge_pair(workshop, task, incumbent, new, event_id, by=GATE)
     if judged.verdict is not UpdateVerdict.ACCEPTED:
         return [judged]
-    return [judged, *await _sent_on(workshop, task, new.version, incumbent.version, judged)]
+    return [judged, *(await send_on(workshop, task, new.version, incumbent.version, judged)).events]
 
 
-async def _sent_on(
+class SentOn(NamedTuple):
+    """`events` of the beginning of a rollout; none, and why, where it was passed over."""
+
+    events: list[Event]
+    passed_over: str = ""
+
+
+async def send_on(
     workshop: Workshop, task: Task, candidate: ModelVersion, incumbent: ModelVersion, judged: UpdateJudged
-) -> list[Event]:
-    """The beginning of its rollout; nothing while another is live or the task cools off. It stays an accepted
+) -> SentOn:
+    """Begin the rollout of what was accepted; not while another is live or the task cools off. It stays an accepted
     candidate then, for a person to promote or for the next update to learn more."""
     reason = f"accepted by the gate: {len(judged.findings)} rules hold"
     try:
-        return await begin(workshop, task, candidate, incumbent, cause=judged.event_id, by=GATE, reason=reason)
+        return SentOn(await begin(workshop, task, candidate, incumbent, cause=judged.event_id, by=GATE, reason=reason))
     except GateRefused as refused:
         log(_logger, LogAction.ROLLOUT_PASSED_OVER, task=task.name, version=candidate.version, why=str(refused))
-        return []
+        return SentOn([], str(refused))
 
 
 async def judge_pair(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dissonance.contracts.schema import Task
 from dissonance.decisions.evidence.chain import GOLDEN_ROWS
 from dissonance.pipeline.mature_window import mature_window
-from dissonance.pipeline.reference import open_reference
+from dissonance.pipeline.reference import open_stored
 from dissonance.pipeline.training import LabelledRows
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.store import ReferenceRows, Split
@@ -30,10 +30,11 @@ class LookedAt(NamedTuple):
 
 async def look(workshop: Workshop, task: Task) -> LookedAt:
     """Raises `SealBroken` or `EngineUnavailable`."""
-    golden = (await open_reference(workshop, task, Split.GOLDEN)).rows
+    stored = await workshop.store.reference(task.task_id, Split.GOLDEN)
+    golden = (await open_stored(workshop, task, stored)).rows
     window = await mature_window(workshop, task)
     digests = {
-        GOLDEN_ROWS: await golden_digest(workshop, task),
+        GOLDEN_ROWS: stored_digest(stored),
         WINDOW: hashlib.sha256(np.ascontiguousarray(window).tobytes()).hexdigest(),
     }
     return LookedAt(golden, window, digests)

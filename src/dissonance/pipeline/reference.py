@@ -67,7 +67,7 @@ async def store_reference(
 
 async def open_reference(workshop: Workshop, task: Task, split: Split) -> OpenedRows:
     """Raises `SealBroken` when a row was changed or holds no label."""
-    return await _open(workshop, task, await workshop.store.reference(task.task_id, split))
+    return await open_stored(workshop, task, await workshop.store.reference(task.task_id, split))
 
 
 def kept_from_updates(data_subject: bytes) -> bool:
@@ -82,12 +82,13 @@ async def open_kept(workshop: Workshop, task: Task, most_rows: int) -> OpenedRow
     kept = [i for i, data_subject in enumerate(stored.data_subjects) if kept_from_updates(data_subject)]
     if len(kept) > most_rows:
         kept = [kept[i * (len(kept) - 1) // (most_rows - 1)] for i in range(most_rows)]
-    return await _open(
+    return await open_stored(
         workshop, task, ReferenceRows(*([column[i] for i in kept] for column in msgspec.structs.astuple(stored)))
     )
 
 
-async def _open(workshop: Workshop, task: Task, stored: ReferenceRows) -> OpenedRows:
+async def open_stored(workshop: Workshop, task: Task, stored: ReferenceRows) -> OpenedRows:
+    """Those that can be opened. Raises as `open_reference` does."""
     opened: list[SealedRow | None] = []
     for start in range(0, len(stored.row_numbers), CHUNK_ROWS):
         chunk = slice(start, start + CHUNK_ROWS)

@@ -21,7 +21,6 @@ from dissonance.decisions.models import (
     blend_part,
 )
 from dissonance.errors import ModelNotFound, ModelRefused
-from dissonance.pipeline.bill_of_materials import BOM_FILE, bill_of_materials
 from dissonance.pipeline.describing import Description
 from dissonance.pipeline.model_card import CARD_FILE, model_card
 from dissonance.pipeline.training import Proposer
@@ -36,6 +35,7 @@ from dissonance.security.envelope import NONCE_BYTES
 TRIES = 3
 LIBRARIES = ("dissonance", "lightgbm", "numpy", "onnxruntime", "scikit-learn", "skops")
 
+BOM_FILE = "bom.cdx.json"
 PAPERS = frozenset({BOM_FILE, CARD_FILE})
 """Files of an artefact that tell of the model and are no part of it."""
 
@@ -144,6 +144,9 @@ def _register(
     pair: FittedPair,
     parent: int | None,
 ) -> ModelVersion:
+    # CycloneDX loads for a while, and who registers nothing need not wait for it.
+    from dissonance.pipeline.bill_of_materials import bill_of_materials
+
     role = ModelRole(manifest.role)
     metrics = pair.proposer_metrics if role is ModelRole.PROPOSER else pair.critic_metrics
     parameters = {**pair.parameters, "format": manifest.format.value, "schema_digest": manifest.schema_digest}

@@ -19,17 +19,14 @@ from dissonance.pipeline.flow.records import Provenance, key_of, run_id
 from dissonance.pipeline.flow.snapshot import open_snapshot, read_rows
 from dissonance.pipeline.flow.step import Inputs, Made
 from dissonance.pipeline.flow.work import Work
-from dissonance.pipeline.judging import GATE, judge_pair
+from dissonance.pipeline.judging import GATE, judge_pair, send_on
 from dissonance.pipeline.reference import digest_of
 from dissonance.pipeline.registration import register_pair
 from dissonance.pipeline.retrain import fit, recipe_of
-from dissonance.pipeline.rollouts import begin
 from dissonance.pipeline.training import Score, score
 from dissonance.ports.registry import ModelRole, ModelVersion
 from dissonance.ports.steps import FAILS, HOLDS, Number, StepName
 from dissonance.security.envelope import NONCE_BYTES
-from dissonance.telemetry.logs import log
-from dissonance.telemetry.names import LogAction
 
 PRODUCER = "pipeline"
 
@@ -148,13 +145,10 @@ async def rollout(work: Work) -> Made:
     judged = await _judged(work, new)
     incumbent = await production_version(workshop, task)
     numbers: dict[str, Number] = {"version": new.version.version}
-    reason = f"accepted by the gate: {len(judged.findings)} rules hold"
-    try:
-        events = await begin(workshop, task, new.version, incumbent, cause=judged.event_id, by=GATE, reason=reason)
-    except GateRefused as refused:
-        log(_logger, LogAction.ROLLOUT_PASSED_OVER, task=task.name, version=new.version.version, why=str(refused))
-        return Made(new.version.digest, {**numbers, "phase": "passed over"}, (str(refused),), lasting=False)
-    await workshop.bus.publish(events)
+    sent = await send_on(workshop, task, new.version, incumbent, judged)
+    if sent.passed_over:
+        return Made(new.version.digest, {**numbers, "phase": "passed over"}, (sent.passed_over,), lasting=False)
+    await workshop.bus.publish(sent.events)
     latest = await workshop.store.rollout(task.task_id)
     phase = "" if latest is None else latest.phase.value
     live = latest is not None and latest.phase in LIVE_PHASES
