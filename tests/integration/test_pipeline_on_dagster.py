@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import dagster
@@ -78,6 +80,20 @@ def test_run_does_every_step_once_in_order_and_keeps_what_each_found(tmp_path: P
         assert event.asset_materialization.metadata["digest"].value == f"{2:064d}"
         assert event.asset_materialization.metadata["rows"].value == 7
         assert not instance.telemetry_enabled
+
+
+def test_instance_that_many_open_at_once_in_a_new_folder_has_a_storage_that_opens_again(tmp_path: Path) -> None:
+    together = Barrier(8)
+
+    def opened(_: int) -> int:
+        together.wait()
+        with open_instance(tmp_path) as instance:
+            return instance.get_runs_count()
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(opened, range(8))) == [0] * 8
+    with open_instance(tmp_path) as instance:
+        assert instance.get_runs_count() == 0
 
 
 @pytest.mark.parametrize(
@@ -170,5 +186,6 @@ def test_pages_answer_on_the_loopback_device_with_assets_checks_schedule_and_sen
             )
         finally:
             process.send_signal(signal.SIGINT)
-            assert process.wait(timeout=60) == 0
+            code = process.wait(timeout=60)
+    assert code == 0
     assert "enabled: false" in (tmp_path / "pipeline" / "dagster" / "dagster.yaml").read_text()

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from dissonance.adapters.dagster.instance import prepare
+from dissonance.adapters.dagster.instance import open_instance
 from dissonance.errors import DataFolderError, EngineUnavailable
 
 HOST = "127.0.0.1"
@@ -33,8 +33,8 @@ class DagsterPages:
     def start(cls, folder: Path, location: str, environment: Mapping[str, str], port: int) -> DagsterPages:
         """Returns when the pages answer with what `location` has. Raises `EngineUnavailable` or `DataFolderError`."""
         try:
-            prepare(folder)
-            port = port or _free_port()
+            with open_instance(folder):  # made before both processes look for it
+                port = port or _free_port()
             log = (folder / "dagster.log").open("ab")
         except OSError as error:
             raise DataFolderError(
@@ -91,7 +91,7 @@ class DagsterPages:
             ended = [process for process in self._processes if process.poll() is not None]
             if ended or time.monotonic() > deadline:
                 raise EngineUnavailable(
-                    "Dagster ended" if ended else f"Dagster does not answer after {START_S:.0f} s",
+                    ("Dagster ended" if ended else f"Dagster does not answer after {START_S:.0f} s") + _last_words(log),
                     where=str(log),
                     fix="see its log",
                 )
@@ -119,6 +119,11 @@ def _answers(port: int) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _last_words(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return f": {lines[-1].strip()}" if lines else ""
 
 
 def _free_port() -> int:
