@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from dissonance.contracts.schema import Task, schema_digest
@@ -27,8 +28,11 @@ def load_pair(registry: Registry, keys: ArtefactKeys, task: Task, version: Model
 
     Raises `ModelNotFound`, `ModelRefused` or `EngineUnavailable`.
     """
-    critic_version = critic_of(registry, task, version)
-    artefact, doubting = _unpacked(registry, keys, task, version), _unpacked(registry, keys, task, critic_version)
+    with ThreadPoolExecutor(max_workers=1) as meanwhile:  # most of the time is the registry's
+        answering = meanwhile.submit(_unpacked, registry, keys, task, version)
+        critic_version = critic_of(registry, task, version)
+        doubting = _unpacked(registry, keys, task, critic_version)
+        artefact = answering.result()
     if doubting.manifest.parent != artefact.digest:
         raise ModelRefused(
             f"critic {critic_version.version} was made for another proposer than {version.version}",

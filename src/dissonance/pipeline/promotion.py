@@ -134,9 +134,10 @@ async def rollback(
     No gate: the way back must be short. The models are verified first. Raises as `promote` does.
     """
     task = await workshop.store.by_name(name)
-    production = await production_version(workshop, task)
-    target = await _before(workshop, task, production) if to is None else to
-    pair, known = await asyncio.gather(open_version(workshop, task, target), roll_call(workshop, task))
+    asked = asyncio.create_task(production_version(workshop, task))
+    target = await _before(workshop, task, await asked) if to is None else to
+    opened = open_version(workshop, task, target)
+    production, pair, known = await asyncio.gather(asked, opened, roll_call(workshop, task))
     ended = await end_by_hand(workshop, task, by=by, reason=reason, production=target)
     moved_on = ended is not None and ended.phase is RolloutPhase.ROLLED_BACK
     if not moved_on and target != production.version:

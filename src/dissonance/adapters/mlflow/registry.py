@@ -18,6 +18,7 @@ from mlflow import environment_variables as variables
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.entities.model_registry import ModelVersion as MlflowVersion
 from mlflow.entities.model_registry import RegisteredModel
+from mlflow.exceptions import RestException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from dissonance.adapters.mlflow.failures import translated
@@ -30,6 +31,7 @@ ARTEFACT_FILE = "artefact.bin"
 DAY, REVISION = "live_day", "live_revision"
 """Tags of the run of a day."""
 
+NO_SUCH_ALIAS = "INVALID_PARAMETER_VALUE"
 PAGE = 1000
 
 TIMEOUT_S = 10
@@ -92,7 +94,6 @@ class MlflowRegistry:
     def promote(self, task_id: str, role: ModelRole, version: int) -> int | None:
         with translated("promote a model"):
             model = self._model(task_id, role)
-            self._client.get_model_version(model.name, str(version))
             self._client.set_registered_model_alias(model.name, PRODUCTION, str(version))
             self._take_off(model, version, tuple(Alias))
         return _aliased(model)
@@ -105,22 +106,24 @@ class MlflowRegistry:
                 if alias in model.aliases:
                     self._client.delete_registered_model_alias(model.name, alias.value)
                 return
-            self._client.get_model_version(model.name, str(version))
             self._client.set_registered_model_alias(model.name, alias.value, str(version))
             self._take_off(model, version, tuple(each for each in Alias if each is not alias))
 
     @repeated
     def production(self, task_id: str, role: ModelRole) -> ModelVersion:
         with translated("find the model in production"):
-            model = self._model(task_id, role)
-            aliased = _aliased(model)
-            if aliased is None:
+            name = self._name(task_id, role)
+            try:
+                version = self._client.get_model_version_by_alias(name, PRODUCTION)
+            except RestException as error:
+                if error.error_code != NO_SUCH_ALIAS:
+                    raise
                 raise ModelNotFound(
                     f"no {role} is in production",
                     where="registry",
                     fix="promote one: dissonance models promote",
-                )
-            return _version(self._client.get_model_version(model.name, str(aliased)), model.aliases)
+                ) from error
+            return _version(version, dict.fromkeys(version.aliases, str(version.version)))
 
     @repeated
     def versions(self, task_id: str, role: ModelRole) -> list[ModelVersion]:
@@ -132,8 +135,10 @@ class MlflowRegistry:
     @repeated
     def artefact(self, task_id: str, role: ModelRole, version: int) -> bytes:
         with translated("fetch a model"), tempfile.TemporaryDirectory() as folder:
-            run_id = self._client.get_model_version(self._name(task_id, role), str(version)).run_id
-            return Path(self._client.download_artifacts(str(run_id), ARTEFACT_FILE, folder)).read_bytes()
+            source = str(self._client.get_model_version(self._name(task_id, role), str(version)).source)
+            files = get_artifact_repository(source.removesuffix(f"/{ARTEFACT_FILE}"), tracking_uri=self._url)
+            file = files.download_artifacts(ARTEFACT_FILE, folder)  # type: ignore[no-untyped-call]  # MLflow leaves it so
+            return Path(str(file)).read_bytes()
 
     @repeated
     def parameters(self, task_id: str, role: ModelRole, version: int) -> dict[str, str]:
