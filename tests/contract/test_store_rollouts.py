@@ -10,7 +10,7 @@ import pytest
 from dissonance.contracts.evidence import DecisionKind
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.errors import UnknownTask
-from dissonance.ports.rollouts import Rollout
+from dissonance.ports.rollouts import Rollout, told_as
 from dissonance.ports.store import Store
 from support.store import NO_TASK, StoreCase, with_task
 from support.updates import decision_of, judged_update, rollout_of, step_of
@@ -59,6 +59,31 @@ def test_rollouts_under_way_are_found_without_knowing_their_tasks(case: StoreCas
         assert await live() == [armed]
         assert await save(store, moved(armed, RolloutPhase.SETTLED))
         assert await live() == []
+
+    case.tell(story)
+
+
+def test_what_was_saved_is_untold_until_it_is_said_to_be_told(case: StoreCase) -> None:
+    async def story(store: Store) -> None:
+        task_id = await with_task(store, case.make)
+        now_us = case.make.clock.now_us()
+
+        async def untold(before_us: int = now_us + 1) -> list[Rollout]:
+            return [each for each in await store.untold_rollouts(before_us) if each.task_id == task_id]
+
+        canary = rollout_of(task_id, 2)
+        armed = moved(canary, RolloutPhase.ARMED)
+        assert await save(store, canary)
+        assert not await save(store, rollout_of(task_id, 3)), "nothing is told of what was not saved"
+        assert await save(store, armed)
+        assert await untold() == [canary, armed]
+        assert await untold(now_us) == []
+        await store.rollouts_told(task_id, [told_as(canary), "of nothing"])
+        assert await untold() == [armed]
+        await store.rollouts_told(NO_TASK, [told_as(armed)])
+        assert await untold() == [armed]
+        await store.rollouts_told(task_id, [told_as(armed)])
+        assert await untold() == []
 
     case.tell(story)
 

@@ -20,7 +20,7 @@ from dagster._core.definitions.partitions.context import partition_loading_conte
 from dissonance.adapters.dagster.definitions import JOB, SCHEDULE, SENSOR, TASKS, build
 from dissonance.adapters.dagster.instance import open_instance
 from dissonance.adapters.dagster.running import run_in_process
-from dissonance.errors import EngineUnavailable
+from dissonance.errors import EngineUnavailable, ModelNotRenewable
 from dissonance.pipeline.flow.run import FITS, STEPS, descriptions
 from dissonance.ports.steps import FAILS, HOLDS, Done, Order, StepName, StepRecord, Trigger
 
@@ -125,6 +125,27 @@ def test_engine_that_is_away_is_waited_for(tmp_path: Path) -> None:
     hands = ToldHands(away=2)
     assert run_in_process(tmp_path, descriptions(), hands, Order("census"), retry_after_s=0.0)
     assert steps_of(hands)[:4] == [StepName.INGEST, StepName.INGEST, StepName.INGEST, StepName.VALIDATE]
+
+
+class NotRenewable(ToldHands):
+    """What is in production was registered from a file."""
+
+    def do(self, step: StepName, run: str, order: Order) -> Done:
+        if step is StepName.TRAIN:
+            self.asked.append((step, run, order))
+            raise ModelNotRenewable("version 2 was registered from a file", where="model in production", fix="register")
+        return super().do(step, run, order)
+
+
+def test_model_that_nothing_here_can_make_again_ends_the_run_at_once_and_says_why(tmp_path: Path) -> None:
+    hands = NotRenewable()
+    assert not run_in_process(tmp_path, descriptions(), hands, Order("census"), retry_after_s=0.0)
+    assert steps_of(hands)[-1] is StepName.TRAIN
+    assert steps_of(hands).count(StepName.TRAIN) == 1, "no other try would find another model"
+    with open_instance(tmp_path) as instance:
+        (record,) = instance.get_run_records()
+        failures = instance.all_logs(record.dagster_run.run_id, of_type=dagster.DagsterEventType.STEP_FAILURE)
+    assert "registered from a file" in str(failures[0].dagster_event)
 
 
 def test_schedule_and_sensor_ask_for_runs_of_known_tasks_and_are_off_until_turned_on(tmp_path: Path) -> None:

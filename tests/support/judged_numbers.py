@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from dissonance.decisions.updates.golden import WORN_KNOWN
 from dissonance.decisions.updates.numbers import Change, Robustness, Unsteadiness, UpdateNumbers
 
 
@@ -31,5 +32,6 @@ def numbers(**changes: Any) -> UpdateNumbers:
         kl_error=0.0,
         window_rows=1_000,
         slices=(),
+        golden_form=WORN_KNOWN,
     )
     return msgspec.structs.replace(usual, **changes)

@@ -22,6 +22,7 @@ from dissonance.pipeline.promotion import promote
 from dissonance.pipeline.registration import FittedPair, register_pair
 from dissonance.pipeline.retrain import retrain
 from dissonance.pipeline.rollouts import Rollouts, begin
+from dissonance.pipeline.telling import publish
 from dissonance.ports.registry import ModelRole, ModelVersion
 from dissonance.ports.rollouts import Rollout
 from support.distributions import labelled_rows
@@ -67,7 +68,13 @@ class Place(NamedTuple):
     def begin(self, cause: str = "judged", versions: tuple[int, int] = (2, 1), **options: Any) -> list[Event]:
         candidate, incumbent = map(self.version, versions)
         how = {"cause": cause, "by": "gate", "reason": "accepted", **options}
-        return asyncio.run(begin(self.work, self.task, candidate, incumbent, **how))
+
+        async def told() -> list[Event]:
+            events = await begin(self.work, self.task, candidate, incumbent, **how)
+            await publish(self.work, self.task, events)
+            return events
+
+        return asyncio.run(told())
 
     def advance(self) -> list[Event]:
         return asyncio.run(Rollouts(self.work).advance(self.task.task_id))

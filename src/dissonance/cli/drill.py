@@ -133,6 +133,24 @@ def deploy(
     _finish(record_of(outcome, deployments), records, as_json)
 
 
+@app.command("who-answered")
+def who_answered(
+    versions: Annotated[int, typer.Option(min=3, help="Models that answer, one after the other.")] = 7,
+    rows_per_s: Annotated[float, typer.Option(min=1.0, help="Rows a second, of both replicas together.")] = 100.0,
+    least: Annotated[int, typer.Option(min=150, help="Answers by each version, before the next comes.")] = 500,
+    records: Records = DEFAULT_RECORDS,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change models by canary and at once while predictions go on; ask of each prediction who answered. 4 minutes."""
+    from dissonance.drills.who_answered.record import record_of
+    from dissonance.drills.who_answered.run import who_answered_drill
+
+    with progress("models", versions - 1, quiet=as_json, unit="models") as tell:
+        account = _in_folder(data, lambda folder: who_answered_drill(folder, versions, rows_per_s, least, _say, tell))
+    _finish(record_of(account, versions, rows_per_s, least), records, as_json)
+
+
 @app.command("bench-pipeline")
 def bench_pipeline(
     rows: Annotated[

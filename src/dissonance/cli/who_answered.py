@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -9,9 +11,10 @@ import typer
 from rich.table import Table
 
 from dissonance.cli.connected import on_system
-from dissonance.cli.output import emit
+from dissonance.cli.output import emit, share_done
 from dissonance.contracts.ids import id_from_text, id_text
 from dissonance.contracts.times import to_text
+from dissonance.errors import InputError, StorageError
 
 if TYPE_CHECKING:
     from dissonance.bootstrap import System
@@ -19,9 +22,9 @@ if TYPE_CHECKING:
 
 
 class WhoAnsweredAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What `who-answered --json` prints. Times are RFC 3339; a version is null where the registry has it no more, and
-    `shadow_version` also where no other model was asked. `right`: whether the answer was the label, null until one
-    came. `arm`: `production` or `canary`."""
+    """What `who-answered --json` prints, of a file a list of it. Times are RFC 3339; a version is null where the
+    registry has it no more, and `shadow_version` also where no other model was asked. `right`: whether the answer was
+    the label, null until one came. `arm`: `production` or `canary`."""
 
     task: str
     prediction_id: str
@@ -43,20 +46,47 @@ class WhoAnsweredAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 def who_answered(
     task: Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")],
-    prediction_id: Annotated[str, typer.Argument(metavar="PREDICTION_ID", help="As `predict` answered it.")],
+    prediction_id: Annotated[
+        str | None, typer.Argument(metavar="PREDICTION_ID", help="As `predict` answered it.", show_default=False)
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="A file of prediction ids in its place, one a line.", show_default=False)
+    ] = None,
     data: Annotated[str | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON; of a file, as a list.")] = False,
 ) -> None:
-    """Which version gave an answer, which critic doubted it, and what became of the input."""
-    from dissonance.pipeline.who_answered import who_answered
+    """Which version gave an answer, which critic doubted it, and what became of the input; or so of a whole file."""
+    from dissonance.pipeline.who_answered import who_answered_each
 
-    wanted = id_from_text(prediction_id)
+    if (prediction_id is None) == (file is None):
+        raise InputError("neither or both of an id and a file", where="PREDICTION_ID", fix="give one of them")
+    wanted = read_ids(file) if file is not None else [id_from_text(prediction_id or "")]
+    with share_done(f"asking about {len(wanted)} predictions", quiet=as_json or file is None) as follow:
 
-    async def work(system: System) -> WhoAnswered:
-        return await who_answered(system, task, wanted)
+        async def work(system: System) -> list[WhoAnswered]:
+            return await who_answered_each(system, task, wanted, follow)
 
-    answer = who_answered_answer(on_system(data, work))
-    emit(answer, as_json, who_answered_table(answer))
+        answers = [who_answered_answer(each) for each in on_system(data, work)]
+    if file is None:
+        emit(answers[0], as_json, who_answered_table(answers[0]))
+    else:
+        emit(answers, as_json, each_answered_table(task, answers))
+
+
+def read_ids(file: Path) -> list[bytes]:
+    """Empty lines are passed over. Raises `StorageError`, or `InputError` for what is no id, with its line."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StorageError(f"the file was not read: {error}", where=str(file), fix="name a file of ids") from error
+    found = []
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                found.append(id_from_text(line.strip()))
+            except InputError as error:
+                raise InputError(error.what, where=f"{file}, line {number}", fix=error.fix) from error
+    return found
 
 
 def who_answered_answer(found: WhoAnswered) -> WhoAnsweredAnswer:
@@ -93,6 +123,17 @@ def who_answered_table(answer: WhoAnsweredAnswer) -> Table:
     table.add_row(
         "label", {None: "none yet", True: "the answer was right", False: "the answer was wrong"}[answer.right]
     )
+    return table
+
+
+def each_answered_table(task: str, answers: Sequence[WhoAnsweredAnswer]) -> Table:
+    table = Table(title=f"{len(answers)} predictions of {task}")
+    for heading in ("prediction", "version", "arm", "critic", "asked beside it", "answered at"):
+        table.add_column(heading)
+    for each in answers:
+        beside = "" if each.shadow_version is None else str(each.shadow_version)
+        versions = (_version(each.version), each.arm, _version(each.critic_version), beside)
+        table.add_row(each.prediction_id, *versions, each.answered_at)
     return table
 
 

@@ -9,6 +9,7 @@ from msgspec.structs import asdict
 from dissonance.contracts.schema import Task
 from dissonance.contracts.times import to_text
 from dissonance.pipeline.describing import Description
+from dissonance.ports.registry import ELSEWHERE, MADE
 from dissonance.security.artefacts import Manifest
 
 CARD_FILE = "model-card.md"
@@ -47,7 +48,8 @@ def _model(task: Task, manifest: Manifest, parameters: Mapping[str, str]) -> Ite
     yield f"| format | {manifest.format.value} |"
     yield from (f"| {name.replace('_', ' ')} | {value} |" for name, value in sorted(parameters.items()))
     yield f"| training data, SHA-256 | {manifest.training_data_digest or 'not known: made elsewhere'} |"
-    yield f"| trained after, digest | {manifest.parent or 'nothing'} |"
+    came = "registered" if parameters.get(MADE) == ELSEWHERE else "trained"
+    yield f"| {came} after, digest | {manifest.parent or 'nothing'} |"
     yield f"| columns | {', '.join(task.schema.names)} |"
     yield f"| libraries | {', '.join(f'{name} {version}' for name, version in sorted(manifest.libraries.items()))} |"
     yield ""

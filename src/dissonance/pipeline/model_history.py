@@ -16,10 +16,11 @@ from dissonance.decisions.timeline import InForce, in_force, until, until_event_
 from dissonance.pipeline.verifying import MOST_DECISIONS, proven_bundle
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.decisions import ALL, Wanted
-from dissonance.ports.registry import ModelRole, ModelVersion
+from dissonance.ports.registry import ELSEWHERE, MADE, ModelRole, ModelVersion
 
 REGISTERED, REPLACED, BACK = "registered", "replaced", "back in production"
 JUDGED_BEFORE = "judged, before decisions were kept"
+TRAIN_ROWS = "train_rows"
 ROWS = 1_000
 """Newest answers before a time that are counted."""
 
@@ -57,7 +58,10 @@ async def history(workshop: Workshop, name: str) -> tuple[Task, list[VersionHist
     task = await workshop.store.by_name(name)
     versions = await asyncio.to_thread(workshop.registry.versions, task.task_id, ModelRole.PROPOSER)
     found = await workshop.store.decisions(task.task_id, ALL, MOST_DECISIONS)
-    happened: dict[int, list[Happened]] = {version.version: [_registered(version)] for version in versions}
+    elsewhere = await asyncio.to_thread(_made_elsewhere, workshop, versions)
+    happened: dict[int, list[Happened]] = {
+        version.version: [_registered(version, elsewhere=version.version in elsewhere)] for version in versions
+    }
     for kept in reversed(found):
         bundle = proven_bundle(kept, workshop.artefact_keys.verification)
         for number, what in _what(bundle):
@@ -113,8 +117,21 @@ def version_that_answered(
     return max((version.version for version in same), default=None)
 
 
-def _registered(version: ModelVersion) -> Happened:
-    why = "the first version" if version.parent is None else f"trained after version {version.parent}"
+def _made_elsewhere(workshop: Workshop, versions: Iterable[ModelVersion]) -> set[int]:
+    """Those that were registered from a file. What was fitted here says on how many rows, and is not asked about."""
+    return {
+        each.version
+        for each in versions
+        if TRAIN_ROWS not in each.metrics
+        and workshop.registry.parameters(each.task_id, each.role, each.version).get(MADE) == ELSEWHERE
+    }
+
+
+def _registered(version: ModelVersion, *, elsewhere: bool) -> Happened:
+    if elsewhere:
+        why = f"made elsewhere, registered from a file while version {version.parent} was in production"
+    else:
+        why = "the first version" if version.parent is None else f"trained after version {version.parent}"
     return Happened(version.created_at_us, None, REGISTERED, "pipeline", why, "")
 
 

@@ -19,7 +19,8 @@ from dissonance.pipeline.confirming import Confirmed, confirm, roll_call
 from dissonance.pipeline.event_time import event_time_now_us
 from dissonance.pipeline.evidence import Said, decided, evidence_of
 from dissonance.pipeline.judging import Override, judge_pair
-from dissonance.pipeline.rollouts import begin, changed, end_by_hand
+from dissonance.pipeline.rollouts import begin, end_by_hand
+from dissonance.pipeline.telling import changed, publish
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import ModelRole, ModelVersion
 
@@ -106,7 +107,7 @@ async def promote(
         overridden=judged.verdict is UpdateVerdict.OVERRIDDEN,
         at_once=not canary,
     )
-    await workshop.bus.publish(events)
+    await publish(workshop, task, events)
     return Promoted(
         task,
         candidate.version.version,
@@ -148,7 +149,7 @@ async def rollback(
     await anchor(workshop, task)
     events = [] if ended is None else [changed(workshop, ended)]
     back = _moved(workshop, task, pair, previous, reason, by, ModelRolledBack)
-    await workshop.bus.publish([*events, back])
+    await publish(workshop, task, [*events, back])
     return Promoted(
         task,
         pair.version.version,

@@ -13,21 +13,21 @@ import msgspec
 import numpy as np
 
 from dissonance.contracts.columns import derived_id
-from dissonance.contracts.events import Event, IncidentRaised, ModelPromoted, ModelRolledBack, RolloutChanged
+from dissonance.contracts.events import Event, ModelPromoted
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.contracts.updates import LIVE_PHASES, RolloutPhase
 from dissonance.decisions.beginning import first_phase, first_share
 from dissonance.decisions.evidence.bundle import Beginning, StepTaken
 from dissonance.decisions.pairs import LoadedPair, find_version
-from dissonance.decisions.rollouts import ALLOWED_TO_OLD, Believed, evidence_of, gravest, next_step
+from dissonance.decisions.rollouts import ALLOWED_TO_OLD, Believed, gravest, next_step
 from dissonance.errors import GateRefused, ModelError
 from dissonance.pipeline.aliases import mark_pair, move_aliases, open_version, production_version
 from dissonance.pipeline.anchoring import anchor
 from dissonance.pipeline.behaving import Behaviours
-from dissonance.pipeline.confirming import confirm, roll_call
 from dissonance.pipeline.event_time import event_time_now_us
 from dissonance.pipeline.evidence import rollout_decision, step_cause
+from dissonance.pipeline.telling import changed, incident, moved, moves_to, publish, tell_again
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import Alias, ModelVersion
 from dissonance.ports.rollouts import Rollout
@@ -36,7 +36,6 @@ from dissonance.security.rows import features_matrix, open_rows
 from dissonance.telemetry.logs import log
 from dissonance.telemetry.names import LogAction
 
-GATE = "gate"
 BELIEVED_ROWS = 1_000
 """Newest inputs of a rollout on which both pairs are asked what they believe."""
 
@@ -105,15 +104,19 @@ class Rollouts:
         self._behaviours = Behaviours(workshop)
 
     async def advance(self, task_id: str) -> list[Event]:
-        """See `roles.updates.Updates.advance`."""
-        workshop = self._workshop
-        rollout = await workshop.store.rollout(task_id)
+        """See `roles.updates.Updates.advance`. What others left untold is told last: a decision that was tampered with
+        must not keep a model from being taken back."""
+        rollout = await self._workshop.store.rollout(task_id)
         if rollout is None:
             return []
-        task = await workshop.store.by_id(task_id)
-        if rollout.phase not in LIVE_PHASES:
-            return await _finish(workshop, task, rollout)
-        events = await _finish(workshop, task, rollout)
+        task = await self._workshop.store.by_id(task_id)
+        events = await _finish(self._workshop, task, rollout)
+        if rollout.phase in LIVE_PHASES:
+            events += await self._step(task, rollout)
+        return [*events, *await tell_again(self._workshop, task)]
+
+    async def _step(self, task: Task, rollout: Rollout) -> list[Event]:
+        workshop, task_id = self._workshop, task.task_id
         policy = await workshop.store.policy(task_id)
         paired = await workshop.store.paired_counts(
             task_id, rollout.model_digest, rollout.previous_digest, rollout.started_at_us
@@ -123,8 +126,8 @@ class Rollouts:
         behaved = await self._behaviours.since(task, rollout)
         step = next_step(rollout, paired, believed, now_us, policy, behaved)
         if step is None:
-            return events
-        moved = msgspec.structs.replace(
+            return []
+        after = msgspec.structs.replace(
             rollout,
             phase=step.phase,
             phase_at_us=now_us,
@@ -141,36 +144,14 @@ class Rollouts:
             phase=step.phase,
             reason=step.reason,
         )
-        decision = await rollout_decision(workshop, task, moved, policy, parent=step_cause(rollout), step=taken)
-        if not await workshop.store.save_rollout(moved, decision):
-            return events
-        events += await _told(workshop, task, moved)
-        if step.phase is not RolloutPhase.ROLLED_BACK:
-            return events
-        return [*events, await self._incident(task, rollout, moved, events, evidence_of(paired, believed, behaved))]
-
-    async def _incident(
-        self, task: Task, before: Rollout, ended: Rollout, events: list[Event], evidence: dict[str, float]
-    ) -> IncidentRaised:
-        """Said when every replica was asked. The events that move them go out first; their ids are those of their
-        cause, so that whoever publishes them again changes nothing."""
-        known = await roll_call(self._workshop, task)
-        await self._workshop.bus.publish(events)
-        followed = await confirm(self._workshop, task, ended.previous_version, list(known))
-        log(_logger, LogAction.INCIDENT_RAISED, logging.ERROR, task=task.name, version=ended.version, why=ended.reason)
-        return IncidentRaised(
-            event_id=derived_id("incident_raised", [ended.rollout_id, str(ended.revision)]),
-            task_id=task.task_id,
-            produced_at_us=self._workshop.clock.now_us(),
-            producer=GATE,
-            version=ended.version,
-            previous_version=ended.previous_version,
-            what=f"version {ended.version} was taken back: {ended.reason}",
-            since_us=before.phase_at_us,
-            evidence=evidence,
-            replicas=list(followed.confirmed),
-            replicas_missing=list(followed.missing),
-        )
+        decision = await rollout_decision(workshop, task, after, policy, parent=step_cause(rollout), step=taken)
+        if not await workshop.store.save_rollout(after, decision):
+            return []
+        said = await _told(workshop, task, after)
+        if step.phase is RolloutPhase.ROLLED_BACK:
+            said.append(await incident(workshop, task, taken, after, said))
+        await publish(workshop, task, said)
+        return said
 
     async def _believed(self, task: Task, rollout: Rollout, now_us: int) -> Believed | None:
         """What the graver of both critics believes of both models on the newest inputs since this phase began."""
@@ -237,60 +218,29 @@ async def _told(workshop: Workshop, task: Task, rollout: Rollout) -> list[Event]
         phase=rollout.phase.value,
         why=rollout.reason,
     )
-    moved = await _finish(workshop, task, rollout, always=True)
+    moves = await _finish(workshop, task, rollout, always=True)
     if rollout.phase is RolloutPhase.CANARY:
         canary = await asyncio.to_thread(find_version, workshop.registry, task, rollout.version)
         await mark_pair(workshop, task, Alias.CANARY, canary)
     elif rollout.phase is RolloutPhase.ABANDONED:
         await mark_pair(workshop, task, Alias.CANARY, None)
     await anchor(workshop, task)
-    return [changed(workshop, rollout), *moved]
+    return [changed(workshop, rollout), *moves]
 
 
 async def _finish(workshop: Workshop, task: Task, rollout: Rollout, *, always: bool = False) -> list[Event]:
     """Put the version of this phase into production where it is not: now, or because a move was cut short."""
-    wanted, kind = {
-        RolloutPhase.ARMED: (rollout.version, ModelPromoted),
-        RolloutPhase.ROLLED_BACK: (rollout.previous_version, ModelRolledBack),
-    }.get(rollout.phase, (None, ModelPromoted))
+    wanted = moves_to(rollout)
     if wanted is None:
         return []
+    version, kind = wanted
     serving = await production_version(workshop, task)
     other = rollout.previous_version if kind is ModelPromoted else rollout.version
-    if serving.version != wanted and serving.version == other:
-        await move_aliases(workshop, task, await open_version(workshop, task, wanted))
+    if serving.version != version and serving.version == other:
+        await move_aliases(workshop, task, await open_version(workshop, task, version))
     elif not always:
         return []
-    return [moved_event(workshop, rollout, kind)]
-
-
-def changed(workshop: Workshop, rollout: Rollout) -> RolloutChanged:
-    return RolloutChanged(
-        event_id=derived_id("rollout_changed", [rollout.rollout_id, str(rollout.revision)]),
-        task_id=rollout.task_id,
-        produced_at_us=workshop.clock.now_us(),
-        producer=GATE,
-        rollout_id=rollout.rollout_id,
-        phase=rollout.phase,
-        version=rollout.version,
-        previous_version=rollout.previous_version,
-        reason=rollout.reason,
-    )
-
-
-def moved_event(workshop: Workshop, rollout: Rollout, kind: type[ModelPromoted]) -> ModelPromoted:
-    back = kind is ModelRolledBack
-    return kind(
-        event_id=derived_id(kind.KIND, [rollout.rollout_id, str(rollout.revision)]),
-        task_id=rollout.task_id,
-        produced_at_us=workshop.clock.now_us(),
-        producer=GATE,
-        version=rollout.previous_version if back else rollout.version,
-        model_digest=rollout.previous_digest if back else rollout.model_digest,
-        previous_version=rollout.version if back else rollout.previous_version,
-        reason=rollout.reason,
-        by=rollout.by,
-    )
+    return [moved(workshop, rollout, kind)]
 
 
 def _first_phase(latest: Rollout | None, now_us: int, policy: Policy, *, at_once: bool) -> RolloutPhase:

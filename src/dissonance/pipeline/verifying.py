@@ -1,5 +1,5 @@
-"""A chain of decisions and verdicts, verified against signatures, anchors and the golden rows; and decisions made again
-from their bundles alone."""
+"""A chain of decisions and verdicts, verified against signatures, anchors, golden rows and the tables beside it; and
+decisions made again from their bundles alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.decisions.evidence.again import Compared, compared
 from dissonance.decisions.evidence.bundle import Bundle, read_bundle
-from dissonance.decisions.evidence.chain import Broken, ChainCheck
+from dissonance.decisions.evidence.chain import Broken, ChainCheck, Fault
+from dissonance.decisions.evidence.listed import Listed, ListedCheck
 from dissonance.errors import SealBroken
 from dissonance.pipeline.looked_at import golden_digest
 from dissonance.pipeline.workshop import Workshop
@@ -45,9 +46,11 @@ async def verify_decisions(
     task = await workshop.store.by_name(name)
     # Anchors first: one that is written later may be of a link that the chain did not have when its head was read.
     lines = await asyncio.to_thread(workshop.anchors.lines, task.task_id)
+    sure_to = (await workshop.store.chain_head(task.task_id)).link
+    listed = ListedCheck(await _listed(workshop, task), sure_to)
     head = await workshop.store.chain_head(task.task_id)
     public_key = workshop.artefact_keys.verification
-    check = ChainCheck(task.task_id, head, lines, public_key, await golden_digest(workshop, task))
+    check = ChainCheck(task.task_id, head, lines, public_key, await golden_digest(workshop, task), listed.add)
     after = 0
     while after < head.link and check.broken is None:
         links = await workshop.store.chain_links(task.task_id, after, min(LINKS_AT_ONCE, head.link - after))
@@ -58,6 +61,8 @@ async def verify_decisions(
         progress(after, head.link)
     lines = await asyncio.to_thread(workshop.anchors.lines, task.task_id)
     broken = await asyncio.to_thread(check.result, lines, workshop.clock.now_us())
+    if broken is None and (differs := listed.differs()) is not None:
+        broken = Broken(Fault.TABLE_DIFFERS, *differs)
     return Verified(task, after, check.decisions, len(lines), broken)
 
 
@@ -99,6 +104,13 @@ def proven_bundle(kept: KeptDecision, public_key: bytes) -> Bundle:
             fix="dissonance decisions verify says what is broken",
         )
     return read_bundle(signed.body)
+
+
+async def _listed(workshop: Workshop, task: Task) -> Listed:
+    return Listed(
+        await workshop.store.rollouts(task.task_id, MOST_DECISIONS),
+        await workshop.store.updates(task.task_id, MOST_DECISIONS),
+    )
 
 
 def _add(check: ChainCheck, links: Sequence[ChainLink]) -> None:

@@ -21,6 +21,10 @@ class Alias(StrEnum):
 NO_DOCUMENTS: Mapping[str, bytes] = MappingProxyType({})
 
 
+MADE, ELSEWHERE = "made", "elsewhere"
+"""Parameter of a version that was not fitted here, but registered from a file."""
+
+
 class ModelRole(StrEnum):
     PROPOSER = "proposer"
     CRITIC = "critic"

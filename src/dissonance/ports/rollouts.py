@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 
+from dissonance.contracts.columns import derived_id
 from dissonance.contracts.events import UpdateJudged
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.ports.decisions import Decision
@@ -31,6 +33,11 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     overridden: bool = False
     revision: int = 1  # counts up with every change
+
+
+def told_as(rollout: Rollout) -> str:
+    """The id of the event that says that a rollout went into its phase."""
+    return derived_id("rollout_changed", [rollout.rollout_id, str(rollout.revision)])
 
 
 class PairedCounts(msgspec.Struct, frozen=True):
@@ -62,7 +69,17 @@ class RolloutStore(Protocol):
     async def save_rollout(self, rollout: Rollout, decision: Decision) -> bool:
         """Insert revision 1, or replace revision `rollout.revision - 1` by this one, and add `decision`, which says
         why, to the task's hash chain, all or nothing. False, and nothing written, when another replica was faster, or
-        when revision 1 would begin while another rollout of the task is in a live phase. Raises `UnknownTask`."""
+        when revision 1 would begin while another rollout of the task is in a live phase. Until `rollouts_told` it is
+        among the `untold_rollouts`. Raises `UnknownTask`."""
+        ...
+
+    async def untold_rollouts(self, saved_before_us: int) -> list[Rollout]:
+        """Every revision, of all tasks, that was saved before this time of the clock and that nobody said was told;
+        oldest first."""
+        ...
+
+    async def rollouts_told(self, task_id: str, event_ids: Sequence[str]) -> None:
+        """The events of these ids (`told_as`) were published. What is not among the untold is passed over."""
         ...
 
     async def record_update(self, judged: UpdateJudged, decision: Decision) -> int:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import msgspec
+from pathlib import Path
 
-from dissonance.cli.who_answered import who_answered_answer, who_answered_table
+import msgspec
+import pytest
+from typer.testing import CliRunner
+
+from dissonance.cli.models import app
+from dissonance.cli.who_answered import each_answered_table, read_ids, who_answered_answer, who_answered_table
 from dissonance.contracts.ids import id_text, uuid7_bytes
 from dissonance.contracts.verdicts import Reason, Verdict
+from dissonance.errors import InputError, StorageError
 from dissonance.pipeline.who_answered import WhoAnswered
 from dissonance.ports.store import Experience
 from support.printing import printed
@@ -41,3 +47,28 @@ def test_a_canary_its_shadow_and_a_label_are_told() -> None:
     text = printed(who_answered_table(who_answered_answer(WhoAnswered(RowMaker("who").task(), row, None, 4, 1))))
     for piece in ("no longer in the registry (canary)", "version 1", "the answer was wrong"):
         assert piece in text, piece
+
+
+def test_a_file_of_ids_is_read_past_empty_lines_and_a_wrong_one_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "ids.txt"
+    file.write_text(f"{id_text(ROW.prediction_id)}\n\n  {id_text(ROW.prediction_id)}  \n")
+    assert read_ids(file) == [ROW.prediction_id] * 2
+    file.write_text(f"{id_text(ROW.prediction_id)}\nnonsense\n")
+    with pytest.raises(InputError) as refused:
+        read_ids(file)
+    assert refused.value.where.endswith("line 2")
+    with pytest.raises(StorageError):
+        read_ids(tmp_path / "no such file")
+
+
+def test_many_are_told_in_a_line_each() -> None:
+    answers = [who_answered_answer(WhoAnswered(RowMaker("who").task(), ROW, version, 4, None)) for version in (5, 6)]
+    text = printed(each_answered_table("who", answers))
+    assert "2 predictions of who" in text
+    assert text.count(id_text(ROW.prediction_id)) == 2
+
+
+@pytest.mark.parametrize("arguments", [["who"], ["who", id_text(ROW.prediction_id), "--file", "ids.txt"]])
+def test_neither_or_both_of_id_and_file_is_refused(arguments: list[str]) -> None:
+    done = CliRunner().invoke(app, ["who-answered", *arguments])
+    assert isinstance(done.exception, InputError)

@@ -28,6 +28,8 @@ from dissonance.errors import (
     StorageError,
 )
 from dissonance.pipeline.adopting import Adopted, register_file
+from dissonance.pipeline.model_card import CARD_FILE
+from dissonance.pipeline.model_history import history
 from dissonance.pipeline.promotion import promote
 from dissonance.pipeline.retrain import retrain
 from dissonance.pipeline.update import train
@@ -140,6 +142,20 @@ def test_what_does_not_fit_the_task_is_refused_by_name(place: Place) -> None:
     assert isinstance(refused(place, "m.skops", b"PK\x03\x04 no archive"), ModelRefused)
     with pytest.raises(StorageError):
         asyncio.run(register_file(place.work, "small", place.folder / "missing.onnx"))
+
+
+def test_history_and_card_say_that_it_was_registered_and_not_that_it_was_trained(place: Place) -> None:
+    place.register("m.onnx", onnx())
+    asyncio.run(retrain(place.work, "small"))
+    _, found = asyncio.run(history(place.work, "small"))
+    why = [version.happened[0].why for version in found]
+    assert why == [
+        "trained after version 1",
+        "made elsewhere, registered from a file while version 1 was in production",
+        "the first version",
+    ]
+    card = place.work.registry._models[place.task.task_id, ModelRole.PROPOSER].documents[1][CARD_FILE].decode()
+    assert "| registered after, digest |" in card and "trained after" not in card
 
 
 def test_a_model_that_nothing_here_can_make_again_is_not_retrained_and_the_loop_passes_over_it(place: Place) -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from dissonance.contracts.evidence import DecisionKind
+from dissonance.contracts.updates import RolloutPhase
+from dissonance.contracts.verdicts import UpdateVerdict
 from dissonance.decisions.evidence.bundle import Bundle
 from dissonance.decisions.evidence.chain import Fault
 from dissonance.decisions.models import TEXT_FILE
@@ -19,6 +24,7 @@ from dissonance.pipeline.promotion import rollback
 from dissonance.pipeline.verifying import proven_bundle, replay_decisions, verify_decisions
 from dissonance.ports.decisions import KeptDecision
 from dissonance.ports.registry import ModelRole
+from dissonance.ports.rollouts import Rollout
 from dissonance.ports.store import Split
 from dissonance.security.evidence import line_digest, open_bundle, read_anchor
 from support.decided import NAME, WHAT_HAPPENED, Decided, decided_task
@@ -125,6 +131,81 @@ def test_an_older_copy_in_place_of_the_database_is_found_and_gets_no_anchor(told
         rows.add_link(b"verdicts")
     assert not asyncio.run(anchor(copy.work, told.task))
     assert len(copy.work.anchors.lines(told.task.task_id)) == 10
+
+
+def rollouts_of(copy: Decided) -> dict[str, Rollout]:
+    return copy.work.store.rows_of(copy.task.task_id).rollouts
+
+
+def of_newest(copy: Decided, **changes: Any) -> None:
+    rollouts = rollouts_of(copy)
+    newest = list(rollouts)[-1]
+    rollouts[newest] = replace(rollouts[newest], **changes)
+
+
+def of_refused(copy: Decided, **changes: Any) -> None:
+    updates = copy.work.store.rows_of(copy.task.task_id).updates
+    name, (judged, link) = next(each for each in updates.items() if each[1][0].verdict is UpdateVerdict.REFUSED)
+    updates[name] = (replace(judged, **changes), link)
+
+
+def without_a_judgement(copy: Decided) -> None:
+    copy.work.store.rows_of(copy.task.task_id).updates.popitem()
+
+
+def with_another_judgement(copy: Decided) -> None:
+    updates = copy.work.store.rows_of(copy.task.task_id).updates
+    judged, link = list(updates.values())[-1]
+    updates["f" * 32] = (replace(judged, event_id="f" * 32), link)
+
+
+def without_a_rollout(copy: Decided) -> None:
+    rollouts_of(copy).popitem()
+
+
+def with_another_rollout(copy: Decided) -> None:
+    rollouts = rollouts_of(copy)
+    newest = list(rollouts.values())[-1]
+    rollouts["f" * 32] = replace(newest, rollout_id="f" * 32, phase=RolloutPhase.SETTLED)
+
+
+TAMPERED: list[tuple[Callable[[Decided], None], int, str]] = [
+    (lambda copy: of_newest(copy, phase=RolloutPhase.SETTLED), 9, "another phase"),
+    (lambda copy: of_newest(copy, version=1), 9, "another version"),
+    (lambda copy: of_newest(copy, model_digest="f" * 64), 9, "another model_digest"),
+    (lambda copy: of_newest(copy, by="eve"), 9, "another by"),
+    (lambda copy: of_newest(copy, revision=1, phase=RolloutPhase.ARMED), 9, "listed as of its step 1"),
+    (lambda copy: of_newest(copy, revision=9), 0, "no decision knows of a rollout"),
+    (lambda copy: of_refused(copy, verdict=UpdateVerdict.ACCEPTED), 6, "another verdict"),
+    (lambda copy: of_refused(copy, findings=()), 6, "another findings"),
+    (lambda copy: of_refused(copy, policy_version=1), 6, "another policy_version"),
+    (without_a_judgement, 7, "is missing"),
+    (with_another_judgement, 0, "no decision knows of a judgement"),
+    (without_a_rollout, 9, "is missing"),
+    (with_another_rollout, 0, "no decision knows of a rollout"),
+]
+
+
+@pytest.mark.parametrize(("tamper", "link", "what"), TAMPERED, ids=[what for _, _, what in TAMPERED])
+def test_a_row_of_a_table_that_says_otherwise_than_its_decision_is_found(
+    told: Decided, tamper: Callable[[Decided], None], link: int, what: str
+) -> None:
+    copy = told.copied()
+    tamper(copy)
+    broken = copy.broken()
+    assert broken is not None
+    assert (broken.fault, broken.link) == (Fault.TABLE_DIFFERS, link), broken.what
+    assert what in broken.what
+
+
+def test_what_a_step_that_was_computed_left_as_it_was_is_proven_too(told: Decided) -> None:
+    copy = told.copied()
+    rollouts = rollouts_of(copy)
+    first = next(iter(rollouts))
+    rollouts[first] = replace(rollouts[first], started_at_us=0, overridden=True)
+    broken = copy.broken()
+    assert broken is not None
+    assert "another started_at_us, overridden than link 5" in broken.what
 
 
 def test_a_changed_bundle_is_found_and_is_not_replayed(told: Decided) -> None:

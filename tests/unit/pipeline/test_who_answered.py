@@ -9,7 +9,7 @@ import pytest
 from dissonance.contracts.events import CANARY_ARM
 from dissonance.contracts.policy import Policy
 from dissonance.errors import UnknownPrediction, UnknownTask
-from dissonance.pipeline.who_answered import WhoAnswered, who_answered
+from dissonance.pipeline.who_answered import IDS_AT_ONCE, WhoAnswered, who_answered, who_answered_each
 from dissonance.ports.registry import ModelRole
 from support.store import RowMaker, labels
 from support.workshop import Workshop, workshop
@@ -71,5 +71,27 @@ def test_what_is_not_known_is_refused() -> None:
             await who_answered(work, task.name, make.ids.many(1)[0])
         with pytest.raises(UnknownTask):
             await who_answered(work, "nobody", make.ids.many(1)[0])
+
+    asyncio.run(story())
+
+
+def test_many_are_told_in_the_order_asked_and_progress_goes_on() -> None:
+    async def story() -> None:
+        make, work = RowMaker("who"), workshop()
+        task = make.task()
+        await work.store.create(task, Policy())
+        registered(work, task.task_id, task.name)
+        ids = []
+        for model, critic in zip(PROPOSERS, CRITICS, strict=True):
+            judged = make.judged(task.task_id, IDS_AT_ONCE, model_digest=model, critic_digest=critic)
+            await work.store.record([judged])
+            ids += judged.prediction_ids
+        told: list[tuple[int, int]] = []
+        found = await who_answered_each(work, task.name, ids[::-1], lambda done, total: told.append((done, total)))
+        assert [each.row.prediction_id for each in found] == ids[::-1]
+        assert [each.version for each in found] == [2] * IDS_AT_ONCE + [1] * IDS_AT_ONCE
+        assert told == [(IDS_AT_ONCE, 2 * IDS_AT_ONCE), (2 * IDS_AT_ONCE, 2 * IDS_AT_ONCE)]
+        with pytest.raises(UnknownPrediction):
+            await who_answered_each(work, task.name, [ids[0], make.ids.many(1)[0]])
 
     asyncio.run(story())

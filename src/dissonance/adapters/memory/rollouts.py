@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dissonance.adapters.memory.held import Held
 from dissonance.contracts.events import UpdateJudged
 from dissonance.contracts.updates import LIVE_PHASES
 from dissonance.ports.decisions import Decision
-from dissonance.ports.rollouts import PairedCounts, Rollout
+from dissonance.ports.rollouts import PairedCounts, Rollout, told_as
 
 
 class MemoryRollouts(Held):
@@ -34,7 +36,19 @@ class MemoryRollouts(Held):
             return False
         rollouts[rollout.rollout_id] = rollout
         known.add_decision(decision)
+        known.untold[told_as(rollout)] = (self._clock.now_us(), rollout)
         return True
+
+    async def untold_rollouts(self, saved_before_us: int) -> list[Rollout]:
+        self._require()
+        untold = [each for task in self._tasks.values() for each in task.untold.values()]
+        return [rollout for saved_us, rollout in untold if saved_us < saved_before_us]
+
+    async def rollouts_told(self, task_id: str, event_ids: Sequence[str]) -> None:
+        known = self._known(task_id)
+        if known is not None:
+            for event_id in event_ids:
+                known.untold.pop(event_id, None)
 
     async def record_update(self, judged: UpdateJudged, decision: Decision) -> int:
         known = self._of(judged.task_id)

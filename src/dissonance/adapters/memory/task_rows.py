@@ -60,6 +60,7 @@ class TaskRows:
         self.labels: dict[bytes, LabelLine] = {}
         self.requests: dict[bytes, LabelRequest] = {}
         self.rollouts: dict[str, Rollout] = {}
+        self.untold: dict[str, tuple[int, Rollout]] = {}
         self.updates: dict[str, tuple[UpdateJudged, int]] = {}
         self.decisions: list[KeptDecision] = []
         self.replays: dict[str, ReplayRecord] = {}

@@ -477,6 +477,19 @@ VALUES (%(task)s, %(rollout)s, 1, %(phase)s, %(body)s::jsonb) ON CONFLICT DO NOT
 UPDATE rollouts SET revision = %(revision)s, phase = %(phase)s, body = %(body)s::jsonb
 WHERE task_id = %(task)s AND rollout_id = %(rollout)s AND revision = %(revision)s - 1;
 
+-- name: insert_untold
+-- purpose: what is to be told of a rollout, in the transaction that saves it
+INSERT INTO untold_rollouts (task_id, event_id, saved_us, body)
+VALUES (%(task)s, %(event_id)s, %(saved_us)s, %(body)s::jsonb);
+
+-- name: untold_rollouts
+-- purpose: what was saved before a time and nobody said was told, of all tasks
+SELECT body::text FROM untold_rollouts WHERE saved_us < %(saved_before_us)s ORDER BY saved;
+
+-- name: delete_untold
+-- purpose: what was told
+DELETE FROM untold_rollouts WHERE task_id = %(task)s AND event_id = ANY(%(event_ids)s::text[]);
+
 -- name: rollouts
 -- purpose: rollouts, the newest first
 SELECT body::text FROM rollouts WHERE task_id = %(task)s ORDER BY begun DESC LIMIT %(limit)s;

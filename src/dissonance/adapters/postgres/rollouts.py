@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
 
+from dissonance.adapters.postgres.columns import Texts
 from dissonance.adapters.postgres.decisions import append_decision, lock_chain
 from dissonance.adapters.postgres.part import StorePart, digest_bytes, task_key
 from dissonance.contracts.events import UpdateJudged
 from dissonance.contracts.updates import LIVE_PHASES
 from dissonance.ports.decisions import Decision
-from dissonance.ports.rollouts import PairedCounts, Rollout
+from dissonance.ports.rollouts import PairedCounts, Rollout, told_as
 
 
 class PostgresRollouts(StorePart):
@@ -37,6 +39,8 @@ class PostgresRollouts(StorePart):
             "revision": rollout.revision,
             "phase": rollout.phase.value,
             "body": msgspec.json.encode(rollout).decode(),
+            "event_id": told_as(rollout),
+            "saved_us": self._clock.now_us(),
         }
         query = "insert_rollout" if rollout.revision == 1 else "update_rollout"
         async with self._database.connection("save_rollout") as connection, connection.transaction():
@@ -44,7 +48,16 @@ class PostgresRollouts(StorePart):
             saved = await self._database.execute_on(connection, query, parameters) == 1
             if saved:
                 await append_decision(self._database, connection, decision)
+                await self._database.execute_on(connection, "insert_untold", parameters)
         return saved
+
+    async def untold_rollouts(self, saved_before_us: int) -> list[Rollout]:
+        rows = await self._database.rows("untold_rollouts", {"saved_before_us": saved_before_us})
+        return [msgspec.json.decode(body, type=Rollout) for (body,) in rows]
+
+    async def rollouts_told(self, task_id: str, event_ids: Sequence[str]) -> None:
+        parameters = {"task": task_key(task_id), "event_ids": Texts(list(event_ids))}
+        await self._database.execute("delete_untold", parameters)
 
     async def record_update(self, judged: UpdateJudged, decision: Decision) -> int:
         """Locks the chain first, as above."""

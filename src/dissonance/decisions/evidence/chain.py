@@ -9,7 +9,7 @@ the last anchor before them, but for those written since the last decision: see 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -37,6 +37,7 @@ class Fault(StrEnum):
     CHAIN_CUT = "chain cut"
     ANCHOR_CHANGED = "anchor changed"
     ANCHOR_MISSING = "anchor missing"
+    TABLE_DIFFERS = "table differs"
 
 
 class Broken(NamedTuple):
@@ -51,16 +52,24 @@ class ChainCheck:
     """Give it every link up to `head` in order, then ask for the result.
 
     `lines`: the anchors as they were before `head` was read. `golden_digest`: of the golden rows as they are now.
+    `on_decision` gets the number of the link and the bundle of every decision that holds.
     """
 
     def __init__(
-        self, task_id: str, head: ChainHead, lines: Sequence[bytes], public_key: bytes, golden_digest: str
+        self,
+        task_id: str,
+        head: ChainHead,
+        lines: Sequence[bytes],
+        public_key: bytes,
+        golden_digest: str,
+        on_decision: Callable[[int, Bundle], None] = lambda link, bundle: None,
     ) -> None:
         self._task_id = task_id
         self._head = head
         self._lines = list(lines)
         self._public_key = public_key
         self._golden_digest = golden_digest
+        self._on_decision = on_decision
         self._digests = {
             anchor.link: anchor.digest for line in lines if (anchor := read_anchor(line, public_key)) is not None
         }
@@ -124,6 +133,7 @@ class ChainCheck:
         if bundle.digests.get(GOLDEN_ROWS, self._golden_digest) != self._golden_digest:
             what = f"the golden rows are not those that the decision of link {link.number} looked at"
             return Broken(Fault.GOLDEN_ROWS_CHANGED, link.number, what)
+        self._on_decision(link.number, bundle)
         return None
 
     def _end(self) -> Broken | None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.verdicts import RuleFinding
 from dissonance.decisions.updates.numbers import UpdateNumbers
-from dissonance.science.proportions import paired_difference
+from dissonance.science.proportions import Interval, paired_difference
 
 LEVEL = 0.05
+WORN_KNOWN = 2
+"""Form of judgements from which on a holdout that is worn by looks is told from one that proves a drop."""
+
 HALF_A_ROW = 0.5e-6
 """Accuracies are shares of whole rows: more than any rounding error, less than any drop."""
 
@@ -17,7 +20,10 @@ class GoldenNonInferiority:
 
     The drop that was seen may not exceed the margin. Where the holdout is large enough to tell (the interval's half is
     within the margin), the whole interval must lie within it; its level is divided by the number of judgements that
-    have looked at the same rows (Bonferroni), since each look tells something about them (Dwork et al. 2015).
+    have looked at the same rows (Bonferroni), since each look tells something about them (Dwork et al. 2015). Once so
+    many have that no interval could lie within the margin any more, no drop at all may be seen: a candidate that
+    answers as the incumbent is never refused, and more looks never let through what fewer refused. Judgements of form 1
+    asked for the impossible there, and are replayed as they were.
     """
 
     def check(self, numbers: UpdateNumbers, policy: Policy) -> RuleFinding:
@@ -25,8 +31,9 @@ class GoldenNonInferiority:
         looks = numbers.holdout_uses + 1
         stated = paired_difference(golden.lost, golden.gained, golden.rows, 1.0 - LEVEL)
         corrected = paired_difference(golden.lost, golden.gained, golden.rows, 1.0 - LEVEL / looks)
-        can_tell = (stated.high - stated.low) / 2.0 <= margin
-        holds = golden.drop <= margin and (corrected.high <= margin or not can_tell)
+        is_worn = numbers.golden_form >= WORN_KNOWN and _half(corrected) > margin
+        proven = golden.drop <= 0.0 if is_worn else corrected.high <= margin
+        holds = golden.drop <= margin and (proven or _half(stated) > margin)
         before, after = golden.incumbent_right / golden.rows, golden.candidate_right / golden.rows
         return RuleFinding(
             rule=type(self).__name__,
@@ -44,3 +51,7 @@ class GoldenNonInferiority:
             f"{golden.drop:.4f}, at most {corrected.high:.4f} after {looks} looks); the policy allows "
             f"{policy.golden_drop_max:.4f}",
         )
+
+
+def _half(interval: Interval) -> float:
+    return (interval.high - interval.low) / 2.0

@@ -92,7 +92,8 @@ class UpdateNumbers(msgspec.Struct, frozen=True, kw_only=True):
     answers' own confidence. `kl`: mean KL(incumbent ‖ candidate) in nats over `window_rows` inputs, `kl_error` its
     standard error. `held_out_rise`: of the mean log loss, in nats, from incumbent to candidate on `held_out_rows`
     labelled rows that taught neither, `held_out_error` its standard error. `fairness`: one for each sensitive column
-    that the schema has, `not_in_schema` the others. What has a default, verdicts from before did not have."""
+    that the schema has, `not_in_schema` the others. `golden_form`: see `GoldenNonInferiority`. What has a default,
+    verdicts from before did not have."""
 
     golden: Change
     holdout_uses: int
@@ -110,6 +111,7 @@ class UpdateNumbers(msgspec.Struct, frozen=True, kw_only=True):
     identity: Identity = Identity()
     fairness: tuple[GroupGaps, ...] = ()
     not_in_schema: tuple[str, ...] = ()
+    golden_form: int = 1
 
     @classmethod
     def of_refused(cls, identity: Identity, holdout_uses: int) -> UpdateNumbers:

@@ -23,6 +23,7 @@ from dissonance.pipeline.judging import GATE, judge_pair, send_on
 from dissonance.pipeline.reference import digest_of
 from dissonance.pipeline.registration import register_pair
 from dissonance.pipeline.retrain import fit, recipe_of
+from dissonance.pipeline.telling import publish
 from dissonance.pipeline.training import Score, score
 from dissonance.ports.registry import ModelRole, ModelVersion
 from dissonance.ports.steps import FAILS, HOLDS, Number, StepName
@@ -148,7 +149,7 @@ async def rollout(work: Work) -> Made:
     sent = await send_on(workshop, task, new.version, incumbent, judged)
     if sent.passed_over:
         return Made(new.version.digest, {**numbers, "phase": "passed over"}, (sent.passed_over,), lasting=False)
-    await workshop.bus.publish(sent.events)
+    await publish(workshop, task, sent.events)
     latest = await workshop.store.rollout(task.task_id)
     phase = "" if latest is None else latest.phase.value
     live = latest is not None and latest.phase in LIVE_PHASES

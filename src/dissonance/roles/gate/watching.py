@@ -1,4 +1,5 @@
-"""Rollouts are looked at also when no label and no window comes: a model that answers nobody brings neither."""
+"""Rollouts are looked at also when no label and no window comes: a model that answers nobody brings neither; and so is
+what a gate saved that died before it told of it."""
 
 from __future__ import annotations
 
@@ -45,9 +46,10 @@ class RolloutWatch:
     async def look(self) -> None:
         """Raises what the first rollout that cannot be looked at raises, after all others were."""
         failed: DissonanceError | None = None
-        for rollout in await self._store.live_rollouts():
+        looked_at = [*await self._store.live_rollouts(), *await self._store.untold_rollouts(self._clock.now_us())]
+        for task_id in dict.fromkeys(rollout.task_id for rollout in looked_at):
             try:
-                await self._outbox.publish(await self._updates.advance(rollout.task_id))
+                await self._outbox.publish(await self._updates.advance(task_id))
             except DissonanceError as error:
                 failed = failed or error
         if failed is not None:

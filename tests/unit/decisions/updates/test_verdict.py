@@ -21,7 +21,7 @@ from dissonance.decisions.updates.verdict import RULES, judge_update
 from support.judged_numbers import change, numbers, robustness
 
 POLICY = Policy(golden_drop_max=0.015, slice_drop_max=0.05, calibration_rise_max=0.02, KL_eps=0.02)
-NEW = ("robustness", "cost", "identity", "fairness", "not_in_schema")
+NEW = ("robustness", "cost", "identity", "fairness", "not_in_schema", "golden_form")
 
 
 def failed(given_numbers: UpdateNumbers) -> list[str]:
@@ -112,6 +112,32 @@ def test_a_holdout_that_was_looked_at_often_asks_for_more_certainty() -> None:
     near = numbers(golden=change(100, moved=150))
     assert failed(near) == []
     assert failed(msgspec.structs.replace(near, holdout_uses=500)) == ["GoldenNonInferiority"]
+
+
+@given(st.integers(1, 20_000), st.integers(0, 50), st.integers(0, 2_000), st.floats(0.0, 0.2))
+def test_a_candidate_that_loses_no_more_than_it_gains_is_refused_on_no_holdout_however_often_it_was_looked_at(
+    rows: int, moved: int, looks: int, margin: float
+) -> None:
+    candidate = numbers(golden=change(0, rows + 2 * moved, moved=moved), holdout_uses=looks)
+    policy = msgspec.structs.replace(POLICY, golden_drop_max=margin)
+    assert GoldenNonInferiority().check(candidate, policy).holds
+
+
+@given(st.integers(20, 3_000), st.integers(0, 60), st.integers(0, 100), st.integers(0, 500), st.integers(1, 500))
+def test_on_small_holdouts_too_more_looks_never_turn_a_no_into_a_yes(
+    rows: int, drop: int, moved: int, looks: int, more: int
+) -> None:
+    drop = min(drop, rows)
+    golden = change(drop, rows, moved=min(moved, (rows - drop) // 2))
+    fewer = GoldenNonInferiority().check(numbers(golden=golden, holdout_uses=looks), POLICY).holds
+    assert fewer or not GoldenNonInferiority().check(numbers(golden=golden, holdout_uses=looks + more), POLICY).holds
+
+
+def test_a_worn_holdout_lets_no_drop_through_and_judges_old_judgements_as_they_were() -> None:
+    worn = numbers(golden=change(0, 200), holdout_uses=20)
+    assert failed(worn) == []
+    assert failed(msgspec.structs.replace(worn, golden=change(1, 200))) == ["GoldenNonInferiority"]
+    assert failed(msgspec.structs.replace(worn, golden_form=1)) == ["GoldenNonInferiority"]
 
 
 def test_a_small_holdout_that_cannot_tell_goes_by_the_drop_that_was_seen() -> None:

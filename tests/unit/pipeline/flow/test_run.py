@@ -14,13 +14,22 @@ from dissonance.contracts.events import CandidateRegistered, UpdateJudged
 from dissonance.contracts.schema import Task
 from dissonance.contracts.topics import EventKind
 from dissonance.contracts.updates import RolloutPhase
-from dissonance.errors import EngineUnavailable, GateRefused, InputError, PipelineBusy, RowsRefused
+from dissonance.errors import (
+    EngineUnavailable,
+    GateRefused,
+    InputError,
+    ModelNotRenewable,
+    PipelineBusy,
+    RowsRefused,
+)
+from dissonance.pipeline.adopting import register_file
 from dissonance.pipeline.flow.records import Records
 from dissonance.pipeline.flow.run import STEPS, Wish, request_of, run_all
 from dissonance.ports.registry import ModelRole
 from dissonance.ports.steps import Done, StepName
 from support.distributions import labelled_rows
 from support.flow import TableSource, bench, record, request, run, run_until, with_policy
+from support.onnx_files import linear_classifier
 from support.updates import step_of
 from support.workshop import Workshop, add_experience, create, frame, published, workshop, write
 
@@ -59,6 +68,21 @@ def test_run_ends_with_a_judged_candidate_on_its_canary_and_says_so_on_the_bus(t
     assert registered.version == judged.version == 2
     rollout = asyncio.run(work.store.rollout(task.task_id))
     assert rollout is not None and rollout.version == 2
+
+
+def test_model_that_nothing_here_can_make_again_is_not_trained_and_no_candidate_comes_of_it(tmp_path: Path) -> None:
+    work, task = served(tmp_path)
+    file = tmp_path / "elsewhere.onnx"
+    file.write_bytes(linear_classifier(np.ones((3, 2)), [0.0, 0.0]))
+    asyncio.run(register_file(work, task.name, file))
+    for role in ModelRole:
+        work.registry.promote(task.task_id, role, 2)
+    at = bench(work, tmp_path, TableSource(new_rows()))
+    for _ in range(2):
+        with pytest.raises(ModelNotRenewable, match="registered from a file"):
+            run(at, task)
+    assert versions(work, task) == [2, 1]
+    assert asyncio.run(published(work, EventKind.CANDIDATE_REGISTERED)) == []
 
 
 def test_same_request_again_does_nothing_again(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from dissonance.contracts.events import Event
 from dissonance.contracts.topics import EventKind
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.errors import ModelRefused
+from dissonance.ports.rollouts import told_as
 from dissonance.roles.gate.watching import RolloutWatch
 from support.events import CURRENT
 from support.updates import RecordedUpdates, rollout_of, step_of
@@ -26,7 +27,7 @@ class Refuses(RecordedUpdates):
         raise ModelRefused("no such pair")
 
 
-def watching(updates: RecordedUpdates, phase: RolloutPhase) -> tuple[RolloutWatch, MemoryBus]:
+def watching(updates: RecordedUpdates, phase: RolloutPhase, told: bool = True) -> tuple[RolloutWatch, MemoryBus]:
     clock = FixedClock()
     store, bus = MemoryStore(clock), MemoryBus(clock)
 
@@ -34,6 +35,9 @@ def watching(updates: RecordedUpdates, phase: RolloutPhase) -> tuple[RolloutWatc
         await store.create(TASK, POLICY)
         rollout = rollout_of(TASK.task_id, 2, phase)
         await store.save_rollout(rollout, step_of(rollout))
+        if told:
+            await store.rollouts_told(TASK.task_id, [told_as(rollout)])
+        clock.advance(1)
 
     asyncio.run(fill())
     return RolloutWatch(updates, store, bus, clock, every_s=0.001), bus
@@ -54,6 +58,13 @@ def test_what_has_ended_is_left_alone() -> None:
     watch, _ = watching(updates, RolloutPhase.SETTLED)
     asyncio.run(watch.look())
     assert updates.advanced == []
+
+
+def test_what_has_ended_and_was_never_told_is_looked_at() -> None:
+    updates = RecordedUpdates()
+    watch, _ = watching(updates, RolloutPhase.ROLLED_BACK, told=False)
+    asyncio.run(watch.look())
+    assert updates.advanced == [TASK.task_id]
 
 
 def test_it_goes_on_after_what_cannot_be_looked_at_now() -> None:
