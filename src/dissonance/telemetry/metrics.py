@@ -15,6 +15,7 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from dissonance.telemetry.answered import AnsweredRequests
 from dissonance.telemetry.names import MetricName
 
 EXPOSITION_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -41,16 +42,8 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = CollectorRegistry() if registry is None else registry
-        self.http_requests = Counter(
-            MetricName.HTTP_REQUESTS, "HTTP requests answered", ["method", "route", "status"], registry=self.registry
-        )
-        self.http_duration = Histogram(
-            MetricName.HTTP_DURATION,
-            "Seconds from the request line to the last byte of the answer",
-            ["method", "route"],
-            buckets=SECONDS,
-            registry=self.registry,
-        )
+        self.answered_requests = AnsweredRequests(SECONDS)
+        self.registry.register(self.answered_requests)
         self.grpc_requests = Counter(
             MetricName.GRPC_REQUESTS, "gRPC calls answered", ["method", "code"], registry=self.registry
         )

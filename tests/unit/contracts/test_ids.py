@@ -15,6 +15,7 @@ from dissonance.contracts.ids import (
     uuid7_after,
     uuid7_bytes,
     uuid7_floor,
+    uuid7_following,
     uuid7_time_us,
 )
 from dissonance.errors import MalformedEvent, WrongType
@@ -58,6 +59,14 @@ def test_id_after_another_sorts_after_it_whatever_the_clock_does(
 def test_id_after_the_last_one_of_a_millisecond_is_of_the_next() -> None:
     last = uuid7_bytes(9, b"\xff" * 10)
     assert uuid7_time_us(uuid7_after(last, 9, bytes(10))) == 10_000
+
+
+@given(milliseconds, st.one_of(random10, st.just(b"\xff" * 10)), st.lists(st.integers(0, 2**32 - 1), max_size=9))
+def test_ids_made_together_are_those_made_one_after_the_other(unix_ms: int, random: bytes, steps: list[int]) -> None:
+    one_by_one = [uuid7_bytes(unix_ms, random)]
+    for step in steps:
+        one_by_one.append(uuid7_after(one_by_one[-1], unix_ms, step.to_bytes(4) + bytes(6)))
+    assert uuid7_following(one_by_one[0], steps) == one_by_one
 
 
 @given(milliseconds, random10)

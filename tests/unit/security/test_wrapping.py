@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hmac
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,3 +43,9 @@ def test_hash_of_a_data_subject_stands_for_key_task_and_name(
     assert len(first) == 16
     said = [(key.ljust(64, b"\0") if len(key) <= 64 else key, task + "\0" + name) for key, task, name in (one, two)]
     assert (first == second) == (said[0] == said[1])
+
+
+@given(st.binary(min_size=1, max_size=100), st.text(), st.text())
+def test_hash_of_a_data_subject_is_the_hmac_of_the_standard_library(key: bytes, task: str, name: str) -> None:
+    said = task.encode() + b"\0" + name.encode()
+    assert SubjectHash(key)(task, name) == hmac.digest(key, said, "sha256")[:16]

@@ -9,6 +9,7 @@ import pytest
 from uvicorn.server import ServerState
 
 from dissonance.telemetry.metrics import Metrics
+from dissonance.telemetry.names import MetricName
 from support.access import LocalAccess
 from support.wire import Wire, head, whole
 from unit.web.test_direct import JSON, PATH, app_of
@@ -39,8 +40,8 @@ class Scene:
         self.calls.pop(0)()
 
     def counted(self, status: int) -> float:
-        labels = ("POST", "/v1/tasks/{task}/predict", str(status))
-        return float(self.metrics.http_requests.labels(*labels)._value.get())
+        labels = {"method": "POST", "route": "/v1/tasks/{task}/predict", "status": str(status)}
+        return self.metrics.registry.get_sample_value(MetricName.HTTP_REQUESTS, labels) or 0.0
 
     async def answered(self, wire: Wire | None = None) -> bytes:
         """The body of the next answer, which leaves now."""
