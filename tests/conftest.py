@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -23,7 +24,13 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineAddresse
 
 
 @pytest.fixture(scope="session")
-def all_engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineAddresses]:
+def all_engines_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of `all_engines`."""
+    return tmp_path_factory.mktemp("all-engines") / "data"
+
+
+@pytest.fixture(scope="session")
+def all_engines(all_engines_folder: Path) -> Iterator[EngineAddresses]:
     """PostgreSQL, NATS and MLflow."""
-    with running_engines(tmp_path_factory.mktemp("all-engines") / "data", mlflow=True) as addresses:
+    with running_engines(all_engines_folder, mlflow=True) as addresses:
         yield addresses

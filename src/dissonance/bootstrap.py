@@ -6,7 +6,7 @@ What runs on it is in the modules beside this one, so that a command loads no mo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
@@ -37,7 +37,9 @@ from dissonance.ports.keys import DataSubjectKeys
 from dissonance.ports.registry import Registry
 from dissonance.ports.store import Store
 from dissonance.security.artefacts import ArtefactKeys
+from dissonance.security.service_tokens import ServiceToken
 from dissonance.security.signatures import seed_of
+from dissonance.security.tokens import TokenIssuer
 from dissonance.settings import Settings
 
 
@@ -132,7 +134,7 @@ async def open_system(settings: Settings) -> AsyncIterator[System]:
         breaker=breakers.make("keys database", failures=database.FAILURES, rest_s=database.REST_S),
     )
     registry = GuardedRegistry(
-        lambda: _mlflow(addresses.mlflow_url),
+        lambda: _mlflow(addresses.mlflow_url, _registrar(settings, key_folder, clock, randomness)),
         breakers.make("MLflow", failures=guarded_registry.FAILURES, rest_s=guarded_registry.REST_S),
     )
     try:
@@ -159,9 +161,23 @@ async def open_system(settings: Settings) -> AsyncIterator[System]:
         await keys.close()
 
 
-def _mlflow(url: str) -> Registry:
+def _registrar(settings: Settings, keys: KeyFolder, clock: Clock, randomness: Randomness) -> Callable[[], str] | None:
+    """Tokens for an MLflow that takes them; another would learn them, and could use them."""
+    if settings.mlflow_url and not settings.mlflow_takes_our_tokens:
+        return None
+    issuer = TokenIssuer(
+        keys.issuer_private_key_pem,
+        issuer=settings.token_issuer,
+        audience=settings.token_audience,
+        clock=clock,
+        randomness=randomness,
+    )
+    return ServiceToken(issuer, clock, subject="registrar", grant="registrar")
+
+
+def _mlflow(url: str, token: Callable[[], str] | None) -> Registry:
     from dissonance.adapters.mlflow.registry import (
         MlflowRegistry,  # it loads for seconds, and few commands need a model
     )
 
-    return MlflowRegistry(url)
+    return MlflowRegistry(url, token)

@@ -32,6 +32,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keys_database_url: str = ""  # postgresql://… of the keys of data subjects; empty = embedded
     nats_url: str = ""  # nats://user:password@host:port; empty = embedded
     mlflow_url: str = ""  # http://host:port; empty = embedded
+    mlflow_takes_our_tokens: bool = False  # whether that MLflow does; the embedded one always does
     key_folder: str = ""  # key-encryption, signing and issuer keys; empty = <data>/keys
     http_host: str = "127.0.0.1"
     http_port: Port = 0  # 0 = any free port

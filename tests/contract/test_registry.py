@@ -7,11 +7,14 @@ from uuid import uuid4
 
 import pytest
 
+from dissonance.adapters.clock import SystemClock
 from dissonance.adapters.memory.clock import FixedClock
 from dissonance.adapters.memory.registry import MemoryRegistry
 from dissonance.adapters.mlflow.registry import MlflowRegistry
 from dissonance.errors import EngineUnavailable, ModelNotFound, TaskExists
 from dissonance.ports.registry import Alias, Day, ModelRole, ModelVersion, Registry
+from dissonance.security.service_tokens import ServiceToken
+from support.engines import issuer_of
 
 PROPOSER, CRITIC = ModelRole.PROPOSER, ModelRole.CRITIC
 
@@ -21,7 +24,9 @@ def registry(request: pytest.FixtureRequest) -> Iterator[Registry]:
     if request.param == "memory":
         yield MemoryRegistry(FixedClock())
     else:
-        yield MlflowRegistry(request.getfixturevalue("all_engines").mlflow_url)
+        url = request.getfixturevalue("all_engines").mlflow_url
+        issuer = issuer_of(request.getfixturevalue("all_engines_folder"))
+        yield MlflowRegistry(url, ServiceToken(issuer, SystemClock(), subject="registrar", grant="registrar"))
 
 
 class NewTask:

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import msgspec
 
-from dissonance.adapters.clock import SystemRandomness
+from dissonance.adapters.clock import SystemClock, SystemRandomness
 from dissonance.adapters.embedded.addresses import EngineAddresses, EngineName
 from dissonance.adapters.embedded.engines import EmbeddedEngines, EnginesSpecification
+from dissonance.adapters.keys.folder import KeyFolder
 from dissonance.errors import DissonanceError
+from dissonance.security.tokens import TokenIssuer
 
 
 def specification(
@@ -50,6 +52,18 @@ def running_engines(
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=60)
+
+
+def issuer_of(folder: Path) -> TokenIssuer:
+    """Whose tokens the engines on `folder` take."""
+    keys = KeyFolder.open_or_create(folder / "keys", SystemRandomness())
+    return TokenIssuer(
+        keys.issuer_private_key_pem,
+        issuer="dissonance-local",
+        audience="dissonance",
+        clock=SystemClock(),
+        randomness=SystemRandomness(),
+    )
 
 
 def report(line: str) -> None:

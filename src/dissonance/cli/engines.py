@@ -66,6 +66,8 @@ def up(
         nats_port=nats_port,
         mlflow_port=mlflow_port,
         nats_sync_interval=nats_sync,
+        token_issuer=settings.token_issuer,
+        token_audience=settings.token_audience,
     )
     asyncio.run(_up(specification, as_json))
 

@@ -24,6 +24,7 @@ class Permission(StrEnum):
     SET_POLICY = "policies:write"
     FINDINGS = "findings:read"
     MODELS = "models:read"
+    REGISTRY = "registry:write"  # at MLflow itself, past the gate: for the system's own parts
     CYCLE = "cycles:write"
     CONFIGURATION = "configuration:read"
     METRICS = "metrics:read"
@@ -59,6 +60,7 @@ GRANTS: dict[str, frozenset[Permission]] = {
             Permission.FINDINGS,
         }
     ),
+    "registrar": frozenset({Permission.REGISTRY}),
     "admin": frozenset(permission for permission in Permission if permission is not Permission.PUBLIC),
 }
 """Named sets of permissions (design section 2: a set of permissions is a grant)."""

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 import psutil
 
+from dissonance.adapters.clock import SystemClock
 from dissonance.adapters.embedded.account import unprivileged_account
 from dissonance.adapters.embedded.addresses import EngineAddresses, EngineName
 from dissonance.adapters.embedded.engine import Engine
@@ -27,8 +28,11 @@ from dissonance.adapters.embedded.process import ProcessIdentity, stop_left_over
 from dissonance.adapters.embedded.state import State, read_recorded_state, write_state
 from dissonance.adapters.embedded.supervisor import Backoff, Report, SupervisedEngine
 from dissonance.adapters.keys.folder import KeyFolder
+from dissonance.adapters.mlflow_server.files import Access
 from dissonance.errors import DataFolderError
 from dissonance.ports.clock import Randomness
+from dissonance.security.service_tokens import ServiceToken
+from dissonance.security.tokens import TokenIssuer, public_key_pem
 
 ALL_ENGINES = frozenset(EngineName)
 
@@ -39,6 +43,7 @@ class EnginesSpecification(msgspec.Struct, frozen=True):
     `external`: an address that is not empty points at an engine run by others, and no child is started for it.
     `wanted`: engines to leave out are not in it. Ports: 0 is any free one.
     `nats_sync_interval`: `always`, or how often the broker's files are put on disk, as `2m`.
+    `token_issuer`, `token_audience`: of the tokens that MLflow takes.
     """
 
     folder: Path
@@ -49,6 +54,8 @@ class EnginesSpecification(msgspec.Struct, frozen=True):
     nats_port: int = 0
     mlflow_port: int = 0
     nats_sync_interval: str = SYNC_ALWAYS
+    token_issuer: str = "dissonance-local"  # noqa: S105 - a name, not a secret
+    token_audience: str = "dissonance"  # noqa: S105 - a name, not a secret
     backoff: Backoff = Backoff()
 
 
@@ -87,7 +94,7 @@ class EmbeddedEngines:
             await asyncio.to_thread(self._end_left_overs)
             self._before = read_ports(self._folder)
             keys = KeyFolder.open_or_create(self._specification.keys_folder, self._randomness)
-            await _all_or_none([self._start_nats(keys), self._start_postgres_then_mlflow()])
+            await _all_or_none([self._start_nats(keys), self._start_postgres_then_mlflow(keys)])
             self._ready = True
             remember_ports(self._folder, self._ports())
             self._write_state()
@@ -146,11 +153,11 @@ class EmbeddedEngines:
         self._addresses = msgspec.structs.replace(self._addresses, nats_url=engine.url)
         await self._supervise(engine)
 
-    async def _start_postgres_then_mlflow(self) -> None:
+    async def _start_postgres_then_mlflow(self, keys: KeyFolder) -> None:
         if self._wants(EngineName.POSTGRESQL):
             await self._start_postgres()
         if self._wants(EngineName.MLFLOW):
-            await self._start_mlflow()
+            await self._start_mlflow(keys)
 
     async def _start_postgres(self) -> None:
         account = unprivileged_account()
@@ -165,7 +172,7 @@ class EmbeddedEngines:
         await self._supervise(engine)
         await engine.create_databases()
 
-    async def _start_mlflow(self) -> None:
+    async def _start_mlflow(self, keys: KeyFolder) -> None:
         database = self._addresses.database_url
         if self._specification.external.database_url:
             await create_databases(database, ("mlflow",))
@@ -173,10 +180,29 @@ class EmbeddedEngines:
             self._folder,
             self._specification.environment,
             database_url=urlunsplit(urlsplit(database)._replace(path="/mlflow")),
+            access=self._access(keys),
+            token=self._token(keys),
+            form_secret=self._randomness.token(32).hex(),
             port=port_again(self._specification.mlflow_port, self._before.mlflow, engine="mlflow", report=self._report),
         )
         self._addresses = msgspec.structs.replace(self._addresses, mlflow_url=engine.url)
         await self._supervise(engine)
+
+    def _access(self, keys: KeyFolder) -> Access:
+        wanted = self._specification
+        return Access(public_key_pem(keys.issuer_private_key_pem), wanted.token_issuer, wanted.token_audience)
+
+    def _token(self, keys: KeyFolder) -> ServiceToken:
+        """The supervisor's own, to ask with."""
+        wanted, clock = self._specification, SystemClock()
+        issuer = TokenIssuer(
+            keys.issuer_private_key_pem,
+            issuer=wanted.token_issuer,
+            audience=wanted.token_audience,
+            clock=clock,
+            randomness=self._randomness,
+        )
+        return ServiceToken(issuer, clock, subject="supervisor", grant="viewer")
 
     async def _supervise(self, engine: Engine) -> None:
         self._report(f"starting {engine.name}")

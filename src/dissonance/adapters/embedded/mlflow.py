@@ -3,6 +3,7 @@
 `mlflow server` starts a parent that only waits for its uvicorn child, and helpers for jobs we do not run. The same
 application is therefore started under uvicorn directly, with the settings that the parent would have handed down
 (`mlflow.server.constants`; a test holds the names against the installed release): one process instead of two.
+Its access control is on, and takes our tokens (ADR 57).
 """
 
 from __future__ import annotations
@@ -11,21 +12,30 @@ import asyncio
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from pathlib import Path
 
 from dissonance.adapters.embedded.addresses import EngineName
 from dissonance.adapters.embedded.engine import passed_on
 from dissonance.adapters.embedded.folder import DataFolder
 from dissonance.adapters.embedded.loopback import HOST, choose_port
 from dissonance.adapters.embedded.process import Program
-from dissonance.errors import EngineUnavailable
+from dissonance.adapters.mlflow_server.files import Access, write_access
+from dissonance.errors import EngineError, EngineUnavailable
 
-APPLICATION = "mlflow.server.fastapi_app:app"
+APPLICATION = "dissonance.adapters.mlflow_server.app:create"
+PACKAGES = Path(__file__).parents[3]
+"""Where this package lies: the server loads it from there, wherever that is."""
+
 BACKEND_STORE = "_MLFLOW_SERVER_FILE_STORE"
 REGISTRY_STORE = "_MLFLOW_SERVER_REGISTRY_STORE"
 ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_ROOT"
 ARTIFACT_DESTINATION = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
 SERVE_ARTIFACTS = "_MLFLOW_SERVER_SERVE_ARTIFACTS"
+SERVED_BY = "_MLFLOW_SGI_NAME"
+ACCESS_FILE = "MLFLOW_AUTH_CONFIG_PATH"
+FORM_SECRET = "MLFLOW_FLASK_SERVER_SECRET_KEY"  # noqa: S105 - a name, not a secret
 
 TRIMMED: Mapping[str, str] = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
@@ -42,13 +52,29 @@ TRIMMED: Mapping[str, str] = {
 
 
 class MlflowEngine:
-    """`database_url`: `postgresql://…` of its own database, which it migrates by itself."""
+    """`database_url`: `postgresql://…` of its own database, which it migrates by itself.
+
+    `access`: whose tokens it takes. `token`: one to ask it with whether it is ready. `form_secret`: its forms', which
+    nobody sees.
+    """
 
     name = EngineName.MLFLOW
     ready_limit_s = 120.0
 
-    def __init__(self, folder: DataFolder, environment: Mapping[str, str], *, database_url: str, port: int = 0) -> None:
+    def __init__(
+        self,
+        folder: DataFolder,
+        environment: Mapping[str, str],
+        *,
+        database_url: str,
+        access: Access,
+        token: Callable[[], str],
+        form_secret: str,
+        port: int = 0,
+    ) -> None:
         self._folder = folder
+        self._access = access
+        self._token = token
         self._port = choose_port(port, engine="mlflow")
         self._environment = {
             **passed_on(environment),
@@ -58,6 +84,8 @@ class MlflowEngine:
             ARTIFACT_ROOT: "mlflow-artifacts:/",
             ARTIFACT_DESTINATION: str(folder.mlflow_artifacts),
             SERVE_ARTIFACTS: "true",
+            SERVED_BY: "uvicorn",
+            FORM_SECRET: form_secret,
         }
 
     @property
@@ -66,12 +94,22 @@ class MlflowEngine:
 
     def program(self) -> Program:
         choose_port(self._port, engine="mlflow")
+        folder = self._folder.mlflow_artifacts.parent
+        try:
+            access_file = write_access(folder, self._access)
+        except OSError as error:
+            raise EngineError(
+                f"MLflow's access control cannot be written: {error.strerror}",
+                where=str(folder),
+                fix="free space on its disk",
+            ) from error
         options = ("--host", HOST, "--port", str(self._port), "--workers", "1", "--no-access-log")
+        place = ("--app-dir", str(PACKAGES), "--factory")
         return Program(
             name=self.name.value,
-            argv=(sys.executable, "-m", "uvicorn", *options, APPLICATION),
-            environment=self._environment,
-            folder=self._folder.mlflow_artifacts.parent,
+            argv=(sys.executable, "-m", "uvicorn", *options, *place, APPLICATION),
+            environment={**self._environment, ACCESS_FILE: str(access_file)},
+            folder=folder,
             log=self._folder.logs / "mlflow.log",
         )
 
@@ -79,21 +117,29 @@ class MlflowEngine:
         return ""
 
     async def check_ready(self) -> None:
-        await check_mlflow(self.url)
+        await check_mlflow(self.url, self._token())
 
 
-async def check_mlflow(url: str) -> None:
+async def check_mlflow(url: str, token: str = "") -> None:
     """Ask for its health, then for an experiment, which it answers only with its tables in place.
 
-    Raises `EngineUnavailable`.
+    Without a `token`, that it asks for one is an answer too. Raises `EngineUnavailable`.
     """
     for path in ("/health", "/api/2.0/mlflow/experiments/search?max_results=1"):
         try:
-            await asyncio.to_thread(_get, f"{url}{path}")
+            await asyncio.to_thread(_get, f"{url}{path}", token)
+        except urllib.error.HTTPError as error:
+            if token or error.code != HTTPStatus.UNAUTHORIZED:
+                raise _silent(url, error) from error
         except (urllib.error.URLError, OSError) as error:
-            raise EngineUnavailable(f"MLflow does not answer: {error}", where=url, fix="see its log") from error
+            raise _silent(url, error) from error
 
 
-def _get(url: str) -> None:
-    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - http, built from a setting
+def _silent(url: str, error: Exception) -> EngineUnavailable:
+    return EngineUnavailable(f"MLflow does not answer: {error}", where=url, fix="see its log")
+
+
+def _get(url: str, token: str) -> None:
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})  # noqa: S310
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - http, built from a setting
         answer.read()

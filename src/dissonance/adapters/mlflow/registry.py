@@ -21,6 +21,7 @@ from mlflow.entities.model_registry import RegisteredModel
 from mlflow.exceptions import RestException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
+from dissonance.adapters.mlflow.credentials import Token, show_tokens_to
 from dissonance.adapters.mlflow.failures import translated
 from dissonance.adapters.retrying import repeated
 from dissonance.errors import ModelNotFound, TaskExists
@@ -49,12 +50,15 @@ CLIENT_SETTINGS = (
 
 
 class MlflowRegistry:
-    """Blocking; may be shared between threads. `url`: `http://host:port`.
+    """Blocking; may be shared between threads. `url`: `http://host:port`. `token`: of who asks, where the server takes
+    our tokens; without, MLflow's own variables say who asks.
 
     MLflow's client takes its limits from the environment of the process only, so they are set there, once, for all.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: Token | None = None) -> None:
+        if token is not None:
+            show_tokens_to(url, token)
         for variable, value in CLIENT_SETTINGS:
             variable.set(value)  # type: ignore[no-untyped-call]  # MLflow leaves it untyped
         self._url = url

@@ -186,6 +186,7 @@ class Stand:
             self.system.group_settings[group] = {
                 "nats_url": nats_url,
                 "mlflow_url": mlflow_url,
+                "mlflow_takes_our_tokens": "true",
                 "database_url": at_socket(addresses.database_url, folder),
                 "keys_database_url": at_socket(addresses.keys_database_url, folder),
                 **(DRAIN | {"spool_folder": str(self.data / "logs" / "spool")} if group in REPLICAS else {}),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow import environment_variables
 
 from dissonance.adapters.embedded import mlflow as ours
 from dissonance.adapters.embedded.account import OWN, Account, others_can_reach, unprivileged_account
@@ -19,6 +20,7 @@ from dissonance.adapters.embedded.mlflow import MlflowEngine
 from dissonance.adapters.embedded.nats import NatsEngine
 from dissonance.adapters.embedded.postgres import LONGEST_SOCKET_PATH, SOCKET_NAME, PostgresEngine
 from dissonance.adapters.embedded.status import without_password
+from dissonance.adapters.mlflow_server.files import Access
 from dissonance.errors import ConfigurationError, EngineError
 
 SECRETS = {"DISSONANCE_NATS_URL": "nats://u:theirs@h", "AWS_SECRET_ACCESS_KEY": "theirs", "PATH": os.defpath}
@@ -88,7 +90,14 @@ def test_nats_sync_interval_that_means_nothing_is_refused(folder: DataFolder, in
 
 
 def test_mlflow_gets_its_database_through_the_environment_only(folder: DataFolder) -> None:
-    program = MlflowEngine(folder, SECRETS, database_url="postgresql://u:secret@h/mlflow").program()
+    program = MlflowEngine(
+        folder,
+        SECRETS,
+        database_url="postgresql://u:secret@h/mlflow",
+        access=Access(b"public", "us", "here"),
+        token=lambda: "",
+        form_secret="secret too",
+    ).program()
     assert "secret" not in " ".join(program.argv)
     assert "theirs" not in str(program.environment)
     assert program.environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
@@ -101,6 +110,9 @@ def test_names_of_mlflow_settings_are_those_of_the_installed_release() -> None:
     assert constants.ARTIFACT_ROOT_ENV_VAR == ours.ARTIFACT_ROOT
     assert constants.ARTIFACTS_DESTINATION_ENV_VAR == ours.ARTIFACT_DESTINATION
     assert constants.SERVE_ARTIFACTS_ENV_VAR == ours.SERVE_ARTIFACTS
+    assert environment_variables.MLFLOW_AUTH_CONFIG_PATH.name == ours.ACCESS_FILE
+    assert environment_variables.MLFLOW_FLASK_SERVER_SECRET_KEY.name == ours.FORM_SECRET
+    assert environment_variables._MLFLOW_SGI_NAME.name == ours.SERVED_BY
 
 
 def mlflow_constants() -> Any:

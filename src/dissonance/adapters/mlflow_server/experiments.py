@@ -1,0 +1,23 @@
+"""Which experiments belong to a task, asked of MLflow's own store."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from mlflow.server.handlers import _get_tracking_store
+
+from dissonance.adapters.mlflow_server.rights import owner
+
+PAGE = 1000
+
+
+def experiments_of(tasks: Collection[str]) -> list[str]:
+    """Ids of the experiments that `adapters.mlflow.registry` made for these tasks."""
+    found: list[str] = []
+    token = None
+    while True:
+        page = _get_tracking_store().search_experiments(max_results=PAGE, page_token=token)
+        found += [str(each.experiment_id) for each in page if owner(each.name, each.tags.get("task_id", "")) in tasks]
+        token = page.token
+        if not token:
+            return found
