@@ -17,6 +17,7 @@ from typer._click.exceptions import UsageError  # Typer's copy of Click has no p
 
 from dissonance.cli import (
     audit,
+    audit_log,
     dead_letters,
     decisions,
     demo,
@@ -65,6 +66,7 @@ app.command("score")(score.score)
 app.add_typer(labels.app, name="labels")
 app.add_typer(policy.app, name="policy")
 app.command("audit")(audit.audit)
+app.add_typer(audit_log.app, name="audit-log")
 app.command("replay")(replay.replay_command)
 app.command("replays")(replays.replays_command)
 app.add_typer(token.app, name="token")

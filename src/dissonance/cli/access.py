@@ -11,15 +11,19 @@ import os
 import pwd
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typer._click.core import Command  # Typer's copy of Click has no public name for it
 from typer.core import TyperGroup
 
 from dissonance.cli.permissions import Right
-from dissonance.errors import Forbidden, Unauthenticated
+from dissonance.cli.recording import record
+from dissonance.errors import AccessError, Forbidden, Unauthenticated
 from dissonance.security.permissions import ANY_TASK
 from dissonance.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from dissonance.security.tokens import Identity
 
 
 def protect(program: Command, rights: Mapping[str, Right]) -> Command:
@@ -45,22 +49,38 @@ def _asking_first(callback: Callable[..., Any], path: str, rights: Mapping[str, 
         right = rights.get(path)
         if right is None:
             raise Forbidden(f"'{path}' declares no permission", where="command", fix="report it: it is a defect")
-        require_right(right, given)
-        return callback(**given)
+        noted = _ask(path, right, given)
+        try:
+            return callback(**given)
+        finally:
+            if not noted:  # what made the installation is the first that its trail knows
+                _ask(path, right, given)
 
     return asking_first
 
 
-def require_right(right: Right, given: Mapping[str, Any]) -> str:
-    """The name of who asks. `given`: the command's parameters.
-
-    Raises `Unauthenticated` for a token that is not valid, `Forbidden` for one that does not reach so far.
-    """
+def _ask(path: str, right: Right, given: Mapping[str, Any]) -> bool:
+    """Whether it was recorded. Raises as `require_right` does; that is recorded, too."""
     folder = given.get(right.folder) if right.folder else None
     settings = read_settings({**os.environ, "DISSONANCE_DATA": str(folder)} if folder else os.environ)
-    if not settings.token:
-        return account()
-    return _holder(settings, right, given.get(right.task) if right.task else None)
+    task = given.get(right.task) if right.task else None
+    who = "" if settings.token else account()
+    try:
+        if settings.token:
+            identity = holder(settings)
+            who = identity.name
+            require_right(identity, right, task)
+    except AccessError as error:
+        record(settings, path, right.permission, who=who, task=task, reason=error.slug)
+        raise
+    return record(settings, path, right.permission, who=who, task=task, reason="")
+
+
+def require_right(identity: Identity, right: Right, task: str | None) -> None:
+    """Raises `Forbidden` for a token that does not reach so far. `task` None: every task."""
+    from dissonance.web.admission import require
+
+    require(identity, right.permission, ANY_TASK if task is None else task)
 
 
 def account() -> str:
@@ -72,11 +92,11 @@ def account() -> str:
         return str(number)
 
 
-def _holder(settings: Settings, right: Right, task: str | None) -> str:
+def holder(settings: Settings) -> Identity:
+    """Of the token in the settings. Raises `Unauthenticated` for one that is not valid."""
     from dissonance.adapters.clock import SystemClock, SystemRandomness
     from dissonance.adapters.keys.folder import KeyFolder
     from dissonance.security.tokens import TokenVerifier, public_key_pem
-    from dissonance.web.admission import require
 
     if not settings.keys_folder.is_dir():
         raise Unauthenticated(
@@ -88,6 +108,4 @@ def _holder(settings: Settings, right: Right, task: str | None) -> str:
         audience=settings.token_audience,
         clock=SystemClock(),
     )
-    identity = verifier.verify(settings.token)
-    require(identity, right.permission, ANY_TASK if task is None else task)
-    return identity.name
+    return verifier.verify(settings.token)

@@ -20,6 +20,16 @@ class WantedAccesses(NamedTuple):
     start_us: int = -(2**62)
     end_us: int = 2**62
 
+    def includes(self, access: Access) -> bool:
+        return (
+            self.who in (None, access.who)
+            and self.task in (None, access.task)
+            and self.source in (None, access.source)
+            and self.outcome in (None, access.outcome)
+            and (self.what or "").lower() in access.what.lower()
+            and self.start_us <= access.last_us < self.end_us
+        )
+
 
 EVERY = WantedAccesses()
 
@@ -45,10 +55,8 @@ class AccessStore(Protocol):
         """Add one link; returns it. The same `batch_id` is kept once and keeps its link."""
         ...
 
-    async def accesses(
-        self, wanted: WantedAccesses = EVERY, limit: int = 100, before: int | None = None
-    ) -> list[KeptAccess]:
-        """Newest link first; of links below `before` where it is given."""
+    async def accesses(self, wanted: WantedAccesses = EVERY, limit: int = 100) -> list[KeptAccess]:
+        """Newest link first."""
         ...
 
     async def accesses_of(self, first: int, last: int) -> list[KeptAccess]:

@@ -2,7 +2,7 @@
 
 What is answered pays for one count in a dictionary. Of what was let in, changes by people are kept one by one, and
 everything else is counted by holder and minute; predictions have records of their own. What was denied is always kept:
-one entry for all attempts of a second that differ in nothing, and under a flood of different ones an entry for the rest.
+one entry for all attempts of a second that differ in nothing, and under a flood of different ones one for the rest.
 """
 
 from __future__ import annotations

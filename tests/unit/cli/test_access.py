@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,12 @@ from dissonance.adapters.clock import SystemClock
 from dissonance.adapters.keys.folder import KeyFolder
 from dissonance.adapters.memory.clock import SeededRandomness
 from dissonance.cli import app, run
-from dissonance.cli.access import account, leaves, require_right
+from dissonance.cli.access import holder, leaves, require_right
 from dissonance.cli.permissions import COMMANDS, Right
 from dissonance.drills.pentest.forgeries import FORGED, Forger, Kind
 from dissonance.errors import Forbidden, Unauthenticated
 from dissonance.security.permissions import OF_THE_SYSTEM
+from dissonance.settings import read_settings
 
 
 @pytest.fixture
@@ -32,7 +34,9 @@ def forger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Forger:
 
 def asked(monkeypatch: pytest.MonkeyPatch, token: str | None, right: Right) -> str:
     monkeypatch.setenv("DISSONANCE_TOKEN", token or "")
-    return require_right(right, {right.task: "toy"} if right.task else {})
+    identity = holder(read_settings(os.environ))
+    require_right(identity, right, "toy" if right.task else None)
+    return identity.name
 
 
 def test_a_command_does_what_the_grants_of_its_token_permit_and_nothing_else(
@@ -64,10 +68,6 @@ def test_a_forged_token_opens_no_command(forger: Forger, monkeypatch: pytest.Mon
     for right in set(COMMANDS.values()):
         with pytest.raises(Unauthenticated):
             asked(monkeypatch, forger.token(kind, "admin", ("*",)), right)
-
-
-def test_without_a_token_it_is_the_account_of_the_process(forger: Forger, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert asked(monkeypatch, None, COMMANDS["models promote"]) == account()
 
 
 def test_a_token_where_there_are_no_keys_is_refused_and_makes_none(

@@ -9,7 +9,7 @@ import pytest
 
 from dissonance.contracts.evidence import DecisionKind
 from dissonance.decisions.evidence.bundle import Bundle
-from dissonance.decisions.evidence.chain import Fault
+from dissonance.decisions.evidence.links import Fault
 from dissonance.decisions.models import TEXT_FILE
 from dissonance.decisions.policy_changes import with_values
 from dissonance.errors import ModelNotFound, SealBroken

@@ -19,12 +19,10 @@ class MemoryAccesses(Held):
         self._accesses += [KeptAccess(link, position, each) for position, each in enumerate(batch.accesses)]
         return link
 
-    async def accesses(
-        self, wanted: WantedAccesses = EVERY, limit: int = 100, before: int | None = None
-    ) -> list[KeptAccess]:
+    async def accesses(self, wanted: WantedAccesses = EVERY, limit: int = 100) -> list[KeptAccess]:
         self._require()
         newest = sorted(self._accesses, key=lambda kept: (-kept.link, kept.position))
-        return [kept for kept in newest if _is_wanted(kept, wanted) and (before is None or kept.link < before)][:limit]
+        return [kept for kept in newest if wanted.includes(kept.access)][:limit]
 
     async def accesses_of(self, first: int, last: int) -> list[KeptAccess]:
         self._require()
@@ -37,15 +35,3 @@ class MemoryAccesses(Held):
             if access.outcome is Outcome.DENIED and access.last_us >= start_us:
                 counts[access.source, access.who] += access.count
         return sorted((Denied(*key, count) for key, count in counts.items()), key=lambda each: (-each.attempts, each))
-
-
-def _is_wanted(kept: KeptAccess, wanted: WantedAccesses) -> bool:
-    access = kept.access
-    return (
-        wanted.who in (None, access.who)
-        and wanted.task in (None, access.task)
-        and wanted.source in (None, access.source)
-        and wanted.outcome in (None, access.outcome)
-        and (wanted.what or "").lower() in access.what.lower()
-        and wanted.start_us <= access.last_us < wanted.end_us
-    )

@@ -33,15 +33,12 @@ class PostgresAccesses(StorePart):
                 return int(known[0][0])
             return int((await self._database.rows_on(connection, "append_accesses", parameters))[0][0])
 
-    async def accesses(
-        self, wanted: WantedAccesses = EVERY, limit: int = 100, before: int | None = None
-    ) -> list[KeptAccess]:
+    async def accesses(self, wanted: WantedAccesses = EVERY, limit: int = 100) -> list[KeptAccess]:
         parameters = {
             **wanted._asdict(),
             "what": None if wanted.what is None else wanted.what.lower(),
             "outcome": None if wanted.outcome is None else wanted.outcome.value,
             "limit": limit,
-            "before": before,
         }
         return [_kept(row) for row in await self._database.rows("accesses", parameters)]
 

@@ -715,7 +715,7 @@ FROM accesses
 WHERE (%(who)s::text IS NULL OR who = %(who)s) AND (%(task)s::text IS NULL OR task = %(task)s)
     AND (%(source)s::text IS NULL OR source = %(source)s) AND (%(outcome)s::text IS NULL OR outcome = %(outcome)s)
     AND (%(what)s::text IS NULL OR position(%(what)s::text IN lower(what)) > 0)
-    AND last_us >= %(start_us)s AND last_us < %(end_us)s AND (%(before)s::bigint IS NULL OR link < %(before)s)
+    AND last_us >= %(start_us)s AND last_us < %(end_us)s
 ORDER BY link DESC, position LIMIT %(limit)s;
 
 -- name: accesses_of

@@ -11,7 +11,7 @@ import msgspec
 from dissonance.adapters.spool.spool import Spool
 from dissonance.contracts.accesses import Access, AccessBatch, read_batch
 from dissonance.contracts.events import WHOLE_SYSTEM
-from dissonance.errors import EngineError
+from dissonance.errors import EngineError, StorageError
 from dissonance.ports.accesses import AccessStore
 from dissonance.ports.anchors import Anchors
 from dissonance.ports.clock import Randomness
@@ -110,7 +110,11 @@ class SpoolingAccesses:
         return True
 
     def _last_anchor(self) -> str:
-        return line_digest(self._anchors.last(WHOLE_SYSTEM))
+        """Empty where there is none, or its disk is away."""
+        try:
+            return line_digest(self._anchors.last(WHOLE_SYSTEM))
+        except StorageError:
+            return ""
 
     async def _put_on_disk(self, batch: AccessBatch) -> None:
         try:

@@ -23,8 +23,9 @@ _logger = logging.getLogger(__name__)
 
 
 class AccessLog:
-    """Tells the audit trail, too (`web.access_trail`). Durations are by the port clock: a clock that was set back counts as 0 s. Answers below 400 are logged at DEBUG,
-    since the metrics have them; the others at INFO, faults of ours at ERROR."""
+    """Tells the audit trail, too (`web.access_trail`). Durations are by the port clock: a clock that was set back
+    counts as 0 s. Answers below 400 are logged at DEBUG, since the metrics have them; the others at INFO, faults of
+    ours at ERROR."""
 
     def __init__(self, metrics: Metrics, clock: Clock, trail: AccessTrail) -> None:
         self._trail = trail
