@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from dissonance.adapters.spool.accesses import SPOOL_BYTES, SpoolingAccesses
 from dissonance.adapters.spool.outbox import SpoolingOutbox
 from dissonance.adapters.spool.spool import Spool
 from dissonance.bootstrap import System, open_system
@@ -102,9 +103,12 @@ async def run_on(
         configuration=msgspec.structs.asdict(settings),
         max_body_bytes=settings.max_body_bytes,
     )
+    accesses = _accesses(system, app, place.replica, metrics)
     async with _grpc(place, settings, app, at_work, stop, on_grpc):
-        await _live(settings, app, [catalogue.follow, outbox.drain], at_work, workers, stop, on_started)
+        always = [catalogue.follow, outbox.drain, accesses.follow]
+        await _live(settings, app, always, at_work, workers, stop, on_started)
     await outbox.close()
+    await accesses.close()
 
 
 @asynccontextmanager
@@ -126,6 +130,8 @@ async def _grpc(
     server = GrpcServer(
         services,
         verifier=app.state.verifier,
+        lockout=app.state.lockout,
+        trail=app.state.trail,
         health=app.state.health,
         clock=place.clock,
         metrics=place.metrics,
@@ -140,6 +146,18 @@ async def _grpc(
 def _outbox(system: System, metrics: Metrics) -> SpoolingOutbox:
     spool = Spool(system.settings.spool, system.randomness.token(8).hex(), system.settings.spool_bytes)
     return SpoolingOutbox(system.bus, spool, system.breakers.make("outbox"), metrics)
+
+
+def _accesses(system: System, app: DissonanceApp, replica: str, metrics: Metrics) -> SpoolingAccesses:
+    return SpoolingAccesses(
+        system.store,
+        Spool(system.settings.access_spool, system.randomness.token(8).hex(), SPOOL_BYTES),
+        system.anchors,
+        app.state.trail.take,
+        by=replica,
+        randomness=system.randomness,
+        metrics=metrics,
+    )
 
 
 async def _live(

@@ -204,6 +204,10 @@ class TooMany(DissonanceError):
 
     slug, title, status, exit_code = "too-many", "More was asked than is taken at once", 429, 5
 
+    def __init__(self, what: str, *, where: str = "", fix: str = "", retry_after_s: float = 1.0) -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.retry_after_s = retry_after_s
+
 
 class Overloaded(TooMany):
     """What waits already is as much as may wait; nothing of the request was kept."""
@@ -213,6 +217,12 @@ class Overloaded(TooMany):
 
 class RateLimited(TooMany):
     slug, title = "rate-limited", "The caller asks faster than it may"
+
+
+class LockedOut(TooMany):
+    """Authentication failed again and again, from this address or with this credential."""
+
+    slug, title, exit_code = "locked-out", "Authentication failed too often", 4
 
 
 class EngineError(DissonanceError):

@@ -52,6 +52,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     spool_bytes: Annotated[int, Meta(ge=0)] = 268_435_456  # of events kept on disk while the broker is away; 0 = 503
     spool_folder: str = ""  # where those events are kept; empty = <data>/spool
     anchor_folder: str = ""  # where heads of the hash chains are written down; empty = <data>/anchors
+    grants_file: str = ""  # grants in place of those that ship with the package; empty = those
+    token: str = ""  # whose rights commands have; empty = the owner's of the key folder
     token_audience: str = "dissonance"  # noqa: S105 - a name, not a secret
     token_issuer: str = "dissonance-local"  # noqa: S105 - a name, not a secret
     log_level: str = "INFO"
@@ -67,6 +69,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def spool(self) -> Path:
         return Path(self.spool_folder).expanduser().absolute() if self.spool_folder else self.data_folder / "spool"
+
+    @property
+    def grants(self) -> Path | None:
+        """The file of grants; None for the one that ships with the package."""
+        return Path(self.grants_file).expanduser().absolute() if self.grants_file else None
+
+    @property
+    def access_spool(self) -> Path:
+        """Of what the audit trail has on disk while the database is away."""
+        return self.spool / "accesses"
 
     @property
     def anchors(self) -> Path:

@@ -7,14 +7,19 @@ import re
 from collections import Counter
 
 import pytest
+import typer
 
+from dissonance.cli import app
+from dissonance.cli.access import leaves
+from dissonance.cli.permissions import COMMANDS
 from dissonance.contracts.codec import UPCASTS
 from dissonance.contracts.consumers import CONSUMERS
 from dissonance.contracts.events import EVENT_TYPES, Event
 from dissonance.contracts.topics import EventKind
 from dissonance.errors import DissonanceError
 from dissonance.roles import ROLES
-from dissonance.security.permissions import GRANTS, Permission
+from dissonance.security.grants import default_grants
+from dissonance.security.permissions import OF_THE_SYSTEM, Permission
 from support.source import PACKAGE
 from support.walk import Walk
 
@@ -68,8 +73,54 @@ def test_permission_follows_its_grammar(permission: Permission) -> None:
     assert re.fullmatch(r"[a-z]+(_[a-z]+)*:(read|write)", permission.value)
 
 
+def test_grants_of_people_and_services_are_there() -> None:
+    people = {"client", "viewer", "labeller", "scientist", "operator", "auditor", "admin"}
+
+    assert people | {f"{role}-service" for role in ROLES} <= set(default_grants())
+
+
+def test_every_command_declares_its_permission_and_no_other_is_declared() -> None:
+    there = dict(leaves(typer.main.get_command(app)))
+
+    assert COMMANDS.keys() == there.keys()
+    for path, right in COMMANDS.items():
+        parameters = {parameter.name for parameter in there[path].params}
+        assert {right.task, right.folder} - {None} <= parameters, path
+        assert right.permission is not Permission.PUBLIC
+        assert right.task is None or right.permission not in OF_THE_SYSTEM, path
+
+
+def test_a_command_about_a_task_is_asked_for_the_right_to_that_task() -> None:
+    for path, command in leaves(typer.main.get_command(app)):
+        named = {parameter.name for parameter in command.params if parameter.name in ("task", "name")}
+        if named and path not in {"audit", "token create"}:  # about every task; of whoever makes tokens for some
+            assert COMMANDS[path].task in named, path
+
+
+def test_a_route_without_a_task_in_its_address_is_public_or_of_the_system_or_asks_again() -> None:
+    """The last find the task elsewhere, or say nothing of any."""
+    routes = asyncio.run(Walk.open()).app.protected_routes
+    others = {
+        route.path
+        for route in routes
+        if "{task}" not in route.path and route.declaration.permission not in OF_THE_SYSTEM | {Permission.PUBLIC}
+    }
+
+    assert others == {"/v2", "/version", "/invocations"}
+
+
+def test_every_method_of_grpc_declares_its_permission() -> None:
+    services = [built.grpc for built in asyncio.run(Walk.open()).at_work.values() if built.grpc is not None]
+
+    assert services
+    for service in services:
+        for name, method in service.methods.items():
+            assert isinstance(method.permission, Permission)
+            assert (method.permission is Permission.PUBLIC) == (name in {"ServerLive", "ServerReady"})
+
+
 def test_every_permission_is_in_some_grant_but_the_public_one() -> None:
-    granted = frozenset[Permission]().union(*GRANTS.values())
+    granted = frozenset[Permission]().union(*default_grants().values())
 
     assert granted == frozenset(Permission) - {Permission.PUBLIC}
 

@@ -12,7 +12,7 @@ import pytest
 
 from dissonance.contracts.events import CANARY_ARM, PRODUCTION_ARM, CandidateRegistered
 from dissonance.contracts.schema import Task
-from dissonance.decisions.evidence.chain import Broken
+from dissonance.decisions.evidence.links import Broken
 from dissonance.decisions.pairs import find_version
 from dissonance.errors import GateRefused
 from dissonance.pipeline.judging import judge

@@ -14,7 +14,8 @@ from dissonance.contracts.updates import RolloutPhase
 from dissonance.contracts.verdicts import UpdateVerdict
 from dissonance.decisions.evidence.again import KINDS, kind_of
 from dissonance.decisions.evidence.bundle import Beginning, Bundle, Judgement, ModelEvidence, StepTaken
-from dissonance.decisions.evidence.chain import CHAIN_START, GOLDEN_ROWS, Broken, ChainCheck
+from dissonance.decisions.evidence.chain import GOLDEN_ROWS, ChainCheck
+from dissonance.decisions.evidence.links import CHAIN_START, Broken
 from dissonance.decisions.rollouts import Behaved, Believed, next_step
 from dissonance.decisions.updates.numbers import UpdateNumbers
 from dissonance.decisions.updates.verdict import judge_update

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from typer._click.exceptions import UsageError  # Typer's copy of Click has no p
 
 from dissonance.cli import (
     audit,
+    audit_log,
     dead_letters,
     decisions,
     demo,
@@ -34,7 +35,9 @@ from dissonance.cli import (
     token,
 )
 from dissonance.cli import run as run_command
+from dissonance.cli.access import protect
 from dissonance.cli.output import ErrorMessage, emit_error, emit_json, error_console
+from dissonance.cli.permissions import COMMANDS, Right
 from dissonance.errors import ConfigurationError, DissonanceError
 from dissonance.settings import read_settings
 
@@ -63,6 +66,7 @@ app.command("score")(score.score)
 app.add_typer(labels.app, name="labels")
 app.add_typer(policy.app, name="policy")
 app.command("audit")(audit.audit)
+app.add_typer(audit_log.app, name="audit-log")
 app.command("replay")(replay.replay_command)
 app.command("replays")(replays.replays_command)
 app.add_typer(token.app, name="token")
@@ -77,7 +81,7 @@ def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
 
-def run(arguments: Sequence[str], commands: typer.Typer = app) -> int:
+def run(arguments: Sequence[str], commands: typer.Typer = app, rights: Mapping[str, Right] = COMMANDS) -> int:
     """One command line without the program's name; the exit code. Errors are told here and nowhere else.
 
     Codes: that of the error's class for an error of ours, 2 for a wrong command line, 130 for Ctrl-C, 70 for a defect.
@@ -85,7 +89,8 @@ def run(arguments: Sequence[str], commands: typer.Typer = app) -> int:
     as_json = "--json" in arguments
     try:
         # Typer itself tells what is wrong with a command line, but in words only.
-        code = commands(list(arguments), prog_name="dissonance", standalone_mode=not as_json)
+        program = protect(typer.main.get_command(commands), rights)
+        code = program(list(arguments), prog_name="dissonance", standalone_mode=not as_json)
     except DissonanceError as error:
         emit_error(error, as_json)
         return error.exit_code

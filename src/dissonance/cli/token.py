@@ -9,10 +9,13 @@ from typing import Annotated
 
 import msgspec
 import typer
+from rich.table import Table
 
+from dissonance.cli.output import emit
 from dissonance.contracts.times import to_text
 from dissonance.errors import DataFolderError, InputError
-from dissonance.security.permissions import ANY_TASK, GRANTS
+from dissonance.security.grants import read_grants
+from dissonance.security.permissions import ANY_TASK
 from dissonance.security.tokens import TokenIssuer, TokenVerifier, public_key_pem
 from dissonance.settings import Settings, read_settings
 
@@ -39,7 +42,7 @@ def token() -> None:
 
 @app.command()
 def create(
-    grant: Annotated[list[str], typer.Option(help=f"What the token may do: {', '.join(GRANTS)}. May be repeated.")],
+    grant: Annotated[list[str], typer.Option(help="What the token may do (dissonance token grants). May be repeated.")],
     task: Annotated[list[str] | None, typer.Option(help="A task it is for, or * for all. May be repeated.")] = None,
     name: Annotated[str, typer.Option(help="Whose token this is; shown in logs.")] = "local",
     lifetime: Annotated[str, typer.Option(help="How long it is valid: a number with s, m, h or d.")] = "1h",
@@ -57,6 +60,20 @@ def create(
     typer.echo(msgspec.json.encode(issued).decode() if as_json else issued.token)
 
 
+@app.command()
+def grants(
+    data: Annotated[str | None, typer.Option(help="The data folder.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """List the grants, and the permissions of each."""
+    variables = dict(os.environ) if data is None else {**os.environ, "DISSONANCE_DATA": data}
+    known = {name: sorted(permissions) for name, permissions in read_grants(read_settings(variables).grants).items()}
+    table = Table("grant", "permissions", show_lines=True)
+    for name, permissions in known.items():
+        table.add_row(name, ", ".join(permissions))
+    emit(known, as_json, table)
+
+
 def issue_token(settings: Settings, *, grants: list[str], tasks: list[str], name: str, lifetime_s: int) -> IssuedToken:
     """A token signed with the issuer's key of `settings.keys_folder`.
 
@@ -70,7 +87,8 @@ def issue_token(settings: Settings, *, grants: list[str], tasks: list[str], name
     clock, randomness = SystemClock(), SystemRandomness()
     private_key = KeyFolder.open_or_create(settings.keys_folder, randomness).issuer_private_key_pem
     names = {"issuer": settings.token_issuer, "audience": settings.token_audience}
-    issuer = TokenIssuer(private_key, **names, clock=clock, randomness=randomness)
+    known = read_grants(settings.grants)
+    issuer = TokenIssuer(private_key, **names, clock=clock, randomness=randomness, grants=known)
     text = issuer.issue(grants, subject=name, tasks=tasks, lifetime_s=lifetime_s)
     identity = TokenVerifier(public_key_pem(private_key), **names, clock=clock).verify(text)
     return IssuedToken(

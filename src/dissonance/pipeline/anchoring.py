@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from dissonance.contracts.events import WHOLE_SYSTEM
 from dissonance.contracts.schema import Task
 from dissonance.errors import EngineError, StorageError, UnknownTask
 from dissonance.pipeline.workshop import Workshop
@@ -14,6 +15,8 @@ from dissonance.telemetry.logs import log
 from dissonance.telemetry.names import LogAction
 
 TRIES = 8
+ACCESSES = "accesses"
+"""Name of the chain of the whole system in the log."""
 
 _logger = logging.getLogger(__name__)
 
@@ -27,9 +30,15 @@ class ChainAnchoring:
     async def anchor_all(self) -> None:
         for task in await self._workshop.store.all():
             await anchor(self._workshop, task)
+        await anchor_chain(self._workshop, WHOLE_SYSTEM, ACCESSES)
 
 
 async def anchor(workshop: Workshop, task: Task) -> bool:
+    """As `anchor_chain`, of the task's chain."""
+    return await anchor_chain(workshop, task.task_id, task.name)
+
+
+async def anchor_chain(workshop: Workshop, chain_id: str, name: str) -> bool:
     """Add an anchor if the chain has grown since the last one; whether one was added.
 
     What was decided stands whether or not this succeeds: a disk or an engine that is away is logged, and whoever is
@@ -38,17 +47,17 @@ async def anchor(workshop: Workshop, task: Task) -> bool:
     """
     try:
         for _ in range(TRIES):
-            last = await asyncio.to_thread(workshop.anchors.last, task.task_id)
-            head = await workshop.store.chain_head(task.task_id)
+            last = await asyncio.to_thread(workshop.anchors.last, chain_id)
+            head = await workshop.store.chain_head(chain_id)
             before = None if last is None else read_anchor(last, workshop.artefact_keys.verification)
             why_not = await _contradiction(workshop, last, before, head)
             if why_not:
-                log(_logger, LogAction.CHAIN_CONTRADICTED, logging.ERROR, task=task.name, why=why_not)
+                log(_logger, LogAction.CHAIN_CONTRADICTED, logging.ERROR, task=name, why=why_not)
                 return False
             if head.link == (0 if before is None else before.link):
                 return False
             made = Anchor(
-                task_id=task.task_id,
+                task_id=chain_id,
                 link=head.link,
                 digest=head.digest.hex(),
                 number=1 if before is None else before.number + 1,
@@ -56,11 +65,11 @@ async def anchor(workshop: Workshop, task: Task) -> bool:
                 at_us=workshop.clock.now_us(),
             )
             line = anchor_line(made, workshop.artefact_keys)
-            if await asyncio.to_thread(workshop.anchors.append, task.task_id, line, last):
-                log(_logger, LogAction.CHAIN_ANCHORED, task=task.name, link=made.link, digest=made.digest)
+            if await asyncio.to_thread(workshop.anchors.append, chain_id, line, last):
+                log(_logger, LogAction.CHAIN_ANCHORED, task=name, link=made.link, digest=made.digest)
                 return True
     except (EngineError, UnknownTask) as error:
-        log(_logger, LogAction.ANCHOR_FAILED, logging.ERROR, task=task.name, why=str(error))
+        log(_logger, LogAction.ANCHOR_FAILED, logging.ERROR, task=name, why=str(error))
     return False
 
 

@@ -11,7 +11,8 @@ from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.decisions.evidence.again import Compared, compared
 from dissonance.decisions.evidence.bundle import Bundle, read_bundle
-from dissonance.decisions.evidence.chain import Broken, ChainCheck, Fault
+from dissonance.decisions.evidence.chain import ChainCheck
+from dissonance.decisions.evidence.links import Broken, Fault
 from dissonance.decisions.evidence.listed import Listed, ListedCheck
 from dissonance.errors import SealBroken
 from dissonance.pipeline.looked_at import golden_digest

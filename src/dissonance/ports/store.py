@@ -19,6 +19,7 @@ from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.contracts.verdicts import Reason, Verdict
 from dissonance.contracts.windows import SliceFigures, Stated
+from dissonance.ports.accesses import AccessStore
 from dissonance.ports.decisions import DecisionStore
 from dissonance.ports.findings import FindingStore
 from dissonance.ports.labels import LabelStore
@@ -311,6 +312,7 @@ class Store(
     WindowStore,
     RolloutStore,
     DecisionStore,
+    AccessStore,
     FindingStore,
     ReplayStore,
     IdempotencyStore,

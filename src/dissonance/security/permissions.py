@@ -1,6 +1,7 @@
-"""Who may do what. Grammar of a permission: `<object>:<verb>`, lower case; of a grant: one word.
+"""Who may do what. Grammar of a permission: `<object>:<verb>`, lower case, the verb `read` or `write`.
 
-A token carries permissions (its `scope`, RFC 9068) and tasks; a route names exactly one permission.
+A token carries permissions (its `scope`, RFC 9068) and tasks. Every HTTP route, gRPC method and command names exactly
+one permission; sets of them are grants (`security.grants`, ADR 53).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ class Permission(StrEnum):
     PREDICT = "predictions:write"
     CONTRADICT = "contradictions:read"
     CHECK = "verdicts:read"
+    SCORE = "scorings:write"  # a file of rows, not recorded as experience
     LABEL = "labels:write"
     LABEL_REQUESTS = "label_requests:write"  # shows rows of people to whoever labels them
     LABEL_STATUS = "label_requests:read"
@@ -23,46 +25,48 @@ class Permission(StrEnum):
     POLICY = "policies:read"
     SET_POLICY = "policies:write"
     FINDINGS = "findings:read"
+    SYSTEM_FINDINGS = "system_findings:read"
     MODELS = "models:read"
     REGISTRY = "registry:write"  # at MLflow itself, past the gate: for the system's own parts
+    MOVE_MODELS = "models:write"  # promote, override, take back
+    REGISTER_MODEL = "candidates:write"
+    EXPORT_MODEL = "artefacts:read"  # leaf values and categories tell of people
+    ANSWERS = "answers:read"  # which model answered what, and from which rows it came
+    REPLAYS = "replays:read"
+    REPLAY = "replays:write"
+    PIPELINE = "pipelines:write"
+    TASKS = "tasks:read"
+    SET_TASKS = "tasks:write"
     CYCLE = "cycles:write"
     CONFIGURATION = "configuration:read"
     METRICS = "metrics:read"
+    AUDIT_LOG = "audit_log:read"
+    DEAD_LETTERS = "dead_letters:read"
+    SET_DEAD_LETTERS = "dead_letters:write"
+    TOKENS = "tokens:write"
+    ENGINES = "engines:read"
+    SET_ENGINES = "engines:write"  # start and stop them
+    RUN_ROLES = "roles:write"
+    RECORDS = "records:read"  # of measurements
+    DRILL = "drills:write"
 
-
-GRANTS: dict[str, frozenset[Permission]] = {
-    "client": frozenset({Permission.PREDICT, Permission.CONTRADICT, Permission.CHECK}),
-    "labeller": frozenset({Permission.LABEL, Permission.LABEL_REQUESTS, Permission.LABEL_STATUS}),
-    "viewer": frozenset(
-        {
-            Permission.WINDOWS,
-            Permission.MODELS,
-            Permission.LABEL_STATUS,
-            Permission.UPDATES,
-            Permission.DECISIONS,
-            Permission.POLICY,
-            Permission.FINDINGS,
-        }
-    ),
-    "operator": frozenset(
-        {
-            Permission.WINDOWS,
-            Permission.MODELS,
-            Permission.CONFIGURATION,
-            Permission.METRICS,
-            Permission.CHECK,
-            Permission.LABEL_STATUS,
-            Permission.UPDATES,
-            Permission.DECISIONS,
-            Permission.RETRAIN,
-            Permission.POLICY,
-            Permission.SET_POLICY,
-            Permission.FINDINGS,
-        }
-    ),
-    "registrar": frozenset({Permission.REGISTRY}),
-    "admin": frozenset(permission for permission in Permission if permission is not Permission.PUBLIC),
-}
-"""Named sets of permissions (design section 2: a set of permissions is a grant)."""
 
 ANY_TASK = "*"
+
+OF_THE_SYSTEM = frozenset(
+    {
+        Permission.SYSTEM_FINDINGS,
+        Permission.CONFIGURATION,
+        Permission.METRICS,
+        Permission.AUDIT_LOG,
+        Permission.DEAD_LETTERS,
+        Permission.SET_DEAD_LETTERS,
+        Permission.TOKENS,
+        Permission.ENGINES,
+        Permission.SET_ENGINES,
+        Permission.RUN_ROLES,
+        Permission.RECORDS,
+        Permission.DRILL,
+    }
+)
+"""About all tasks at once: a token for some of them does not reach so far, whatever its grants say."""

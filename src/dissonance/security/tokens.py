@@ -24,7 +24,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from dissonance.errors import ConfigurationError, InputError, Unauthenticated
-from dissonance.security.permissions import ANY_TASK, GRANTS, Permission
+from dissonance.security.grants import Grants, default_grants, permissions_of
+from dissonance.security.permissions import ANY_TASK, OF_THE_SYSTEM, Permission
 
 ALGORITHM = "ES256"
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - a name, not a secret
@@ -61,17 +62,25 @@ class Identity(msgspec.Struct, frozen=True):
     expires_at_us: int
 
     def may(self, permission: Permission) -> bool:
-        return permission in self.permissions
+        """Whether it has the permission; one `OF_THE_SYSTEM` only while it is for every task."""
+        return permission in self.permissions and (permission not in OF_THE_SYSTEM or ANY_TASK in self.tasks)
 
     def may_touch(self, task: str) -> bool:
         return task in self.tasks or ANY_TASK in self.tasks
 
 
 class TokenIssuer:
-    """Makes tokens. `private_key_pem`: an unencrypted P-256 key in PKCS #8."""
+    """Makes tokens. `private_key_pem`: an unencrypted P-256 key in PKCS #8. `grants`: None for those that ship."""
 
     def __init__(
-        self, private_key_pem: bytes, *, issuer: str, audience: str, clock: Clock, randomness: Randomness
+        self,
+        private_key_pem: bytes,
+        *,
+        issuer: str,
+        audience: str,
+        clock: Clock,
+        randomness: Randomness,
+        grants: Grants | None = None,
     ) -> None:
         self._key = _private_key(private_key_pem)
         self._kid = thumbprint(self._key.public_key())
@@ -79,15 +88,16 @@ class TokenIssuer:
         self._audience = audience
         self._clock = clock
         self._randomness = randomness
+        self._grants = default_grants() if grants is None else grants
 
     def issue(self, grant: str | Sequence[str], *, subject: str, tasks: Sequence[str], lifetime_s: float) -> str:
-        """A token with the permissions of one or more grants (`security.permissions.GRANTS`).
+        """A token with the permissions of one or more grants (`security.grants`).
 
         `tasks`: names, or `["*"]` for all. `lifetime_s` in (0, `MAX_LIFETIME_S`] seconds.
         Raises `InputError` for an unknown grant, no task, or a lifetime out of range.
         """
         names = [grant] if isinstance(grant, str) else list(grant)
-        scope = permissions_of(names)
+        scope = permissions_of(names, self._grants)
         if not tasks or not subject:
             raise InputError("a token names a holder and at least one task", where="token", fix="name a task, or *")
         if not 0 < lifetime_s <= MAX_LIFETIME_S:
@@ -176,20 +186,6 @@ class TokenVerifier:
             raise Unauthenticated("the token is of another key", where="kid", fix=_FIX)
         _check_types(claims)
         return dict(claims)
-
-
-def permissions_of(grants: Sequence[str]) -> frozenset[Permission]:
-    """All permissions of these grants. Raises `InputError` for an unknown one, or none.
-
-    >>> sorted(permission.value for permission in permissions_of(["labeller"]))
-    ['label_requests:read', 'label_requests:write', 'labels:write']
-    """
-    for name in grants:
-        if name not in GRANTS:
-            raise InputError(f"there is no grant '{name}'", where="grant", fix=f"use one of {', '.join(GRANTS)}")
-    if not grants:
-        raise InputError("a token needs a grant", where="grant", fix=f"use one of {', '.join(GRANTS)}")
-    return frozenset().union(*(GRANTS[name] for name in grants))
 
 
 def public_key_pem(private_key_pem: bytes) -> bytes:

@@ -61,7 +61,7 @@ class AnsweredRequests(Collector):
         for (method, route, status), series in self._series.items():
             requests.add_metric([method, route, str(status)], sum(series.counts))
             by_route.setdefault((method, route), []).append(series)
-        bounds = [floatToGoString(bound) for bound in (*self._bounds, inf)]
+        bounds = [floatToGoString(bound) for bound in (*self._bounds, inf)]  # type: ignore[no-untyped-call]  # the library leaves it so
         for labels, group in by_route.items():
             counts = accumulate(map(sum, zip(*(series.counts for series in group), strict=True)))
             seconds = sum(series.seconds for series in group)

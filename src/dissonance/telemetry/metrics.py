@@ -54,6 +54,14 @@ class Metrics:
             buckets=SECONDS,
             registry=self.registry,
         )
+        self.accesses_denied = Counter(
+            MetricName.ACCESSES_DENIED, "Attempts that were denied, by why", ["slug"], registry=self.registry
+        )
+        self.accesses_lost = Counter(
+            MetricName.ACCESSES_LOST,
+            "Entries of the audit trail that neither database nor disk took",
+            registry=self.registry,
+        )
         self.rows_predicted = Counter(
             MetricName.ROWS_PREDICTED, "Rows answered by the proposer", ["task"], registry=self.registry
         )

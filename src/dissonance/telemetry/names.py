@@ -15,6 +15,8 @@ class MetricName(StrEnum):
     HTTP_DURATION = "dissonance_http_request_duration_seconds"
     GRPC_REQUESTS = "dissonance_grpc_requests_total"
     GRPC_DURATION = "dissonance_grpc_request_duration_seconds"
+    ACCESSES_DENIED = "dissonance_accesses_denied_total"
+    ACCESSES_LOST = "dissonance_accesses_lost_total"
     ROWS_PREDICTED = "dissonance_rows_predicted_total"
     EVENTS_HANDLED = "dissonance_events_handled_total"
     HANDLE_SECONDS = "dissonance_handle_seconds_total"
@@ -83,5 +85,7 @@ class LogAction(StrEnum):
     FINDING_RAISED = "finding.raised"
     FINDING_RESOLVED = "finding.resolved"
     RETENTION_APPLIED = "retention.applied"
+    ACCESSES_SPOOLED = "accesses.spooled"
+    ACCESSES_LOST = "accesses.lost"
     TOKEN_ISSUED = "token.issued"  # noqa: S105 - a name, not a secret
     LIBRARY_REPORTED = "library.reported"

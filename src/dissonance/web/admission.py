@@ -8,26 +8,52 @@ from collections.abc import Callable, Sequence
 from starlette.types import Scope
 
 from dissonance.errors import Forbidden, Unauthenticated
-from dissonance.security.permissions import GRANTS, Permission
+from dissonance.security.permissions import ANY_TASK, OF_THE_SYSTEM, Permission
 from dissonance.security.tokens import Identity
+from dissonance.web.lockout import Lockout
 from dissonance.web.rate_limits import Verifier
 
 TASK_PARAMETER = "task"
 _KEY = "dissonance.identity"
 
 
-def admit(scope: Scope, permission: Permission, verifier: Verifier) -> None:
+def admit(scope: Scope, permission: Permission, verifier: Verifier, lockout: Lockout) -> None:
     """Let the request pass, and remember who sent it.
 
     Raises `Unauthenticated` (401) without a valid token, `Forbidden` (403) without the permission or, on a route
     with `{task}` in its path, for a task that the token does not name, `RateLimited` (429) from a caller that asks too
-    fast.
+    fast, `LockedOut` (429) instead of 401 where authentication failed too often.
     """
     if permission is Permission.PUBLIC:
         return
-    identity = verifier.verify(bearer_token(scope))
-    scope[_KEY] = identity
+    identity = authenticate(scope, verifier, lockout)
     require(identity, permission, scope["path_params"].get(TASK_PARAMETER))
+
+
+def authenticate(scope: Scope, verifier: Verifier, lockout: Lockout) -> Identity:
+    """Who sends a request, which is remembered. Raises as `admit` does, but for `Forbidden`."""
+    given = [value for name, value in scope["headers"] if name == b"authorization"]
+    identity = scope[_KEY] = verified(given, client_address(scope), verifier, lockout)
+    return identity
+
+
+def client_address(scope: Scope) -> str:
+    """Of who is at the other end of the connection; empty for a socket of the file system."""
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
+def verified(given: Sequence[bytes], address: str, verifier: Verifier, lockout: Lockout) -> Identity:
+    """`given`: the `Authorization` headers. Nothing that came is no failure: clients ask so what is wanted of them."""
+    if not given:
+        token_of(given)
+    credential = given[0].decode("latin-1")
+    lockout.require(credential)
+    try:
+        return verifier.verify(token_of(given))
+    except Unauthenticated:
+        lockout.failed(address, credential)
+        raise
 
 
 def admit_again(scope: Scope, identity: Identity, verifier: Verifier) -> None:
@@ -38,23 +64,20 @@ def admit_again(scope: Scope, identity: Identity, verifier: Verifier) -> None:
 
 def require(identity: Identity, permission: Permission, task: str | None = None) -> None:
     """Raises `Forbidden` without the permission, or for a task that the token does not name."""
+    if permission in OF_THE_SYSTEM and permission in identity.permissions and ANY_TASK not in identity.tasks:
+        raise Forbidden(
+            f"'{permission}' is about every task, and the token is not",
+            where="token tasks",
+            fix="ask for a token for every task",
+        )
     if not identity.may(permission):
         raise Forbidden(
             f"the token does not carry '{permission}'",
             where="token scope",
-            fix=f"ask for a token with the grant {_grants_with(permission)}",
+            fix="ask for a token with a grant that has it: dissonance token grants",
         )
     if task is not None and not identity.may_touch(task):
         raise Forbidden("the token is not for this task", where="token tasks", fix="ask for a token for this task")
-
-
-def _grants_with(permission: Permission) -> str:
-    return " or ".join(grant for grant, permissions in GRANTS.items() if permission in permissions)
-
-
-def bearer_token(scope: Scope) -> str:
-    """The token of the one `Authorization` header of a request."""
-    return token_of([value for name, value in scope["headers"] if name == b"authorization"])
 
 
 def token_of(given: Sequence[bytes]) -> str:

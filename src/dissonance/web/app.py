@@ -17,8 +17,10 @@ from dissonance import __version__
 from dissonance.errors import DissonanceError
 from dissonance.ports.clock import Clock, Randomness
 from dissonance.telemetry.metrics import Metrics
+from dissonance.web.access_trail import AccessTrail
 from dissonance.web.direct import Direct
 from dissonance.web.health import Health, HealthCheck
+from dissonance.web.lockout import Lockout
 from dissonance.web.middleware.access import Access, AccessLog
 from dissonance.web.middleware.body_limit import BodyLimit
 from dissonance.web.middleware.request_id import RequestId, RequestIds
@@ -86,16 +88,25 @@ def create_app(
             RequestValidationError: on_parameter_error,
         },
     )
+    lockout, trail = Lockout(clock), AccessTrail(clock, metrics)
     app.state.verifier = verifier
+    app.state.lockout = lockout
+    app.state.trail = trail
     app.state.health = checks
     app.protected_routes = routes
     # The roles' routes first: they are the hot ones, and routes are tried in order.
     app.router.routes.extend(sorted(routes, key=lambda route: route in system.routes))
-    ids, access = RequestIds(prefix=randomness.token(8).hex()), AccessLog(metrics, clock)
+    ids, access = RequestIds(prefix=randomness.token(8).hex()), AccessLog(metrics, clock, trail)
     inner = SafeHeaders(BodyLimit(partial(FastAPI.__call__, app), max_body_bytes=max_body_bytes))
     app.entrance = RequestId(Access(inner, access), ids)
     app.direct = Direct(
-        routes, verifier=verifier, metrics=metrics, ids=ids, access=access, max_body_bytes=max_body_bytes
+        routes,
+        verifier=verifier,
+        lockout=lockout,
+        metrics=metrics,
+        ids=ids,
+        access=access,
+        max_body_bytes=max_body_bytes,
     )
     app.openapi()  # a contract that cannot be described stops the start, not the first reader
     return app

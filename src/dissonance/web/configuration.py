@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 MASK = "***"
-SECRET_NAME = re.compile(r"(?:^|_)(?:password|passphrase|secret|private_key|credentials?)$")
+SECRET_NAME = re.compile(r"(?:^|_)(?:password|passphrase|secret|token|private_key|credentials?)$")
 _USER_INFORMATION = re.compile(r"(?<=://)[^/?#\s]*@")
 _PASSWORD_PARAMETER = re.compile(r"(\b(?:password|sslpassword|passfile|token)\s*=\s*)('[^']*'|[^&\s]+)", re.IGNORECASE)
 

@@ -19,6 +19,7 @@ from starlette.types import Scope
 from dissonance.security.tokens import Identity
 from dissonance.telemetry.metrics import Metrics
 from dissonance.web.admission import TASK_PARAMETER, admit, admit_again, identity_or_none
+from dissonance.web.lockout import Lockout
 from dissonance.web.middleware.access import ABORTED, AccessLog
 from dissonance.web.middleware.request_id import HEADER as REQUEST_ID
 from dissonance.web.middleware.request_id import RequestIds
@@ -74,12 +75,14 @@ class Direct:
         routes: Sequence[ProtectedRoute],
         *,
         verifier: Verifier,
+        lockout: Lockout,
         metrics: Metrics,
         ids: RequestIds,
         access: AccessLog,
         max_body_bytes: int,
     ) -> None:
         self.verifier = verifier
+        self.lockout = lockout
         self.boundary = Boundary(metrics)
         self.ids = ids
         self.access = access
@@ -111,7 +114,8 @@ class Direct:
             return None
         scope["route"] = route
         scope["path_params"] = {TASK_PARAMETER: task}
-        return Exchange(self, scope, takes, write, partial(admit, scope, route.declaration.permission, self.verifier))
+        admits = partial(admit, scope, route.declaration.permission, self.verifier, self.lockout)
+        return Exchange(self, scope, takes, write, admits)
 
     def remember(self, digest: bytes, exchange: Exchange) -> None:
         """The head of a request by its SHA-256: others with the very same need not be read, while its caller may come.

@@ -30,6 +30,9 @@ from dissonance.web.problems import PROBLEM_TYPE, TYPE_PREFIX, Problem
 from dissonance.web.routes import ProtectedRoute
 
 SECURITY_SCHEME = "accessToken"
+PERMISSION = "x-permission"
+"""Member of an operation that names its one permission."""
+
 REFERENCE = "#/components/schemas/{name}"
 BODY_PROBLEMS = (MalformedBody, BodyTooLarge, UnsupportedMediaType, WrongType, NotFinite)
 
@@ -77,6 +80,7 @@ def _complete(operation: Json, route: ProtectedRoute, schemas: _Schemas) -> None
     access = "Public: needs no token." if public else f"Needs the permission `{declaration.permission}`."
     operation["summary"], _, rest = route.description.partition("\n")
     operation["description"] = f"{rest.strip()}\n\n{access}".strip()
+    operation[PERMISSION] = declaration.permission.value
     operation["security"] = [] if public else [{SECURITY_SCHEME: []}]
     if declaration.body is not None:
         content = {**schemas.content(declaration.body, "application/json"), **_opaque(declaration.other_bodies)}

@@ -7,6 +7,7 @@ side (500 and up) the answer tells the kind and the request id; the details are 
 from __future__ import annotations
 
 import logging
+import math
 
 import msgspec
 from fastapi.exceptions import RequestValidationError
@@ -15,9 +16,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from dissonance.errors import DissonanceError, Forbidden, InputError, MethodNotAllowed, UnknownRoute
+from dissonance.errors import DissonanceError, Forbidden, InputError, MethodNotAllowed, TooMany, UnknownRoute
+from dissonance.security.permissions import Permission
 from dissonance.telemetry.logs import log
 from dissonance.telemetry.names import LogAction
+from dissonance.web.access_trail import KEY
+from dissonance.web.admission import authenticate
 from dissonance.web.middleware.request_id import request_id
 from dissonance.web.routes import ProtectedRoute
 
@@ -58,6 +62,7 @@ def problem_reply(error: DissonanceError, scope: Scope) -> Response:
         fix=error.fix,
     )
     content = msgspec.json.encode(body)
+    scope[KEY] = error.slug
     route = scope.get("route")
     if isinstance(route, ProtectedRoute) and route.declaration.problem_members is not None:
         content = msgspec.json.encode({**msgspec.to_builtins(body), **route.declaration.problem_members(error)})
@@ -76,7 +81,9 @@ def _headers(error: DissonanceError, scope: Scope) -> dict[str, str]:
         return {"www-authenticate": 'Bearer realm="dissonance"' + (', error="invalid_token"' if came else "")}
     if isinstance(error, Forbidden):
         return {"www-authenticate": 'Bearer realm="dissonance", error="insufficient_scope"'}
-    if error.status in (429, 503):
+    if isinstance(error, TooMany):
+        return {"retry-after": str(max(RETRY_AFTER_S, math.ceil(error.retry_after_s)))}
+    if error.status == 503:
         return {"retry-after": str(RETRY_AFTER_S)}
     return {}
 
@@ -103,9 +110,16 @@ def logged_problem(error: DissonanceError, scope: Scope) -> Response:
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
-    """Handler of the app for what Starlette raises: an unknown route or method."""
+    """Handler of the app for what Starlette raises: an unknown route or method. Who asks is looked at first: without a
+    token nobody learns what there is."""
     assert isinstance(error, HTTPException)
     path, method = request.scope["path"], request.method
+    route = request.scope.get("route")
+    if not (isinstance(route, ProtectedRoute) and route.declaration.permission is Permission.PUBLIC):
+        try:
+            authenticate(request.scope, request.app.state.verifier, request.app.state.lockout)
+        except DissonanceError as refused:
+            return logged_problem(refused, request.scope)
     if error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "")
         reply = problem_reply(

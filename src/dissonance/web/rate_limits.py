@@ -47,11 +47,13 @@ class RateLimitedVerifier:
     def _count(self, identity: Identity) -> None:
         now_us = self._clock.now_us()
         free_at_us = max(self._free_at_us.get(identity.name, 0.0), now_us)
-        if free_at_us - now_us > self._tolerance_us:
+        early_us = free_at_us - now_us - self._tolerance_us
+        if early_us > 0:
             raise RateLimited(
                 f"'{identity.name}' asks more than {1e6 / self._cost_us:g} times a second",
                 where="DISSONANCE_CLIENT_REQUESTS_PER_S",
                 fix="ask again after the seconds in Retry-After; put more rows into one request",
+                retry_after_s=early_us / 1e6,
             )
         self._free_at_us[identity.name] = free_at_us + self._cost_us
         if len(self._free_at_us) > KEPT:

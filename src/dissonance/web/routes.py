@@ -87,7 +87,7 @@ class ProtectedRoute(APIRoute):
         known = frozenset(parameter.alias for parameter in self.dependant.query_params)
 
         async def admit_and_handle(request: Request) -> Response:
-            admit(request.scope, permission, request.app.state.verifier)
+            admit(request.scope, permission, request.app.state.verifier, request.app.state.lockout)
             if of_a_task and request.scope["query_string"]:
                 _refuse_unknown(request.query_params, known)
             return await handle(request)

@@ -14,7 +14,7 @@ from dissonance.contracts.decision_api import DecisionReply, DecisionsReply
 from dissonance.contracts.evidence import DecisionKind
 from dissonance.contracts.policy import Policy
 from dissonance.decisions.evidence.bundle import Bundle
-from dissonance.decisions.evidence.chain import Broken, Fault
+from dissonance.decisions.evidence.links import Broken, Fault
 from dissonance.decisions.policy_changes import with_values
 from dissonance.errors import InputError, PolicyInvalid, RecordBroken, WrongType
 from dissonance.pipeline.verifying import Verified, decide_again

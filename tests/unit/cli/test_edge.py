@@ -11,7 +11,11 @@ import typer
 
 from dissonance.cli import run
 from dissonance.cli.output import emit, progress
+from dissonance.cli.permissions import Right
 from dissonance.errors import ConfigurationError
+from dissonance.security.permissions import Permission
+
+ANYBODY = {"": Right(Permission.RECORDS)}
 
 
 def program_that(raises: BaseException) -> typer.Typer:
@@ -93,21 +97,21 @@ def test_damaged_state_is_an_error_of_ours(tmp_path: Path, capsys: pytest.Captur
 def test_errors_of_ours_in_a_group_are_told_as_the_first_of_them(capsys: pytest.CaptureFixture[str]) -> None:
     taken = ConfigurationError("cannot listen on port 80", where="DISSONANCE_HTTP_PORT", fix="choose another port")
     group = ExceptionGroup("tasks", [ExceptionGroup("inner", [taken])])
-    assert run(["--json"], program_that(raises=group)) == 2
+    assert run(["--json"], program_that(raises=group), ANYBODY) == 2
     assert json.loads(capsys.readouterr().out)["what"] == "cannot listen on port 80"
 
 
 def test_a_defect_in_a_group_is_a_defect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "logs").mkdir()
     group = ExceptionGroup("tasks", [ConfigurationError("no port"), ZeroDivisionError("by zero")])
-    assert run(["--data", str(tmp_path), "--json"], program_that(raises=group)) == 70
+    assert run(["--data", str(tmp_path), "--json"], program_that(raises=group), ANYBODY) == 70
     assert json.loads(capsys.readouterr().out)["error"] == "defect"
     assert "by zero" in (tmp_path / "logs" / "defects.log").read_text()
 
 
 def test_defect_is_logged_whole_in_the_data_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "logs").mkdir()
-    assert run(["--data", str(tmp_path)], program_that(raises=ZeroDivisionError("by zero"))) == 70
+    assert run(["--data", str(tmp_path)], program_that(raises=ZeroDivisionError("by zero")), ANYBODY) == 70
     assert "a defect of dissonance: ZeroDivisionError: by zero" in capsys.readouterr().err
     log = (tmp_path / "logs" / "defects.log").read_text()
     assert "Traceback" in log
@@ -118,7 +122,7 @@ def test_defect_without_a_data_folder_is_shown_whole_and_makes_none(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "none"
-    assert run(["--data", str(folder), "--json"], program_that(raises=ZeroDivisionError("by zero"))) == 70
+    assert run(["--data", str(folder), "--json"], program_that(raises=ZeroDivisionError("by zero")), ANYBODY) == 70
     printed = capsys.readouterr()
     assert json.loads(printed.out)["error"] == "defect"
     assert "Traceback" in printed.err
@@ -126,7 +130,7 @@ def test_defect_without_a_data_folder_is_shown_whole_and_makes_none(
 
 
 def test_interrupted_command_ends_as_shells_say_it() -> None:
-    assert run([], program_that(raises=KeyboardInterrupt())) == 130
+    assert run([], program_that(raises=KeyboardInterrupt()), ANYBODY) == 130
 
 
 def test_result_is_one_line_of_json_or_for_people(capsys: pytest.CaptureFixture[str]) -> None:

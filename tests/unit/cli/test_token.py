@@ -11,7 +11,7 @@ from dissonance.adapters.keys.folder import KeyFolder
 from dissonance.adapters.memory.clock import SeededRandomness
 from dissonance.cli.token import app, seconds
 from dissonance.errors import DataFolderError, InputError
-from dissonance.security.permissions import GRANTS
+from dissonance.security.grants import default_grants
 from dissonance.security.tokens import TokenVerifier, public_key_pem
 
 NO_SETTINGS = {"DISSONANCE_DATA": None, "DISSONANCE_KEY_FOLDER": None}
@@ -36,7 +36,7 @@ def test_it_prints_the_token_alone_and_the_system_accepts_it(keys: KeyFolder, tm
     assert result.exit_code == 0
     assert result.output.count("\n") == 1
     identity = verifier(keys).verify(result.output.strip())
-    assert identity.permissions == GRANTS["client"] | GRANTS["labeller"]
+    assert identity.permissions == default_grants()["client"] | default_grants()["labeller"]
     assert identity.name == "ada"
     assert identity.tasks == {"census"}
 

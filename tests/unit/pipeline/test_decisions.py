@@ -14,7 +14,7 @@ from dissonance.contracts.evidence import DecisionKind
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.contracts.verdicts import UpdateVerdict
 from dissonance.decisions.evidence.bundle import Bundle
-from dissonance.decisions.evidence.chain import Fault
+from dissonance.decisions.evidence.links import Fault
 from dissonance.decisions.models import TEXT_FILE
 from dissonance.decisions.policy_changes import with_values
 from dissonance.errors import ModelNotFound, SealBroken

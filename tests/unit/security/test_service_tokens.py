@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dissonance.adapters.memory.clock import FixedClock
-from dissonance.security.permissions import GRANTS
+from dissonance.security.grants import default_grants
 from dissonance.security.service_tokens import LIFETIME_S, ServiceToken
 from support.access import LocalAccess
 
@@ -21,5 +21,5 @@ def test_token_is_kept_for_half_its_life_and_renewed_before_it_expires() -> None
 
     assert second != first
     identity = access.verifier.verify(second)
-    assert (identity.name, identity.permissions, identity.tasks) == ("registrar", GRANTS["registrar"], {"*"})
+    assert (identity.name, identity.permissions, identity.tasks) == ("registrar", default_grants()["registrar"], {"*"})
     assert access.verifier.verify(first).name == "registrar", "it still lived when it was replaced"

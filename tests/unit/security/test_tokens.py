@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.serialization import (
 from dissonance.adapters.memory.clock import FixedClock
 from dissonance.errors import ConfigurationError, InputError, Unauthenticated
 from dissonance.security import tokens
-from dissonance.security.permissions import GRANTS, Permission
+from dissonance.security.grants import default_grants
+from dissonance.security.permissions import Permission
 from dissonance.security.tokens import TokenVerifier, public_key_pem, thumbprint
 from support.access import AUDIENCE, ISSUER, LocalAccess, private_key_pem
 
@@ -39,7 +40,7 @@ def test_a_token_says_who_what_and_which_tasks() -> None:
     access = LocalAccess()
     identity = access.verifier.verify(access.token("client", ("census", "loans"), lifetime_s=60))
     assert identity.name == "tester"
-    assert identity.permissions == GRANTS["client"]
+    assert identity.permissions == default_grants()["client"]
     assert identity.tasks == {"census", "loans"}
     assert identity.expires_at_us == access.clock.now_us() + 60_000_000
     assert identity.may(Permission.PREDICT)
@@ -56,7 +57,7 @@ def test_a_token_for_every_task_touches_any() -> None:
 def test_several_grants_add_up() -> None:
     access = LocalAccess()
     token = access.issuer.issue(["viewer", "labeller"], subject="x", tasks=["*"], lifetime_s=60)
-    assert access.verifier.verify(token).permissions == GRANTS["viewer"] | GRANTS["labeller"]
+    assert access.verifier.verify(token).permissions == default_grants()["viewer"] | default_grants()["labeller"]
 
 
 def test_a_token_has_the_form_of_rfc_9068() -> None:

@@ -60,16 +60,33 @@ def test_a_problem_says_what_where_and_how_to_mend_it() -> None:
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/livez/", "/v1/tasks/census", "/docs", "/v1/tasks/a/b/check", "//livez"])
 def test_an_unknown_route_is_404_in_the_same_shape(path: str) -> None:
-    reply = call(echo_app(LocalAccess()), "GET", path)
+    access = LocalAccess()
+    reply = call(echo_app(access), "GET", path, headers=access.header("viewer"))
     assert (reply.status, reply.json()["type"]) == (404, "urn:dissonance:problem:unknown-route")
     assert reply.headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "HEAD", "OPTIONS", "BREW"])
 def test_a_method_that_the_route_does_not_take_is_405_and_names_the_one_it_does(method: str) -> None:
-    reply = call(echo_app(LocalAccess()), method, "/v1/tasks/census/check")
+    access = LocalAccess()
+    reply = call(echo_app(access), method, "/v1/tasks/census/check", headers=access.header("viewer"))
     assert (reply.status, reply.headers["allow"]) == (405, "POST")
     assert reply.json()["type"] == "urn:dissonance:problem:method-not-allowed"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/"), ("GET", "/docs"), ("GET", "/v1/tasks/census/check"), ("BREW", "/metrics")]
+)
+def test_without_a_token_an_unknown_route_or_method_is_401_like_any_other(method: str, path: str) -> None:
+    reply = call(echo_app(LocalAccess()), method, path)
+    known = call(echo_app(LocalAccess()), "GET", "/metrics")
+    assert reply.status == known.status == 401
+    assert reply.json()["detail"] == known.json()["detail"]
+    assert "allow" not in reply.headers
+
+
+def test_what_is_public_says_without_a_token_how_it_is_asked() -> None:
+    assert call(echo_app(LocalAccess()), "HEAD", "/livez").status == 405
 
 
 def test_an_unreachable_engine_is_503_with_retry_after_and_tells_no_address(lines: io.StringIO) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from dissonance.adapters.memory.held import Held
+from dissonance.contracts.events import WHOLE_SYSTEM
 from dissonance.contracts.evidence import DecisionKind
 from dissonance.ports.decisions import ALL, ChainHead, ChainLink, Decision, KeptDecision, Wanted
 
@@ -32,10 +33,10 @@ class MemoryDecisions(Held):
         return next((kept for kept in self._kept(task_id) if kept.decision.cause == cause), None)
 
     async def chain_head(self, task_id: str) -> ChainHead:
-        return ChainHead(*self._of(task_id).head)
+        return ChainHead(*self._chain(task_id).head)
 
     async def chain_links(self, task_id: str, after: int = 0, limit: int = 500) -> list[ChainLink]:
-        known = self._known(task_id)
+        known = self._system if task_id == WHOLE_SYSTEM else self._known(task_id)
         chain = [] if known is None else known.chain
         indexed = {kept.link: kept.decision.decision_id for kept in self._kept(task_id)}
         before = [bytes(32), *(link.digest for link in chain)]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dissonance.adapters.memory.task_rows import TaskRows
+from dissonance.adapters.memory.task_rows import Chain, TaskRows
+from dissonance.contracts.events import WHOLE_SYSTEM
 from dissonance.errors import EngineUnavailable, UnknownTask
+from dissonance.ports.accesses import KeptAccess
 from dissonance.ports.clock import Clock
 from dissonance.ports.findings import Finding
 from dissonance.ports.store import Experience
@@ -18,6 +20,9 @@ class Held:
         self.available = True
         self._clock = clock
         self._tasks: dict[str, TaskRows] = {}
+        self._system = Chain()
+        self._batches: dict[str, int] = {}
+        self._accesses: list[KeptAccess] = []
         self._findings: dict[tuple[str, str, str, int], Finding] = {}
 
     def rows_of(self, task_id: str) -> TaskRows:
@@ -33,6 +38,11 @@ class Held:
         if task_id not in self._tasks:
             raise UnknownTask(f"no task has the id '{task_id}'", where="task", fix="list them: dissonance task list")
         return self._tasks[task_id]
+
+    def _chain(self, task_id: str) -> Chain:
+        """Of a task, or of the `WHOLE_SYSTEM`."""
+        self._require()
+        return self._system if task_id == WHOLE_SYSTEM else self._of(task_id)
 
     def _known(self, task_id: str) -> TaskRows | None:
         self._require()

@@ -43,17 +43,31 @@ class LabelLine(NamedTuple):
     source: str
 
 
-class TaskRows:
+class Chain:
+    """A hash chain."""
+
+    def __init__(self) -> None:
+        self.chain: list[Link] = []
+        self.head = Head(0, bytes(32))
+
+    def add_link(self, evidence: bytes) -> int:
+        """Append to the chain; returns the link."""
+        digest = hashlib.sha256(self.head.digest + evidence).digest()
+        self.head = Head(self.head.link + 1, digest)
+        self.chain.append(Link(digest, evidence))
+        return self.head.link
+
+
+class TaskRows(Chain):
     """Plain dicts, keyed by what makes a row one: row number, prediction id, window id."""
 
     def __init__(self, task: Task, policy: PolicyRecord) -> None:
+        super().__init__()
         self.task = task
         self.policies = [policy]
         self.reference: dict[int, tuple[Split, bytes, bytes]] = {}
         self.experience: dict[bytes, Experience] = {}
         self.verdicts: dict[bytes, tuple[Verdict, Reason, int]] = {}
-        self.chain: list[Link] = []
-        self.head = Head(0, bytes(32))
         self.spent: Counter[int] = Counter()
         self.windows: dict[str, Window] = {}
         self.estimates: dict[str, WindowEstimate] = {}
@@ -66,13 +80,6 @@ class TaskRows:
         self.replays: dict[str, ReplayRecord] = {}
         self.replayed: dict[str, dict[bytes, ReplayedVerdict]] = {}
         self.dropped = 0
-
-    def add_link(self, evidence: bytes) -> int:
-        """Append to the chain; returns the link."""
-        digest = hashlib.sha256(self.head.digest + evidence).digest()
-        self.head = Head(self.head.link + 1, digest)
-        self.chain.append(Link(digest, evidence))
-        return self.head.link
 
     def add_decision(self, decision: Decision) -> int:
         """Append to the chain, and to what decisions are found by; returns the link."""

@@ -33,7 +33,7 @@ class _Bearer(AuthBase):
         return request
 
 
-class _Provider(RequestAuthProvider):  # type: ignore[misc]  # MLflow's base class is untyped
+class _Provider(RequestAuthProvider):
     def get_name(self) -> str:
         return PROVIDER
 

@@ -8,7 +8,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from dissonance.ports.registry import ModelRole
-from dissonance.security.permissions import ANY_TASK, GRANTS, Permission
+from dissonance.security.grants import default_grants
+from dissonance.security.permissions import ANY_TASK, Permission
 from dissonance.security.tokens import Identity
 
 
@@ -47,7 +48,7 @@ WRITES = re.compile(
 def rights_of(identity: Identity) -> Rights:
     """Every permission for every task makes an admin; `registry:write` writes, `models:read` reads."""
     held = identity.permissions
-    everything = held >= GRANTS["admin"] and ANY_TASK in identity.tasks
+    everything = held >= default_grants()["admin"] and ANY_TASK in identity.tasks
     level = Level.MANAGE if Permission.REGISTRY in held else Level.READ if Permission.MODELS in held else Level.NONE
     return Rights(everything, level, identity.tasks)
 

@@ -39,6 +39,14 @@ SELECT body::text FROM tasks ORDER BY created_at_us, name;
 -- purpose: the task and, by cascade, all that refers to it; waits for writers that hold the task
 DELETE FROM tasks WHERE task_id = %(task)s;
 
+-- name: delete_chain_head
+-- purpose: nobody adds to a task's chain any more; waits for who does
+DELETE FROM chain_heads WHERE task_id = %(task)s;
+
+-- name: delete_chain_links
+-- purpose: the links of a task's chain
+DELETE FROM verdict_log WHERE task_id = %(task)s;
+
 -- name: delete_experience
 -- purpose: all stored rows of a task
 DELETE FROM experience WHERE task_id = %(task)s;
@@ -684,3 +692,53 @@ ORDER BY prediction_id LIMIT %(limit)s;
 -- name: drop_replayed
 -- purpose: replayed verdicts of rows that retention dropped
 DELETE FROM replayed_verdicts WHERE task_id = %(task)s AND prediction_id < %(below)s;
+
+-- name: access_link
+-- purpose: the link of the chain that holds a batch of accesses
+SELECT link FROM accesses WHERE batch = %(batch)s LIMIT 1;
+
+-- name: append_accesses
+-- purpose: one link of the whole system's chain and the accesses it proves; after lock_chain
+WITH head AS (
+    SELECT link, digest FROM chain_heads WHERE task_id = %(task)s
+), moved AS (
+    UPDATE chain_heads SET link = head.link + 1, digest = sha256(head.digest || %(evidence)s) FROM head
+    WHERE chain_heads.task_id = %(task)s
+), proven AS (
+    INSERT INTO verdict_log (task_id, link, previous, digest, evidence)
+    SELECT %(task)s, link + 1, digest, sha256(digest || %(evidence)s), %(evidence)s FROM head
+), indexed AS (
+    INSERT INTO accesses (
+        link, position, batch, who, source, permission, what, task, outcome, first_us, last_us, count, reason, status,
+        request_id
+    )
+    SELECT head.link + 1, place - 1, %(batch)s, given ->> 'who', given ->> 'source', given ->> 'permission',
+        given ->> 'what', given ->> 'task', given ->> 'outcome', (given ->> 'first_us')::bigint,
+        (given ->> 'last_us')::bigint, (given ->> 'count')::bigint, given ->> 'reason', (given ->> 'status')::integer,
+        given ->> 'request_id'
+    FROM head, jsonb_array_elements(%(rows)s::jsonb) WITH ORDINALITY AS listed (given, place)
+)
+SELECT link + 1 FROM head;
+
+-- name: accesses
+-- purpose: accesses that are looked for, the newest link first
+SELECT link, position, who, source, permission, what, task, outcome, first_us, last_us, count, reason, status,
+    request_id
+FROM accesses
+WHERE (%(who)s::text IS NULL OR who = %(who)s) AND (%(task)s::text IS NULL OR task = %(task)s)
+    AND (%(source)s::text IS NULL OR source = %(source)s) AND (%(outcome)s::text IS NULL OR outcome = %(outcome)s)
+    AND (%(what)s::text IS NULL OR position(%(what)s::text IN lower(what)) > 0)
+    AND last_us >= %(start_us)s AND last_us < %(end_us)s
+ORDER BY link DESC, position LIMIT %(limit)s;
+
+-- name: accesses_of
+-- purpose: accesses as they are indexed under some links, in order
+SELECT link, position, who, source, permission, what, task, outcome, first_us, last_us, count, reason, status,
+    request_id
+FROM accesses WHERE link BETWEEN %(first)s AND %(last)s ORDER BY link, position;
+
+-- name: denied_since
+-- purpose: how often who was denied from where, the most first
+SELECT source, who, sum(count)::bigint AS denied
+FROM accesses WHERE outcome = 'denied' AND last_us >= %(start_us)s
+GROUP BY source, who ORDER BY denied DESC, source, who;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dissonance.adapters.postgres.accesses import PostgresAccesses
 from dissonance.adapters.postgres.database import Database
 from dissonance.adapters.postgres.decisions import PostgresDecisions
 from dissonance.adapters.postgres.experience import PostgresExperience
@@ -28,6 +29,7 @@ class PostgresStore(
     PostgresLabels,
     PostgresRollouts,
     PostgresDecisions,
+    PostgresAccesses,
     PostgresFindings,
     PostgresReplays,
     PostgresWindows,

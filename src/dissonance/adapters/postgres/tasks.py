@@ -82,7 +82,9 @@ class PostgresTasks(StorePart):
         async with long as connection, connection.transaction():
             await connection.execute("SET LOCAL statement_timeout = 0")
             for query in (
-                "delete_task",  # first: it waits for writers, and later ones find no task to write for
+                "delete_chain_head",  # first: it waits for writers, and later ones find no chain to add to
+                "delete_task",
+                "delete_chain_links",
                 "delete_experience",
                 "delete_labels",
                 "delete_verdicts",

@@ -61,8 +61,8 @@ def bad_requests(token: str) -> Iterator[Bad]:
             Bad(b'{"rows": ' + b"[" * 20_000, given, frozenset({400, 422})),
             Bad(b'{"rows": [{"AGEP": NaN}]}', given, frozenset({400, 422})),
             Bad(b"{}", {"Content-Type": "application/json"}, frozenset({401})),
-            Bad(b"{}", {**given, "Authorization": "Bearer " + "x" * 600}, frozenset({401})),
-            Bad(b"{}", {**given, "Authorization": f"Bearer {token[:-4]}AAAA"}, frozenset({401})),
+            Bad(b"{}", {**given, "Authorization": "Bearer " + "x" * 600}, frozenset({401, 429})),
+            Bad(b"{}", {**given, "Authorization": f"Bearer {token[:-4]}AAAA"}, frozenset({401, 429})),
             Bad(b"a,b\n1,2\n", {**given, "Content-Type": "text/csv"}, frozenset({400, 415})),
         ]
     )

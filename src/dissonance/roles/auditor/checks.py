@@ -54,6 +54,11 @@ CHECKS: dict[str, Check] = {
         "this process does not ask an engine, since that did not answer",
         "see whether it runs and is reachable from here; it is asked again by itself",
     ),
+    "denied-burst": Check(
+        Severity.ERROR,
+        "more than fifty attempts of one holder, or from one address, were denied within ten minutes",
+        "dissonance audit-log list --outcome denied shows them; mend the client, or keep the address out",
+    ),
     "consumer-stale": Check(
         Severity.ERROR,
         "a consumer has not acknowledged a message that is older than two minutes",

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Feature, FeatureKind, Task
+from dissonance.ports.accesses import Denied
 from dissonance.ports.breaker import BreakerState
 from dissonance.ports.bus import DeadLetter
 from dissonance.ports.host import Disk, KeyFolderMode, Spooled
@@ -20,6 +21,10 @@ LEAST_FREE_BYTES = GIB
 MOST_SKEW_US = 2 * SECOND_US
 STALE_US = 120 * SECOND_US
 OTHERS = 0o077
+BURST_US = 600 * SECOND_US
+MOST_DENIED = 50
+MOST_BURSTS = 20
+"""The worst are told; a flood from everywhere need not become a flood of findings."""
 
 
 class Fault(NamedTuple):
@@ -55,6 +60,23 @@ def breakers_open(states: Mapping[str, BreakerState]) -> list[Fault]:
         for engine, state in sorted(states.items())
         if state is not BreakerState.CLOSED
     ]
+
+
+def denied_bursts(denied: Sequence[Denied]) -> list[Fault]:
+    """`denied`: within the last `BURST_US`.
+
+    >>> [fault.subject for fault in denied_bursts([Denied("192.0.2.7", "", 51), Denied("192.0.2.8", "ann", 50)])]
+    ['nobody known, from 192.0.2.7']
+    """
+    return [
+        Fault(
+            f"{each.who or 'nobody known'}, from {each.source}",
+            f"{each.attempts:,} attempts were denied within {BURST_US // (60 * SECOND_US)} minutes",
+            {"attempts": each.attempts},
+        )
+        for each in denied
+        if each.attempts > MOST_DENIED
+    ][:MOST_BURSTS]
 
 
 def key_folder_open(folder: KeyFolderMode) -> Fault | None:

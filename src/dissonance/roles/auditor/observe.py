@@ -30,11 +30,13 @@ from dissonance.ports.keys import DataSubjectKeys
 from dissonance.ports.registry import Registry
 from dissonance.ports.store import Store, Window
 from dissonance.roles.auditor.decide import (
+    BURST_US,
     Fault,
     breakers_open,
     clock_skew,
     consumer_stale,
     dead_letters,
+    denied_bursts,
     disk_low,
     dissonance_budget_spent,
     dissonance_high,
@@ -91,6 +93,7 @@ class Observer:
             ("events-spooled", self._spooled),
             ("breaker-open", self._breakers),
             ("clock-skew", self._clocks),
+            ("denied-burst", self._denied),
             ("consumer-stale", self._consumers),
             ("dead-letters", self._dead_letters),
         ):
@@ -146,6 +149,9 @@ class Observer:
         before_us = self._at.clock.now_us()
         database_us = await self._at.store.database_time_us()
         return _one(clock_skew(before_us, database_us, self._at.clock.now_us()))
+
+    async def _denied(self) -> list[Fault]:
+        return denied_bursts(await self._at.store.denied_since(self._at.clock.now_us() - BURST_US))
 
     async def _consumers(self) -> list[Fault]:
         bus, now_us = self._at.bus, self._at.clock.now_us()

@@ -38,7 +38,7 @@ def routes(place: Workplace) -> ProtectedRouter:
     @router.protected(
         "GET",
         "/v1/findings",
-        permission=Permission.FINDINGS,
+        permission=Permission.SYSTEM_FINDINGS,
         reply=FindingsReply,
         problems=(EngineUnavailable,),
     )

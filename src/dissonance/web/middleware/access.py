@@ -10,6 +10,7 @@ from dissonance.ports.clock import Clock
 from dissonance.telemetry.logs import log
 from dissonance.telemetry.metrics import Metrics
 from dissonance.telemetry.names import LogAction
+from dissonance.web.access_trail import AccessTrail, request_seen
 from dissonance.web.admission import identity_or_none
 from dissonance.web.middleware.request_id import request_id
 
@@ -21,24 +22,34 @@ _logger = logging.getLogger(__name__)
 
 
 class AccessLog:
-    """Durations are by the port clock: a clock that was set back counts as 0 s. Answers below 400 are logged at DEBUG,
-    since the metrics have them; the others at INFO, faults of ours at ERROR."""
+    """Tells the audit trail, too (`web.access_trail`). Durations are by the port clock: a clock that was set back
+    counts as 0 s. Answers below 400 are logged at DEBUG, since the metrics have them; the others at INFO, faults of
+    ours at ERROR."""
 
-    def __init__(self, metrics: Metrics, clock: Clock) -> None:
+    def __init__(self, metrics: Metrics, clock: Clock, trail: AccessTrail) -> None:
+        self._trail = trail
         self._count = metrics.answered_requests.count
         self.now_us = clock.now_us
 
     def record(self, scope: Scope, status: int, started_us: int) -> None:
         """A request that was answered now, or left (`ABORTED`)."""
-        duration_us = max(0, self.now_us() - started_us)
+        now_us = self.now_us()
+        duration_us = max(0, now_us - started_us)
         # The template is known once a route was found; before that every path is the same to us.
-        route = getattr(scope.get("route"), "path", UNKNOWN_ROUTE)
+        found = scope.get("route")
+        route = getattr(found, "path", UNKNOWN_ROUTE)
+        identity = identity_or_none(scope)
+        declaration = getattr(found, "declaration", None)
+        seen = request_seen(
+            scope, status, identity.name if identity else "", declaration.permission if declaration else None, route
+        )
+        if seen is not None:
+            self._trail.note(seen, now_us, request_id(scope))
         method = scope["method"] if scope["method"] in METHODS else "OTHER"
         self._count(method, route, status, duration_us / 1e6)
         level = logging.DEBUG if status < 400 else logging.INFO if status < 500 else logging.ERROR
         if not _logger.isEnabledFor(level):
             return
-        identity = identity_or_none(scope)
         log(
             _logger,
             LogAction.HTTP_ANSWERED,

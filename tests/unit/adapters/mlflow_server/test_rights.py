@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from dissonance.adapters.mlflow_server.rights import Level, Rights, may_ask, owner, rights_of
-from dissonance.security.permissions import GRANTS
+from dissonance.security.grants import default_grants
 from dissonance.security.tokens import Identity
 
 READS, WRITES = Rights(False, Level.READ, frozenset({"census"})), Rights(False, Level.MANAGE, frozenset({"census"}))
 
 
 def holder(grant: str, task: str = "*") -> Identity:
-    return Identity("ada", GRANTS[grant], frozenset({task}), 0)
+    return Identity("ada", default_grants()[grant], frozenset({task}), 0)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_level_follows_from_the_permissions(grant: str, level: Level) -> None:
 
 
 def test_no_grant_of_people_but_admin_writes_at_mlflow() -> None:
-    writers = {grant for grant in GRANTS if rights_of(holder(grant)).level is Level.MANAGE}
+    writers = {grant for grant in default_grants() if rights_of(holder(grant)).level is Level.MANAGE}
 
     assert writers == {"registrar", "admin"}
 

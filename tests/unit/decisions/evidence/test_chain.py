@@ -9,7 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from dissonance.contracts.evidence import DecisionKind, canonical
-from dissonance.decisions.evidence.chain import ChainCheck, Fault
+from dissonance.decisions.evidence.chain import ChainCheck
+from dissonance.decisions.evidence.links import Fault
 from dissonance.security.evidence import SignedBundle, open_bundle
 from support.evidence import FOREIGN_KEYS, GOLDEN, KEYS, MINUTE_US, Chain, bundle_of, signed
 

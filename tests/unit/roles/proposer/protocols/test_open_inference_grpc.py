@@ -57,6 +57,8 @@ def told(story: Callable[[Walk, Client], Awaitable[None]], max_message_bytes: in
         server = GrpcServer(
             [service],
             verifier=walk.access.verifier,
+            lockout=walk.app.state.lockout,
+            trail=walk.app.state.trail,
             health=walk.app.state.health,
             clock=walk.clock,
             metrics=walk.metrics,

@@ -1,0 +1,111 @@
+"""Who runs a command, and whether they may: decided before the command does anything (ADR 53).
+
+With `DISSONANCE_TOKEN` it is the holder of that token, who may do what it permits, and no more. Without, it is the
+account of the operating system: whoever can read the key folder owns the installation, so what else an account may do
+is for the file system to say.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from typer._click.core import Command  # Typer's copy of Click has no public name for it
+from typer.core import TyperGroup
+
+from dissonance.cli.permissions import Right
+from dissonance.cli.recording import record
+from dissonance.errors import AccessError, Forbidden, Unauthenticated
+from dissonance.security.permissions import ANY_TASK
+from dissonance.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from dissonance.security.tokens import Identity
+
+
+def protect(program: Command, rights: Mapping[str, Right]) -> Command:
+    """The program, of which each command asks first. One that has no right in `rights` is refused to everybody."""
+    for path, command in leaves(program):
+        assert command.callback is not None
+        command.callback = _asking_first(command.callback, path, rights)
+    return program
+
+
+def leaves(command: Command, path: str = "") -> Iterator[tuple[str, Command]]:
+    """Every command that does something, by its words."""
+    if not isinstance(command, TyperGroup):
+        yield path, command
+        return
+    for name, inner in command.commands.items():
+        yield from leaves(inner, f"{path} {name}".strip())
+
+
+def _asking_first(callback: Callable[..., Any], path: str, rights: Mapping[str, Right]) -> Callable[..., Any]:
+    @wraps(callback)
+    def asking_first(**given: Any) -> Any:
+        right = rights.get(path)
+        if right is None:
+            raise Forbidden(f"'{path}' declares no permission", where="command", fix="report it: it is a defect")
+        noted = _ask(path, right, given)
+        try:
+            return callback(**given)
+        finally:
+            if not noted:  # what made the installation is the first that its trail knows
+                _ask(path, right, given)
+
+    return asking_first
+
+
+def _ask(path: str, right: Right, given: Mapping[str, Any]) -> bool:
+    """Whether it was recorded. Raises as `require_right` does; that is recorded, too."""
+    folder = given.get(right.folder) if right.folder else None
+    settings = read_settings({**os.environ, "DISSONANCE_DATA": str(folder)} if folder else os.environ)
+    task = given.get(right.task) if right.task else None
+    who = "" if settings.token else account()
+    try:
+        if settings.token:
+            identity = holder(settings)
+            who = identity.name
+            require_right(identity, right, task)
+    except AccessError as error:
+        record(settings, path, right.permission, who=who, task=task, reason=error.slug)
+        raise
+    return record(settings, path, right.permission, who=who, task=task, reason="")
+
+
+def require_right(identity: Identity, right: Right, task: str | None) -> None:
+    """Raises `Forbidden` for a token that does not reach so far. `task` None: every task."""
+    from dissonance.web.admission import require
+
+    require(identity, right.permission, ANY_TASK if task is None else task)
+
+
+def account() -> str:
+    """The account that this process runs under; its number where it has no name."""
+    number = os.geteuid()
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
+def holder(settings: Settings) -> Identity:
+    """Of the token in the settings. Raises `Unauthenticated` for one that is not valid."""
+    from dissonance.adapters.clock import SystemClock, SystemRandomness
+    from dissonance.adapters.keys.folder import KeyFolder
+    from dissonance.security.tokens import TokenVerifier, public_key_pem
+
+    if not settings.keys_folder.is_dir():
+        raise Unauthenticated(
+            "there is no key here that the token could be of", where=str(settings.keys_folder), fix="dissonance up"
+        )
+    verifier = TokenVerifier(
+        public_key_pem(KeyFolder.open_or_create(settings.keys_folder, SystemRandomness()).issuer_private_key_pem),
+        issuer=settings.token_issuer,
+        audience=settings.token_audience,
+        clock=SystemClock(),
+    )
+    return verifier.verify(settings.token)

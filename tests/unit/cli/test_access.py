@@ -1,0 +1,103 @@
+"""What a command may do, with `DISSONANCE_TOKEN` and without."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import typer
+
+from dissonance.adapters.clock import SystemClock
+from dissonance.adapters.keys.folder import KeyFolder
+from dissonance.adapters.memory.clock import SeededRandomness
+from dissonance.cli import app, run
+from dissonance.cli.access import holder, leaves, require_right
+from dissonance.cli.permissions import COMMANDS, Right
+from dissonance.drills.pentest.forgeries import FORGED, Forger, Kind
+from dissonance.errors import Forbidden, Unauthenticated
+from dissonance.security.permissions import OF_THE_SYSTEM
+from dissonance.settings import read_settings
+
+
+@pytest.fixture
+def forger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Forger:
+    keys = KeyFolder.open_or_create(tmp_path / "keys", SeededRandomness(1))
+    monkeypatch.setenv("DISSONANCE_DATA", str(tmp_path))
+    return Forger(
+        keys.issuer_private_key_pem,
+        issuer="dissonance-local",
+        audience="dissonance",
+        now_s=SystemClock().now_us() // 1_000_000,
+    )
+
+
+def asked(monkeypatch: pytest.MonkeyPatch, token: str | None, right: Right) -> str:
+    monkeypatch.setenv("DISSONANCE_TOKEN", token or "")
+    identity = holder(read_settings(os.environ))
+    require_right(identity, right, "toy" if right.task else None)
+    return identity.name
+
+
+def test_a_command_does_what_the_grants_of_its_token_permit_and_nothing_else(
+    forger: Forger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for right in set(COMMANDS.values()):
+        for grant, permissions in forger.grants.items():
+            token = forger.token(Kind.RIGHT, grant, ("*",))
+            if right.permission in permissions:
+                assert asked(monkeypatch, token, right) == f"walker-{grant}"
+            else:
+                with pytest.raises(Forbidden):
+                    asked(monkeypatch, token, right)
+
+
+def test_a_token_for_one_task_does_nothing_to_another_or_to_all(
+    forger: Forger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for right in set(COMMANDS.values()):
+        with pytest.raises(Forbidden):
+            asked(monkeypatch, forger.token(Kind.RIGHT, "admin", ("another",)), right)
+        if right.task is not None:
+            assert right.permission not in OF_THE_SYSTEM
+            assert asked(monkeypatch, forger.token(Kind.RIGHT, "admin", ("toy",)), right)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FORGED if kind is not Kind.NONE])
+def test_a_forged_token_opens_no_command(forger: Forger, monkeypatch: pytest.MonkeyPatch, kind: Kind) -> None:
+    for right in set(COMMANDS.values()):
+        with pytest.raises(Unauthenticated):
+            asked(monkeypatch, forger.token(kind, "admin", ("*",)), right)
+
+
+def test_a_token_where_there_are_no_keys_is_refused_and_makes_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISSONANCE_DATA", str(tmp_path / "empty"))
+    with pytest.raises(Unauthenticated, match="no key here"):
+        asked(monkeypatch, "a.b.c", COMMANDS["kpis"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_that_is_refused_does_nothing_and_ends_with_four(
+    forger: Forger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DISSONANCE_TOKEN", forger.token(Kind.RIGHT, "viewer", ("*",)) or "")
+    assert run(["models", "promote", "toy", "--version", "1"]) == 4
+    assert "models:write" in capsys.readouterr().err
+
+
+def test_a_command_that_was_forgotten_in_the_list_is_refused_to_everybody(capsys: pytest.CaptureFixture[str]) -> None:
+    program = typer.Typer()
+
+    @program.command()
+    def forgotten() -> None:
+        raise AssertionError("it was called")
+
+    assert run([], program, {}) == 4
+    assert "declares no permission" in capsys.readouterr().err
+
+
+def test_help_of_every_command_is_free() -> None:
+    for path, _ in leaves(typer.main.get_command(app)):
+        assert run([*path.split(), "--help"]) == 0
