@@ -5,6 +5,10 @@ the old one, or both alike. The real rule (`decisions.rollouts.next_step`) looks
 after some number of them. Beside it, on the same rows, the rule as it was before ADR 48 (the asymptotic confidence
 sequence, and at the end "not worse" by the estimate), and the labels that a test of fixed size takes for as much power.
 
+The same again where people were asked about some inputs more than about others, as `least_sure_share` has it: 40 % of
+the labels are of inputs that are asked about so many times as often, on which the new model is better than elsewhere.
+With the labels weighed by their chances, as the rule does, and counted as they come.
+
     .venv/bin/python benchmarks/canary.py
 """
 
@@ -25,7 +29,7 @@ from dissonance.contracts.policy import Policy
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.decisions.rollouts import SECOND_US, next_step
 from dissonance.drills.records import AtLeast, AtMost, Outcome, Raw, Record, make_record, write_record
-from dissonance.ports.rollouts import PairedCounts, Rollout
+from dissonance.ports.rollouts import PairedCounts, PairsOfChance, Rollout, step_of_chance, weighed_counts
 from dissonance.science.proportions import wilson_interval
 from dissonance.science.sequential import errors_at_any_time
 
@@ -37,6 +41,15 @@ AGREE = (0.984, 0.98, 0.95, 0.9, 0.8, 0.7)
 """Share of rows on which both are right or both are wrong; at the first a worse model only loses."""
 TIMES_OVER = (100, 300, 1_000, 2_000)
 """Labels after which the time of a canary is over."""
+TIMES_AS_OFTEN = (4.0, 16.0, 128.0)
+"""How much more often the least sure inputs are asked about than the others; chances that are told apart exactly."""
+SHARE_OF_LABELS = 0.4
+"""Of those that are of the least sure inputs: what the default policy spends on them."""
+KINDS = ((0, False), (1, False), (-1, False), (0, True), (1, True), (-1, True))
+"""Differences elsewhere, then on the least sure inputs."""
+AGREE_LEAST_SURE, AGREE_ELSEWHERE = 0.7, 0.95
+BETTER_THERE = 0.05
+"""How much better the new model is on the least sure inputs than over all, and so worse elsewhere."""
 MOST_PROMOTED = 0.05
 SEED = 48
 CLOCK = SystemClock()
@@ -93,7 +106,7 @@ class _Looks:
     """What comes next, by what was counted so far; the same counts come again and again."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, int, int, bool], RolloutPhase | None] = {}
+        self._known: dict[tuple[PairedCounts, bool], RolloutPhase | None] = {}
         self._rollout = Rollout(
             rollout_id="0" * 32,
             task_id="0" * 32,
@@ -110,10 +123,12 @@ class _Looks:
         )
 
     def phase(self, gained: int, lost: int, n: int, *, over: bool) -> RolloutPhase | None:
-        key = (gained, lost, n, over)
+        return self.at(PairedCounts(n - gained - lost, gained, lost, 0), over=over)
+
+    def at(self, counted: PairedCounts, *, over: bool) -> RolloutPhase | None:
+        key = (counted, over)
         if key not in self._known:
             now_us = POLICY.canary_max_s * SECOND_US if over else 0
-            counted = PairedCounts(n - gained - lost, gained, lost, 0)
             step = next_step(self._rollout, counted, None, now_us, POLICY)
             self._known[key] = None if step is None else step.phase
         return self._known[key]
@@ -162,7 +177,84 @@ def measured(canaries: int) -> dict[str, Raw]:
             for prefix, rule in rules.items():
                 raw |= _told(f"{prefix}{name}", agree, difference, rule(canaries_drawn))
             sys.stderr.write(f"{name}, agreement {agree:g}: done\n")
-    return raw | _summed_up(raw, canaries)
+    return raw | _summed_up(raw, canaries) | measured_by_chance(canaries)
+
+
+class Asked(NamedTuple):
+    """(canaries, labels): differences of labelled rows, and which are of the least sure inputs, asked about `times` as
+    often as the others."""
+
+    steps: NDArray[np.int8]
+    least_sure: NDArray[np.bool_]
+    times: float
+
+
+def drawn_by_chance(times: float, difference: float, canaries: int, seed: int) -> Asked:
+    """The new model's accuracy is `difference` above the old one's over all inputs."""
+    generator = np.random.default_rng(seed)
+    share = SHARE_OF_LABELS / (SHARE_OF_LABELS + times * (1.0 - SHARE_OF_LABELS))
+    there = difference + BETTER_THERE
+    elsewhere = (difference - share * there) / (1.0 - share)
+    least_sure = generator.random((canaries, TIMES_OVER[-1])) < SHARE_OF_LABELS
+    disagree = np.where(least_sure, 1.0 - AGREE_LEAST_SURE, 1.0 - AGREE_ELSEWHERE)
+    gains = (disagree + np.where(least_sure, there, elsewhere)) / 2.0
+    chance = generator.random(least_sure.shape)
+    steps = np.where(chance < gains, 1, np.where(chance < disagree, -1, 0)).astype(np.int8)
+    return Asked(steps, least_sure, times)
+
+
+def by_chance(asked: Asked, *, weighed: bool) -> dict[int, Ends]:
+    """As `by_rule`."""
+    canaries = len(asked.steps)
+    ends = {over: Ends(np.zeros(canaries, dtype=bool), np.full(canaries, over)) for over in TIMES_OVER}
+    looks = _Looks()
+    counts = np.stack(
+        [np.cumsum((asked.steps == step) & (asked.least_sure == there), axis=1) for step, there in KINDS], axis=-1
+    )
+    for one in range(canaries):
+        for n in range(POLICY.canary_labels_min, TIMES_OVER[-1] + 1):
+            paired = _paired(counts[one, n - 1].tolist(), asked.times, weighed=weighed)
+            phase = looks.at(paired, over=False)
+            if n in ends:
+                ends[n].promoted[one] = (phase or looks.at(paired, over=True)) is RolloutPhase.ARMED
+            if phase is not None:
+                for over in TIMES_OVER:
+                    if over > n:
+                        ends[over].promoted[one], ends[over].labels[one] = phase is RolloutPhase.ARMED, n
+                break
+    return ends
+
+
+def _paired(counted: list[int], times: float, *, weighed: bool) -> PairedCounts:
+    """As the store tells it: what weighs 1 of the chance 1 / `times`."""
+    elsewhere, there = counted[:3], counted[3:]
+    if not weighed:
+        same, gained, lost = (sum(each) for each in zip(elsewhere, there, strict=True))
+        return PairedCounts(same, gained, lost, 0)
+    groups = [
+        PairsOfChance(step_of_chance(chance), same, gained, lost, 0)
+        for chance, (same, gained, lost) in ((1.0 / times, elsewhere), (1.0, there))
+        if same + gained + lost
+    ]
+    return weighed_counts(groups)
+
+
+def measured_by_chance(canaries: int) -> dict[str, Raw]:
+    raw: dict[str, Raw] = {"times_as_often": list(TIMES_AS_OFTEN)}
+    for name, difference in (("worse", WORSE), ("better", BETTER)):
+        for place, times in enumerate(TIMES_AS_OFTEN):
+            asked = drawn_by_chance(times, difference, canaries, SEED + 100 + place)
+            for prefix, weighed in (("weighed_", True), ("as_they_come_", False)):
+                ends = by_chance(asked, weighed=weighed)
+                at = f"{prefix}{name}_at_{times:g}"
+                raw[f"{at}_promoted"] = [each.share for each in ends.values()]
+                raw[f"{at}_labels"] = [float(each.labels.mean()) for each in ends.values()]
+            sys.stderr.write(f"{name}, asked about {times:g} times as often: done\n")
+    for prefix in ("weighed_", "as_they_come_"):
+        raw[f"{prefix}worse_promoted_at_most"] = max(_values(raw, f"{prefix}worse_at_", "_promoted"))
+        raw[f"{prefix}better_promoted_mean"] = float(np.mean(_values(raw, f"{prefix}better_at_", "_promoted")))
+        raw[f"{prefix}better_labels_mean"] = float(np.mean(_values(raw, f"{prefix}better_at_", "_labels")))
+    return raw
 
 
 def _told(name: str, agree: float, difference: float, ends: dict[int, Ends]) -> dict[str, Raw]:
@@ -216,6 +308,7 @@ def record_of(raw: dict[str, Raw], canaries: int) -> Record:
         raw=raw,
         limits=[
             AtMost("worse_promoted_at_most", MOST_PROMOTED),
+            AtMost("weighed_worse_promoted_at_most", MOST_PROMOTED),
             AtLeast("better_promoted_mean", 0.5),
             AtMost("labels_against_fixed_size", 1.5),
         ],

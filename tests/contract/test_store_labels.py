@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dissonance.contracts.verdicts import Reason, Verdict
 from dissonance.ports.labels import AskedAs, DrawnRows, LabelFigures
-from dissonance.ports.rollouts import PairedCounts
+from dissonance.ports.rollouts import STEPS_OF_CHANCE, PairedCounts, step_of_chance
 from dissonance.ports.store import Store
 from support.requests import asked
 from support.store import NO_TASK, StoreCase, labels, with_task
@@ -144,6 +144,29 @@ def test_paired_counts_are_of_the_models_that_are_named(case: StoreCase) -> None
         assert await store.paired_counts(task_id, shadow, model, 0) == PairedCounts(0, 0, 0, 0)
         row = (await store.find(task_id, event.prediction_ids))[event.prediction_ids[0]]
         assert (row.shadow_digest, row.canary_arm) == (shadow, "production")
+
+    case.tell(story)
+
+
+def test_paired_counts_weigh_labels_by_the_chance_that_they_were_asked_for_with(case: StoreCase) -> None:
+    async def story(store: Store) -> None:
+        task_id = await with_task(store, case.make)
+        shadow = "0d" * 32
+        event = case.make.judged(task_id, 6, event_times_us=[1, 2, 3, 4, 5, 6], shadow_digest=shadow)
+        await store.record([event])
+        chances = [1.0, 1.0, 0.03, 0.03]
+        await store.ask(task_id, [asked(event, i, AskedAs.CHOSEN, propensity=p) for i, p in enumerate(chances)])
+        await store.ask(task_id, [asked(event, 4, AskedAs.BY_HAND, propensity=0.0)])
+        await store.ask(task_id, [asked(event, 0, AskedAs.SECOND_LOOK, request_id=case.make.ids.next())])
+        right, shadow_right = [True, True, True, False, False, True], [False, True, False, True, True, True]
+        answers = labels(event.prediction_ids, [b"l"] * 6, [9] * 6, right, shadow_right=shadow_right)
+        await store.add_labels(task_id, answers)
+        found = await store.paired_counts(task_id, event.model_digest, shadow, 0)
+        assert found == PairedCounts(2, 2, 2, 0, found.weighed)
+        assert [(each.gained, each.lost, each.same) for each in found.weighed] == [(1, 0, 1), (1, 2, 1)]
+        assert [each.weight for each in found.weighed] == [2.0 ** (step_of_chance(0.03) / STEPS_OF_CHANCE), 1.0]
+        later = await store.paired_counts(task_id, event.model_digest, shadow, 3)
+        assert later == PairedCounts(1, 1, 2, 0), "the chances of those that are left are alike"
 
     case.tell(story)
 

@@ -12,9 +12,8 @@ from typing import NamedTuple
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.standings import Behaviour
 from dissonance.contracts.updates import LIVE_PHASES, RolloutPhase
+from dissonance.decisions.paired import difference, interval, score, surely_better, surely_worse
 from dissonance.ports.rollouts import PairedCounts, Rollout
-from dissonance.science.betting import paired_sequence, surely_above
-from dissonance.science.one_look import score_above
 from dissonance.science.proportions import wilson_interval
 
 SECOND_US = 1_000_000
@@ -122,14 +121,14 @@ def _after_canary(rollout: Rollout, paired: PairedCounts, now_us: int, policy: P
                 f"undecided: {paired.rows} labels in {policy.canary_max_s} s, {policy.canary_labels_min} are needed",
             )
         return None
-    gained, lost, rows, margin = paired.only_model, paired.only_shadow, paired.rows, policy.golden_drop_max
-    if surely_above(gained, lost, rows, -margin):
+    margin = policy.golden_drop_max
+    if surely_better(paired, -margin):
         return Step(RolloutPhase.ARMED, f"{_seen(paired)}: not worse by more than {margin:g}")
-    if surely_above(lost, gained, rows, 0.0):
+    if surely_worse(paired):
         return Step(RolloutPhase.ABANDONED, f"{_seen(paired)}: worse")
     if not is_over:
         return None
-    sure = score_above(gained, lost, rows, margin)
+    sure = score(paired, margin)
     return Step(
         RolloutPhase.ARMED if sure >= LAST_LOOK_Z else RolloutPhase.ABANDONED,
         f"{_seen(paired)}: when its time was over, {sure:+.2f} standard errors from being worse by {margin:g}, of "
@@ -138,10 +137,8 @@ def _after_canary(rollout: Rollout, paired: PairedCounts, now_us: int, policy: P
 
 
 def _after_promotion(rollout: Rollout, paired: PairedCounts, now_us: int, policy: Policy) -> Step | None:
-    if paired.rows >= 2:
-        gained, lost, rows = paired.only_model, paired.only_shadow, paired.rows
-        if surely_above(lost, gained, rows, 0.0) and (gained - lost) / rows < -policy.golden_drop_max:
-            return Step(RolloutPhase.ROLLED_BACK, f"{_seen(paired)}: worse than the version before")
+    if paired.rows >= 2 and surely_worse(paired) and difference(paired) < -policy.golden_drop_max:
+        return Step(RolloutPhase.ROLLED_BACK, f"{_seen(paired)}: worse than the version before")
     if now_us >= rollout.phase_at_us + policy.rollback_window_s * SECOND_US:
         watched = _seen(paired) if paired.rows else "no label came"
         return Step(RolloutPhase.SETTLED, f"{watched}; watched for {policy.rollback_window_s} s")
@@ -218,8 +215,9 @@ def _believed_worse(believed: Believed | None, policy: Policy) -> str:
 
 
 def _seen(paired: PairedCounts) -> str:
-    interval = paired_sequence(paired.only_model, paired.only_shadow, paired.rows)
+    seen = interval(paired)
+    weighed = ", weighed by how likely each was asked about" if paired.weighed else ""
     return (
-        f"{interval.estimate:+.4f} accuracy against the version before on {paired.rows} labelled inputs "
-        f"(95 % at any time: {interval.low:+.4f} to {interval.high:+.4f})"
+        f"{seen.estimate:+.4f} accuracy against the version before on {paired.rows} labelled inputs{weighed} "
+        f"(95 % at any time: {seen.low:+.4f} to {seen.high:+.4f})"
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from math import log2
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -40,17 +41,83 @@ def told_as(rollout: Rollout) -> str:
     return derived_id("rollout_changed", [rollout.rollout_id, str(rollout.revision)])
 
 
+class WeighedCounts(msgspec.Struct, frozen=True):
+    """Labelled rows of one `weight` in (0, 1]: how often only the one model was right, only its shadow, both alike."""
+
+    weight: float
+    gained: int
+    lost: int
+    same: int
+
+
 class PairedCounts(msgspec.Struct, frozen=True):
-    """Labelled rows that two models answered: how often both were right, only one, or neither."""
+    """Labelled rows that two models answered: how often both were right, only one, or neither. `weighed`: the same rows
+    by the weights of their labels; empty where all weigh the same."""
 
     both_right: int
     only_model: int
     only_shadow: int
     neither: int
+    weighed: tuple[WeighedCounts, ...] = ()
 
     @property
     def rows(self) -> int:
         return self.both_right + self.only_model + self.only_shadow + self.neither
+
+
+STEPS_OF_CHANCE = 8
+"""Chances of being asked about are told apart in so many steps from one to its double: 4.4 % at most from the truth."""
+
+
+class PairsOfChance(NamedTuple):
+    """Labelled rows whose labels were asked for with one chance, 2 to the power `step` / `STEPS_OF_CHANCE`. None:
+    nobody asked for them, or nobody knows with which chance."""
+
+    step: int | None
+    both_right: int
+    only_model: int
+    only_shadow: int
+    neither: int
+
+
+def step_of_chance(propensity: float) -> int:
+    """
+    >>> step_of_chance(1.0), step_of_chance(0.25)
+    (0, -16)
+    """
+    return round(STEPS_OF_CHANCE * log2(propensity))
+
+
+def weighed_counts(groups: Sequence[PairsOfChance]) -> PairedCounts:
+    """A label weighs the inverse of the chance that it was asked for with; the smallest chance is the unit. What nobody
+    asked for weighs as what had the smallest: it is taken to have come whatever the answers were.
+
+    >>> weighed_counts([PairsOfChance(0, 1, 2, 3, 4), PairsOfChance(-8, 1, 0, 0, 0)]).weighed[0]
+    WeighedCounts(weight=0.5, gained=2, lost=3, same=5)
+    """
+    counted = PairedCounts(
+        both_right=sum(group.both_right for group in groups),
+        only_model=sum(group.only_model for group in groups),
+        only_shadow=sum(group.only_shadow for group in groups),
+        neither=sum(group.neither for group in groups),
+    )
+    steps = [group.step for group in groups if group.step is not None]
+    smallest = min(steps, default=0)
+    if not any(step > smallest for step in steps):
+        return counted
+    by_step: dict[int, list[PairsOfChance]] = {}
+    for group in groups:
+        by_step.setdefault(smallest if group.step is None else group.step, []).append(group)
+    weighed = [
+        WeighedCounts(
+            weight=2.0 ** ((smallest - step) / STEPS_OF_CHANCE),
+            gained=sum(each.only_model for each in alike),
+            lost=sum(each.only_shadow for each in alike),
+            same=sum(each.both_right + each.neither for each in alike),
+        )
+        for step, alike in sorted(by_step.items(), reverse=True)
+    ]
+    return msgspec.structs.replace(counted, weighed=tuple(weighed))
 
 
 class RolloutStore(Protocol):
@@ -92,5 +159,6 @@ class RolloutStore(Protocol):
         ...
 
     async def paired_counts(self, task_id: str, model_digest: str, shadow_digest: str, since_us: int) -> PairedCounts:
-        """Labelled rows with event time from `since_us` on that the one answered with the other in its shadow."""
+        """Labelled rows with event time from `since_us` on that the one answered with the other in its shadow, weighed
+        by the chance of being asked at all where that was not the same for all (`weighed_counts`)."""
         ...

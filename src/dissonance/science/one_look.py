@@ -11,7 +11,7 @@ from __future__ import annotations
 from math import inf, sqrt
 
 
-def score_above(gained: int, lost: int, n: int, margin: float) -> float:
+def score_above(gained: float, lost: float, n: float, margin: float) -> float:
     """Standard errors by which the mean of n ≥ 1 differences, of which `gained` are 1 and `lost` -1, lies above
     -`margin`, in [0, 1]; infinite where the margin leaves no room for doubt.
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dissonance.adapters.memory.held import Held
+from dissonance.adapters.memory.labels import BUDGETED
 from dissonance.contracts.events import UpdateJudged
 from dissonance.contracts.updates import LIVE_PHASES
 from dissonance.ports.decisions import Decision
-from dissonance.ports.rollouts import PairedCounts, Rollout, told_as
+from dissonance.ports.rollouts import PairedCounts, PairsOfChance, Rollout, step_of_chance, told_as, weighed_counts
 
 
 class MemoryRollouts(Held):
@@ -62,9 +63,12 @@ class MemoryRollouts(Held):
 
     async def paired_counts(self, task_id: str, model_digest: str, shadow_digest: str, since_us: int) -> PairedCounts:
         known = self._known(task_id)
-        pairs = []
-        for prediction_id, row in (known.experience if known is not None else {}).items():
-            label = known.labels.get(prediction_id) if known is not None else None
+        if known is None:
+            return weighed_counts([])
+        drawn = {each.prediction_id: each.propensity for each in known.requests.values() if each.asked_as in BUDGETED}
+        pairs: dict[int | None, list[tuple[bool, bool]]] = {}
+        for prediction_id, row in known.experience.items():
+            label = known.labels.get(prediction_id)
             if (
                 (row.model_digest, row.shadow_digest) == (model_digest, shadow_digest)
                 and row.event_time_us >= since_us
@@ -73,10 +77,7 @@ class MemoryRollouts(Held):
                 and label.right is not None
                 and label.shadow_right is not None
             ):
-                pairs.append((label.right, label.shadow_right))
-        return PairedCounts(
-            both_right=pairs.count((True, True)),
-            only_model=pairs.count((True, False)),
-            only_shadow=pairs.count((False, True)),
-            neither=pairs.count((False, False)),
-        )
+                step = step_of_chance(drawn[prediction_id]) if prediction_id in drawn else None
+                pairs.setdefault(step, []).append((label.right, label.shadow_right))
+        kinds = [(True, True), (True, False), (False, True), (False, False)]
+        return weighed_counts([PairsOfChance(step, *map(found.count, kinds)) for step, found in pairs.items()])

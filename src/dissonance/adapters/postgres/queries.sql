@@ -357,14 +357,21 @@ LEFT JOIN LATERAL (
 WHERE e.task_id = %(task)s AND e.event_time_us >= %(start_us)s AND e.event_time_us < %(end_us)s;
 
 -- name: paired_counts
--- purpose: labelled rows that one model answered with another in its shadow
+-- purpose: labelled rows that one model answered with another in its shadow, by the chance that they were asked for with
+WITH drawn AS (
+    SELECT prediction_id, max(propensity) AS propensity FROM label_requests
+    WHERE task_id = %(task)s AND asked_as IN ('random_check', 'chosen') AND event_time_us >= %(since_us)s
+    GROUP BY prediction_id
+)
 SELECT
+    round(%(steps)s * ln(d.propensity) / ln(2.0::float8))::integer AS step,
     count(*) FILTER (WHERE l.is_right AND l.shadow_right), count(*) FILTER (WHERE l.is_right AND NOT l.shadow_right),
     count(*) FILTER (WHERE NOT l.is_right AND l.shadow_right),
     count(*) FILTER (WHERE NOT l.is_right AND NOT l.shadow_right)
-FROM experience e JOIN labels l USING (prediction_id)
+FROM experience e JOIN labels l USING (prediction_id) LEFT JOIN drawn d USING (prediction_id)
 WHERE e.task_id = %(task)s AND e.event_time_us >= %(since_us)s AND e.model_digest = %(model)s
-    AND e.shadow_digest = %(shadow)s AND l.learnable AND l.is_right IS NOT NULL AND l.shadow_right IS NOT NULL;
+    AND e.shadow_digest = %(shadow)s AND l.learnable AND l.is_right IS NOT NULL AND l.shadow_right IS NOT NULL
+GROUP BY step;
 
 -- name: insert_requests
 -- purpose: label requests that are not there yet

@@ -13,7 +13,7 @@ from dissonance.adapters.postgres.part import StorePart, digest_bytes, task_key
 from dissonance.contracts.events import UpdateJudged
 from dissonance.contracts.updates import LIVE_PHASES
 from dissonance.ports.decisions import Decision
-from dissonance.ports.rollouts import PairedCounts, Rollout, told_as
+from dissonance.ports.rollouts import STEPS_OF_CHANCE, PairedCounts, PairsOfChance, Rollout, told_as, weighed_counts
 
 
 class PostgresRollouts(StorePart):
@@ -85,5 +85,6 @@ class PostgresRollouts(StorePart):
             "model": digest_bytes(model_digest),
             "shadow": digest_bytes(shadow_digest),
             "since_us": since_us,
+            "steps": STEPS_OF_CHANCE,
         }
-        return PairedCounts(*(await self._database.rows("paired_counts", parameters))[0])
+        return weighed_counts([PairsOfChance(*row) for row in await self._database.rows("paired_counts", parameters)])
