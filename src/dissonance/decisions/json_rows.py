@@ -57,9 +57,12 @@ class JsonRows:
         body = msgspec.defstruct("Body", [("rows", list[row])], forbid_unknown_fields=True, gc=False)  # type: ignore[valid-type]
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(body)
 
-    def position(self, name: str) -> int:
-        """Where in `Values` the field is."""
-        return self._positions[name]
+    def column(self, rows: Sequence[Values], name: str | None) -> list[Any] | None:
+        """One field of rows of `read`, as it came; None where there is no name."""
+        if name is None:
+            return None
+        position = self._positions[name]
+        return [row[position] for row in rows]
 
     def read(self, body: bytes) -> list[Values] | None:
         """The rows of `{"rows": [...]}`; None when anything about it is out of the ordinary."""

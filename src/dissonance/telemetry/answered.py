@@ -9,11 +9,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
-from math import inf
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 from dissonance.telemetry.names import MetricName
 
@@ -61,7 +59,7 @@ class AnsweredRequests(Collector):
         for (method, route, status), series in self._series.items():
             requests.add_metric([method, route, str(status)], sum(series.counts))
             by_route.setdefault((method, route), []).append(series)
-        bounds = [floatToGoString(bound) for bound in (*self._bounds, inf)]  # type: ignore[no-untyped-call]  # the library leaves it so
+        bounds = [*(str(float(bound)) for bound in self._bounds), "+Inf"]
         for labels, group in by_route.items():
             counts = accumulate(map(sum, zip(*(series.counts for series in group), strict=True)))
             seconds = sum(series.seconds for series in group)

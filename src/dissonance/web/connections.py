@@ -62,5 +62,9 @@ async def sweep(connections: Iterable[object], every_s: float) -> None:
         await asyncio.sleep(every_s)
         now_s = loop.time()
         for connection in list(connections):
-            if isinstance(connection, PunctualProtocol) and connection.due_s is not None and connection.due_s < now_s:
+            if not isinstance(connection, PunctualProtocol):
+                continue
+            if connection.due_s is not None and connection.due_s < now_s:
                 connection.transport.abort()
+            elif connection.idle_until_s is not None and connection.idle_until_s < now_s:
+                connection.transport.close()

@@ -88,6 +88,7 @@ class Direct:
         self.access = access
         self._max_body_bytes = max_body_bytes
         self._known: dict[bytes, KnownHead] = {}
+        self._default: tuple[Sequence[tuple[bytes, bytes]], bytes] = ((), b"")
         self._routes = {
             (method, route.path.rpartition("/")[2]): route
             for route in routes
@@ -115,7 +116,7 @@ class Direct:
         scope["route"] = route
         scope["path_params"] = {TASK_PARAMETER: task}
         admits = partial(admit, scope, route.declaration.permission, self.verifier, self.lockout)
-        return Exchange(self, scope, takes, write, admits)
+        return Exchange(self, scope, takes, write, self.ids.give(scope), admits)
 
     def remember(self, digest: bytes, exchange: Exchange) -> None:
         """The head of a request by its SHA-256: others with the very same need not be read, while its caller may come.
@@ -142,7 +143,15 @@ class Direct:
         takes = scope["route"].direct(scope["path_params"][TASK_PARAMETER])
         if takes is None:
             return None
-        return Exchange(self, scope, takes, write, partial(admit_again, scope, known.identity, self.verifier))
+        admits = partial(admit_again, scope, known.identity, self.verifier)
+        return Exchange(self, scope, takes, write, self.ids.give_ours(scope), admits)
+
+    def default_lines(self, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+        """The lines of headers that all answers of a second have alike, `date` among them: the server replaces the list
+        when they change."""
+        if self._default[0] is not headers:
+            self._default = (headers, header_lines(headers))
+        return self._default[1]
 
     def _is_plain(self, headers: dict[bytes, bytes]) -> bool:
         """Plain JSON both ways, of a length that is announced and allowed: the server takes no byte beyond it."""
@@ -156,18 +165,26 @@ class Direct:
 class Exchange:
     """One plain request, from its head to its answer. Its caller is admitted, or refused, before the body is there.
 
-    `admitted` is who that is; None for one that was refused.
+    `header` says its id in the answer. `admitted` is who that is; None for one that was refused.
     """
 
     __slots__ = ("_direct", "_header", "_started_us", "_takes", "_waits_for_body", "_write", "admitted", "scope")
 
-    def __init__(self, direct: Direct, scope: Scope, takes: Takes, write: Writes, admits: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        direct: Direct,
+        scope: Scope,
+        takes: Takes,
+        write: Writes,
+        header: tuple[bytes, bytes],
+        admits: Callable[[], None],
+    ) -> None:
         self._direct = direct
         self.scope = scope
         self._takes = takes
         self._write = write
         self._started_us = direct.access.now_us()
-        self._header = direct.ids.give(scope)
+        self._header = header
         self._waits_for_body = True
         self.admitted: Identity | None = None
         refusal = direct.boundary.attempt(scope, admits)

@@ -13,7 +13,7 @@ from hashlib import sha256
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from dissonance.web.direct import Direct, Exchange, header_lines
+from dissonance.web.direct import Direct, Exchange
 
 _END_OF_HEAD = b"\r\n\r\n"
 _LAST = b"content-length: %d\r\nconnection: close\r\n"
@@ -25,7 +25,9 @@ class DirectProtocol(HttpToolsProtocol):
     before it stops, as for any other.
 
     `_held`: an answer that waits until the client reads what it has got. `_is_receiving`: a request began and is not
-    there whole; `_begun` counts those that began in one piece of data.
+    there whole; `_begun` counts those that began in one piece of data. `idle_until_s` (loop time): when whoever sweeps
+    the connections may close this one, which waits for a next request after a direct answer; a timer, set and
+    cancelled with every request, would cost more than all sweeping.
     """
 
     _exchange: Exchange | None = None
@@ -33,6 +35,7 @@ class DirectProtocol(HttpToolsProtocol):
     _held: tuple[int, bytes, bytes] | None = None
     _is_receiving = False
     _begun = 0
+    idle_until_s: float | None = None
     _direct: Direct | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
@@ -65,6 +68,7 @@ class DirectProtocol(HttpToolsProtocol):
         if exchange is None:
             return False
         self._unset_keepalive_if_required()
+        self.idle_until_s = None
         # What uvicorn looks at while a request is in hand is the side of the one before, made new.
         cycle.response_started = cycle.response_complete = False
         self._exchange, self._exchange_cycle = exchange, cycle
@@ -73,6 +77,7 @@ class DirectProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.idle_until_s = None
         self._is_receiving = True
         self._begun += 1
 
@@ -113,16 +118,21 @@ class DirectProtocol(HttpToolsProtocol):
             self._answer(*held)
 
     def _answer(self, status: int, lines: bytes, body: bytes) -> None:
-        if self.flow.write_paused and not self.transport.is_closing():
+        is_open = not self.transport.is_closing()
+        if self.flow.write_paused and is_open:
             self._held = (status, lines, body)
             return
         cycle, self._exchange = self._exchange_cycle, None
-        assert cycle is not None
+        assert cycle is not None and self._direct is not None
         cycle.response_started = cycle.response_complete = True
-        if not self.transport.is_closing():
-            lines += b"content-length: %d\r\n" % len(body) if cycle.keep_alive else _LAST % len(body)
-            default = header_lines(self.server_state.default_headers)
-            self.transport.write(b"%b%b%b\r\n%b" % (STATUS_LINE[status], default, lines, body))
+        if is_open:
+            length = (b"content-length: %d\r\n" if cycle.keep_alive else _LAST) % len(body)
+            default = self._direct.default_lines(self.server_state.default_headers)
+            self.transport.write(b"%b%b%b%b\r\n%b" % (STATUS_LINE[status], default, lines, length, body))
             if not cycle.keep_alive:
                 self.transport.close()
+            elif not self.pipeline and not self.flow.read_paused:
+                self.server_state.total_requests += 1
+                self.idle_until_s = self.loop.time() + self.timeout_keep_alive
+                return
         self.on_response_complete()

@@ -41,7 +41,8 @@ def test_rows_are_read_in_the_schemas_order_with_what_comes_along_behind() -> No
 
 
 def test_a_field_that_is_a_feature_and_more_is_found_where_the_feature_is() -> None:
-    assert (ROWS.position("age"), ROWS.position("when"), ROWS.position("person")) == (0, 5, 6)
+    rows = [(30.0, 12.5, 2, "farmer", 0.5, "today", "x")]
+    assert [ROWS.column(rows, name) for name in ("age", "when", "person", None)] == [[30.0], ["today"], ["x"], None]
 
 
 def test_null_is_a_missing_value_where_the_schema_allows_it() -> None:

@@ -10,6 +10,7 @@ from uvicorn.server import ServerState
 
 from dissonance.telemetry.metrics import Metrics
 from dissonance.telemetry.names import MetricName
+from dissonance.web.connections import sweep
 from support.access import LocalAccess
 from support.wire import Wire, head, whole
 from unit.web.test_direct import JSON, PATH, app_of
@@ -116,7 +117,29 @@ def test_a_head_that_came_before_is_not_read_again_and_its_request_is_answered_a
         assert (again.status, again.body) == (200, b'"tester directly 34"')
         assert again.headers.keys() == first.headers.keys()
         assert again.headers["x-request-id"] != first.headers["x-request-id"]
-        assert (scene.counted(200), scene.wire.protocol.timeout_keep_alive_task is not None) == (2.0, True)
+        assert scene.counted(200) == 2.0
+
+    play(story)
+
+
+def test_a_connection_may_be_closed_once_it_was_idle_for_long_behind_an_answer_until_it_asks_again() -> None:
+    async def story(scene: Scene) -> None:
+        protocol = scene.wire.protocol
+        idle = [protocol.idle_until_s is not None]
+        for _ in range(2):
+            scene.wire.send(scene.request())
+            idle.append(protocol.idle_until_s is not None)
+            await scene.answered()
+            idle.append(protocol.idle_until_s is not None)
+        assert idle == [False, False, True, False, True]
+
+        sweeping = asyncio.create_task(sweep(scene.state.connections, every_s=0.0))
+        await asyncio.sleep(0.0)
+        assert not scene.wire.is_closing()
+        protocol.idle_until_s = protocol.loop.time() - 1.0
+        while not scene.wire.is_closing():
+            await asyncio.sleep(0.0)
+        sweeping.cancel()
 
     play(story)
 

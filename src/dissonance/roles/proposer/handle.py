@@ -21,6 +21,7 @@ from dissonance.roles.proposer.repeats import Repeats
 from dissonance.roles.proposer.reservations import Reservations
 from dissonance.roles.serving import Arms, Matrix
 from dissonance.security.rows import seal_rows
+from dissonance.telemetry.metrics import Metrics
 
 
 class Proposer:
@@ -35,6 +36,7 @@ class Proposer:
         models: MeasuredModels,
         clock: Clock,
         randomness: Randomness,
+        metrics: Metrics,
         *,
         seal: Seals = seal_rows,
     ) -> None:
@@ -43,6 +45,7 @@ class Proposer:
         self._keys = keys
         self._models = models
         self._randomness = randomness
+        self._metrics = metrics
         self._recorder = Recorder(clock, randomness, seal)
         self._repeats = Repeats(reservations, keys)
         self._batchers: dict[str, Batcher[Ask, Outcome]] = {}
@@ -79,11 +82,16 @@ class Proposer:
     async def _answer_all(self, asks: list[Ask]) -> list[Outcome]:
         """All asks are of one task."""
         batch, refused = encode_asks(asks)
-        task_id = asks[0].context.task.task_id
-        keys = await self._keys.obtain(task_id, list({each for ask in batch.asks for each in ask.data_subjects}))
-        batch, refusals = without_refused(batch, keys.refusal)
-        answered = iter(await self._answer_batch(batch, keys) if batch.asks else [])
-        others = iter(refusals)
+        task = asks[0].context.task
+        people = {data_subject for ask in batch.asks for data_subject in ask.data_subjects}
+        keys = await self._keys.obtain(task.task_id, list(people))
+        batch, refusals = without_refused(batch, keys.refusal) if len(keys.keys) < len(people) else (batch, [])
+        outcomes = await self._answer_batch(batch, keys) if batch.asks else []
+        predicted = sum(len(outcome.prediction_ids) for outcome in outcomes if isinstance(outcome, Answered))
+        self._metrics.rows_predicted.labels(task=task.name).inc(predicted)
+        if not refused and not refusals:
+            return outcomes
+        answered, others = iter(outcomes), iter(refusals or [None] * len(batch.asks))
         return [
             refused[position] if position in refused else next(others) or next(answered)
             for position in range(len(asks))

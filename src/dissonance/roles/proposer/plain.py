@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from functools import cache, partial
+from functools import partial
 from typing import NoReturn
 
 import msgspec
@@ -34,7 +33,6 @@ class PlainPredict:
     def __init__(self, place: Workplace, proposer: Proposer) -> None:
         self._place = place
         self._proposer = proposer
-        self._rows_predicted = cache(place.metrics.rows_predicted.labels)
         self._fetching: set[asyncio.Task[bytes]] = set()
 
     def __call__(self, task: str) -> Takes | None:
@@ -59,7 +57,6 @@ class PlainPredict:
         fetching.add_done_callback(lambda fetched: answer(fetched.result))
 
     def _reply(self, ask: Ask, answered: Answered, serving: Serving) -> bytes:
-        self._rows_predicted(ask.context.task.name).inc(ask.rows)
         return _encode(predict_reply(ask.context, serving, answered))
 
     async def _reply_later(self, ask: Ask, answered: Answered) -> bytes:
@@ -72,20 +69,18 @@ class PlainPredict:
         now_us = self._place.clock.now_us()
         values = context.json_rows.read(body)
         if values is not None:
-            # Of several things that are wrong the closer look below names the one that it always names.
-            with suppress(InputError):
+            try:
                 return self._quick_ask(context, values, key, now_us)
+            except InputError:
+                pass  # of several things that are wrong the closer look below names the one that it always names
         return Ask(context, *arrivals_of(context, decoded(body, RowsRequest).rows, self._place.keys, now_us), key)
 
     def _quick_ask(
         self, context: TaskContext, values: Sequence[Values], key: IdempotencyKey | None, now_us: int
     ) -> Ask:
-        n, task = len(values), context.task
+        n, task, column = len(values), context.task, context.json_rows.column
         require_row_count(context, n)
-        times, people = (
-            None if name is None else [row[context.json_rows.position(name)] for row in values]
-            for name in (task.time_column, task.data_subject_column)
-        )
+        times, people = column(values, task.time_column), column(values, task.data_subject_column)
         return Ask(
             context,
             None,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from dissonance.contracts.api import Prediction, PredictReply
 from dissonance.contracts.ids import id_text
 from dissonance.roles.catalogue import TaskContext
@@ -17,30 +15,22 @@ def predict_reply(
 ) -> PredictReply:
     """`serving`: the pair that answered; with `opinion` also doubt and dissonance."""
     classes, probabilities = context.task.classes, answered.probabilities.tolist()
-    doubts: Sequence[float | None] = [None] * len(answered.prediction_ids)
-    dissonances = doubts
-    if opinion is not None:
-        doubts, dissonances = (1.0 - opinion.confidences).tolist(), opinion.dissonances.tolist()
+    ids = map(id_text, answered.prediction_ids)
+    given = zip(ids, answers(probabilities), probabilities, strict=True)
+    if opinion is None:
+        predictions = [
+            Prediction(prediction_id=name, answer=classes[answer], probabilities=p) for name, answer, p in given
+        ]
+    else:
+        doubted = zip(given, (1.0 - opinion.confidences).tolist(), opinion.dissonances.tolist(), strict=True)
+        predictions = [
+            Prediction(prediction_id=name, answer=classes[answer], probabilities=p, doubt=doubt, dissonance=dissonance)
+            for (name, answer, p), doubt, dissonance in doubted
+        ]
     return PredictReply(
         task=context.task.name,
         model_version=serving.version,
         model_digest=answered.model_digest,
         classes=list(classes),
-        predictions=[
-            Prediction(
-                prediction_id=id_text(prediction_id),
-                answer=classes[answer],
-                probabilities=p,
-                doubt=doubt,
-                dissonance=dissonance,
-            )
-            for prediction_id, answer, p, doubt, dissonance in zip(
-                answered.prediction_ids,
-                answers(probabilities),
-                probabilities,
-                doubts,
-                dissonances,
-                strict=True,
-            )
-        ],
+        predictions=predictions,
     )

@@ -32,7 +32,15 @@ def build(place: Workplace, seal: Seals = seal_rows) -> AtWork:
     reservations = Reservations(place.store, place.bus, place.clock, breaker)
     models = MeasuredModels(place.clock)
     proposer = Proposer(
-        place.catalogue, place.outbox, ring, reservations, models, place.clock, place.randomness, seal=seal
+        place.catalogue,
+        place.outbox,
+        ring,
+        reservations,
+        models,
+        place.clock,
+        place.randomness,
+        place.metrics,
+        seal=seal,
     )
     standings = Standings(place.catalogue, models, place.bus, place.replica)
     warming = Warming(place.catalogue, place.store)

@@ -50,7 +50,6 @@ ANSWER_PROBLEMS = (*ROW_PROBLEMS, KeyDestroyed, IdempotencyConflict, Overloaded)
 def routes(place: Workplace, proposer: Proposer) -> ProtectedRouter:
     router = ProtectedRouter()
     stored = Stored(place.bus, place.store)
-    rows_predicted = place.metrics.rows_predicted
 
     @router.protected(
         "POST",
@@ -68,7 +67,6 @@ def routes(place: Workplace, proposer: Proposer) -> ProtectedRouter:
         read = read_columns if comes_as_arrow(request) else _read
         context, arrivals, key = await read(place, request, task)
         answered = await proposer.answer(Ask(context, *arrivals, key))
-        rows_predicted.labels(task=task).inc(len(answered.prediction_ids))
         serving = await place.catalogue.serving(context.task, answered.model_digest)
         opinion = doubt_of(serving, arrivals.features, answered.probabilities) if contradict else None
         if wants_arrow(request):
@@ -87,7 +85,6 @@ def routes(place: Workplace, proposer: Proposer) -> ProtectedRouter:
         """Take rows through the whole cycle; answered when they are in the experience store."""
         context, arrivals, key = await _read(place, request, task)
         answered = await proposer.answer(Ask(context, *arrivals, key))
-        rows_predicted.labels(task=task).inc(len(answered.prediction_ids))
         await stored(context.task.task_id, answered.prediction_ids)
         return json_reply(await _cycles_reply(place, context, answered))
 

@@ -30,16 +30,16 @@ class RequestIds:
 
     def give(self, scope: Scope) -> tuple[bytes, bytes]:
         """The request has an id from now on; the header that says it in the answer."""
-        identifier = self._identifier(scope)
-        scope[_KEY] = identifier
-        return HEADER, identifier.encode()
-
-    def _identifier(self, scope: Scope) -> str:
         for name, value in scope["headers"]:
             if name == HEADER and PLAIN.fullmatch(value):
-                given: bytes = value
-                return given.decode()
-        return f"{self._prefix}-{next(self._numbers):x}"
+                scope[_KEY] = value.decode()
+                return HEADER, value
+        return self.give_ours(scope)
+
+    def give_ours(self, scope: Scope) -> tuple[bytes, bytes]:
+        """As `give`, for a request that came with no id."""
+        scope[_KEY] = identifier = f"{self._prefix}-{next(self._numbers):x}"
+        return HEADER, identifier.encode()
 
 
 class RequestId:

@@ -27,7 +27,6 @@ async def answer_rows(
 ) -> Answer:
     """Raises what `Proposer.answer` raises."""
     answered = await proposer.answer(Ask(context, *arrivals, key))
-    place.metrics.rows_predicted.labels(task=context.task.name).inc(len(answered.prediction_ids))
     serving = await place.catalogue.serving(context.task, answered.model_digest)
     return Answer(answered, answers(answered.probabilities.tolist()), serving)
 
