@@ -14,7 +14,7 @@ import numpy as np
 
 from dissonance.contracts.policy import Policy
 from dissonance.science.arrays import Classes, Mask, Matrix, Vector
-from dissonance.science.changed_slices import Checked, find_changed_slice
+from dissonance.science.changed_slices import find_changed_slice
 from dissonance.science.metrics import log_loss
 from dissonance.science.mixing import Calibration, mixed
 from dissonance.science.proposer import LightGBMProposer
@@ -22,6 +22,7 @@ from dissonance.science.quarantine import Quarantine, judge_batch
 from dissonance.science.renewal import Believed, crosswise
 from dissonance.science.sceptic import fit_sceptic
 from dissonance.science.signed import SignedFit
+from dissonance.science.slices import Checked
 from dissonance.science.step import largest_step
 from science.prepare import Prepared
 from science.setting import Setting, plain
@@ -107,20 +108,21 @@ def signed(setting: Setting, fresh: Believed) -> LightGBMProposer:
 
 
 def finder_rows(prepared: Prepared) -> Iterator[Row]:
-    """Random labels of target rows. The error that is expected is that of a critic of target rows from before the
-    change, so that what is found is the change, and not that the model was never right there."""
+    """Random labels of target rows, beside the answers of a critic of target rows from before the change, so that what
+    is found is the change, and not that the model was never right there."""
     draw = np.random.default_rng([prepared.seed, 2, *prepared.case.encode()])
     target, sizes, k = prepared.target, prepared.category_sizes, prepared.classes_count
     half = np.arange(len(target)) < len(target) // 2
     known, later = target.take(np.flatnonzero(half)), target.take(np.flatnonzero(~half))
     critic = fit_sceptic(known.labelled, category_sizes=sizes, seed=prepared.seed)
-    expected = 1.0 - critic.confidence(later.features, later.p)
+    believed = critic.distribution(later.features, later.p)
     for kind, draws in (("none", NULLS), ("flipped", POWERS), ("redrawn", POWERS)):
         for _ in range(draws):
             inside = slice_of(later.features, sizes, draw) if kind != "none" else np.zeros(len(later), dtype=np.bool_)
-            wrong = later.p.argmax(axis=1) != changed(later.classes, inside, k, kind, draw)
+            wrong = believed.argmax(axis=1) != changed(later.classes, inside, k, kind, draw)
             asked = draw.permutation(len(later))[:FINDER_LABELS]
-            rows = Checked(later.features[asked], wrong[asked].astype(np.float64), expected[asked])
+            expected = 1.0 - believed[asked].max(axis=1)
+            rows = Checked(later.features[asked], wrong[asked].astype(np.float64), expected)
             found = find_changed_slice(rows, category_sizes=sizes, level=LEVEL, seed=int(draw.integers(2**31)))
             of = {"part": "finder", "method": kind, "labels": FINDER_LABELS}
             yield {**of, "metric": "found", "value": float(found is not None)}

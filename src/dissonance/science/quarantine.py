@@ -16,10 +16,11 @@ import numpy as np
 from scipy.special import expit, logit
 
 from dissonance.science.arrays import Mask, Matrix, Vector
-from dissonance.science.changed_slices import CERTAIN, ChangedSlice, Checked, find_changed_slice, shifted
+from dissonance.science.changed_slices import find_wide_slice
 from dissonance.science.evidence import fit_evidence
 from dissonance.science.mixing import calibrated, fit_calibration
 from dissonance.science.renewal import Believed
+from dissonance.science.slices import CERTAIN, ChangedSlice, Checked, shifted
 
 LEVEL = 0.1
 """Rather high, since rows that are held in vain cost little, and poison that is taught much."""
@@ -78,13 +79,8 @@ def judge_batch(
         asked, check = _as_trusted(asked, check, category_sizes)
         for _ in range(MOST_SLICES):
             # Wide slices: only labels in them that contradict are held.
-            found = find_changed_slice(
-                asked.at(left),
-                category_sizes=category_sizes,
-                level=level / (k + 1),
-                seed=seed,
-                draws=DRAWS,
-                sharpen=False,
+            found = find_wide_slice(
+                asked.at(left), category_sizes=category_sizes, level=level / (k + 1), seed=seed, draws=DRAWS
             )
             if found is None:
                 break
