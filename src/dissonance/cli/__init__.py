@@ -17,6 +17,7 @@ from typer._click.exceptions import UsageError  # Typer's copy of Click has no p
 
 from dissonance.cli import (
     audit,
+    bus,
     dead_letters,
     decisions,
     demo,
@@ -66,6 +67,7 @@ app.command("audit")(audit.audit)
 app.command("replay")(replay.replay_command)
 app.command("replays")(replays.replays_command)
 app.add_typer(token.app, name="token")
+app.add_typer(bus.app, name="bus")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(dead_letters.app, name="deadletters", hidden=True)
 app.command("kpis")(kpis.kpis)
