@@ -52,9 +52,19 @@ def _of(role: str, publishes: tuple[EventKind, ...]) -> BusNeeds:
 
 
 def _together(parts: Iterable[BusNeeds]) -> BusNeeds:
-    """Each field is the union of the parts'."""
-    *lists, looks = zip(*parts, strict=True)
-    return BusNeeds(*(tuple(dict.fromkeys(one for part in field for one in part)) for field in lists), any(looks))
+    """What any of them needs."""
+    whole = BusNeeds(())
+    for part in parts:
+        whole = BusNeeds(
+            publishes=(*whole.publishes, *part.publishes),
+            consumers=(*whole.consumers, *part.consumers),
+            watches=(*whole.watches, *part.watches),
+            reads_back=(*whole.reads_back, *part.reads_back),
+            asks=(*whole.asks, *part.asks),
+            answers=(*whole.answers, *part.answers),
+            looks_at_all=whole.looks_at_all or part.looks_at_all,
+        )
+    return whole
 
 
 ROLE_NEEDS: Mapping[str, BusNeeds] = {

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import nkeys
+import nkeys  # type: ignore[import-untyped]  # it ships no types
 
 from dissonance.adapters.nats.permissions import inbox_of
 from dissonance.adapters.synced import sync_folder
