@@ -33,7 +33,7 @@ class _Bearer(AuthBase):
         return request
 
 
-class _Provider(RequestAuthProvider):  # type: ignore[misc]  # MLflow's base class is untyped
+class _Provider(RequestAuthProvider):
     def get_name(self) -> str:
         return PROVIDER
 
@@ -45,6 +45,6 @@ def show_tokens_to(url: str, token: Token) -> None:
     """From now on, each request of this process to the MLflow at `url` carries what `token` returns then."""
     with _lock:
         if not _tokens:
-            _request_auth_provider_registry.register(_Provider)
+            _request_auth_provider_registry.register(_Provider)  # type: ignore[no-untyped-call]  # untyped in MLflow
             variables.MLFLOW_TRACKING_AUTH.set(PROVIDER)  # type: ignore[no-untyped-call]  # untyped in MLflow
         _tokens[url.rstrip("/")] = token
