@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -17,11 +18,13 @@ from dissonance.adapters.anchors.folder import AnchorFolder
 from dissonance.adapters.clock import SystemClock, SystemRandomness
 from dissonance.adapters.embedded.addresses import EngineAddresses
 from dissonance.adapters.embedded.state import read_state
+from dissonance.adapters.embedded.status import without_password
 from dissonance.adapters.embedded.streams import record_streams
 from dissonance.adapters.guarded_registry import GuardedRegistry
 from dissonance.adapters.host import LocalHost
 from dissonance.adapters.keys.folder import KeyFolder
 from dissonance.adapters.nats.bus import JetStreamBus
+from dissonance.adapters.nats.credentials import NATS_KEYS, Credentials, seed_file
 from dissonance.adapters.postgres import database
 from dissonance.adapters.postgres.keys import PostgresDataSubjectKeys
 from dissonance.adapters.postgres.migrate import Schema, migrate
@@ -84,28 +87,40 @@ def addresses_of(settings: Settings) -> EngineAddresses:
 @asynccontextmanager
 async def open_bus(settings: Settings) -> AsyncIterator[Bus]:
     """The bus alone, for commands that need nothing else."""
-    bus = await _connect(settings, addresses_of(settings), SystemClock())
+    bus = await _connect(settings, addresses_of(settings), SystemClock(), "")
     try:
         yield bus
     finally:
         await bus.close()
 
 
-async def _connect(settings: Settings, addresses: EngineAddresses, clock: Clock) -> JetStreamBus:
+async def _connect(settings: Settings, addresses: EngineAddresses, clock: Clock, name: str) -> JetStreamBus:
+    """As the part `name`, or as who runs commands. Parts may not make streams; embedded, they are made before."""
+    url, who = addresses.nats_url, None
+    if settings.nats_credentials:
+        who = Credentials(name, Path(settings.nats_credentials).expanduser())
+    elif name and not settings.nats_url:
+        who = Credentials(name, seed_file(settings.keys_folder / NATS_KEYS, name))
+        await (await _connect(settings, addresses, clock, "")).close()
+        url = without_password(url)
     return await JetStreamBus.connect(
-        addresses.nats_url,
+        url,
         clock=clock,
         ack_wait_s=settings.ack_wait_s,
         max_deliver=settings.max_deliver,
         duplicate_window_s=settings.duplicate_window_s,
         stream_max_age_s=settings.stream_max_age_s,
         stream_max_bytes=settings.stream_max_bytes,
+        credentials=who,
+        makes_streams=who is None or not name,
     )
 
 
 @asynccontextmanager
-async def open_system(settings: Settings) -> AsyncIterator[System]:
+async def open_system(settings: Settings, known_as: str = "") -> AsyncIterator[System]:
     """Connect to the engines and bring their schemas to this version; disconnect at the end.
+
+    `known_as`: the part of the system that this process is (`contracts.bus_needs.NEEDS`); "" for who runs commands.
 
     Raises `EngineUnavailable`, `DataFolderError`, or `EngineError` for a database of a newer version.
     """
@@ -115,7 +130,7 @@ async def open_system(settings: Settings) -> AsyncIterator[System]:
     key_folder = KeyFolder.open_or_create(settings.keys_folder, randomness)
     await asyncio.to_thread(migrate, addresses.database_url, Schema.EXPERIENCE)
     await asyncio.to_thread(migrate, addresses.keys_database_url, Schema.DATA_SUBJECT_KEYS)
-    bus = await _connect(settings, addresses, clock)
+    bus = await _connect(settings, addresses, clock, known_as)
     if not settings.nats_url:
         record_streams(settings.data_folder, [*(stream(kind) for kind in EventKind), DEAD_STREAM])
     store = PostgresStore(

@@ -14,6 +14,7 @@ from dissonance.adapters.spool.accesses import SPOOL_BYTES, SpoolingAccesses
 from dissonance.adapters.spool.outbox import SpoolingOutbox
 from dissonance.adapters.spool.spool import Spool
 from dissonance.bootstrap import System, open_system
+from dissonance.contracts.bus_needs import known_as
 from dissonance.errors import ConfigurationError, EngineUnavailable
 from dissonance.pipeline.anchoring import ChainAnchoring
 from dissonance.pipeline.estimates import PipelineEstimates
@@ -50,7 +51,7 @@ async def run_roles(
     work done with them would end as dead letters.
     """
     roles = [_role(name) for name in names]
-    async with open_system(settings) as system:
+    async with open_system(settings, known_as(names)) as system:
         await run_on(system, roles, stop=stop, on_started=on_started, on_grpc=on_grpc)
 
 

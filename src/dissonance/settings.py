@@ -31,6 +31,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     database_url: str = ""  # postgresql://…; empty = embedded
     keys_database_url: str = ""  # postgresql://… of the keys of data subjects; empty = embedded
     nats_url: str = ""  # nats://user:password@host:port; empty = embedded
+    nats_credentials: str = ""  # file with the seed of an nkey, or made by nsc; empty = what nats_url says, or embedded
     mlflow_url: str = ""  # http://host:port; empty = embedded
     mlflow_takes_our_tokens: bool = False  # whether that MLflow does; the embedded one always does
     key_folder: str = ""  # key-encryption, signing and issuer keys; empty = <data>/keys

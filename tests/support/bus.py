@@ -42,15 +42,15 @@ def _free_port() -> int:
 
 
 class NatsServer:
-    """`nats-server` with JetStream on a free port; `kill` and `start` keep port and store."""
+    """`nats-server` with JetStream on a free port; `kill` and `start` keep port and store. `users`: more of them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, users: str = "") -> None:
         self.port = _free_port()
         self.store = folder / "store"
         self._config = folder / "nats.conf"
         self._config.write_text(
             f'listen: "127.0.0.1:{self.port}"\n'
-            f'authorization {{ user: "{USER}", password: "{PASSWORD}" }}\n'
+            f'authorization {{ users: [\n{{ user: "{USER}", password: "{PASSWORD}" }}\n{users}\n] }}\n'
             f'jetstream {{ store_dir: "{self.store}" }}\n'
         )
         self._process: subprocess.Popen[bytes] | None = None

@@ -17,7 +17,11 @@ from typer._click.exceptions import UsageError  # Typer's copy of Click has no p
 
 from dissonance.cli import (
     audit,
+<<<<<<< HEAD
     audit_log,
+=======
+    bus,
+>>>>>>> engines/main
     dead_letters,
     decisions,
     demo,
@@ -70,6 +74,7 @@ app.add_typer(audit_log.app, name="audit-log")
 app.command("replay")(replay.replay_command)
 app.command("replays")(replays.replays_command)
 app.add_typer(token.app, name="token")
+app.add_typer(bus.app, name="bus")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(dead_letters.app, name="deadletters", hidden=True)
 app.command("kpis")(kpis.kpis)

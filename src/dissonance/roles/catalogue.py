@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol, TypeVar
 
+from dissonance.contracts.bus_needs import CHANGES
 from dissonance.contracts.events import Event
 from dissonance.contracts.policy import Policy, policy_digest
 from dissonance.contracts.schema import Task
@@ -37,14 +38,6 @@ PAIRS_KEPT = 8
 RECONNECT_S = 0.5
 RESYNC_S = 15.0
 """Watching is not durable: what was missed while the broker was away is read again this often."""
-
-CHANGES = (
-    EventKind.MODEL_PROMOTED,
-    EventKind.MODEL_ROLLED_BACK,
-    EventKind.ROLLOUT_CHANGED,
-    EventKind.POLICY_CHANGED,
-    EventKind.TASK_DELETED,
-)
 
 
 class TaskContext(NamedTuple):

@@ -56,6 +56,7 @@ class LogAction(StrEnum):
     ENGINE_DIED = "engine.died"
     ENGINE_UNREACHABLE = "engine.unreachable"
     ENGINE_REACHED = "engine.reached"
+    ENGINE_REFUSED = "engine.refused"
     EVENTS_SPOOLED = "events.spooled"
     SPOOL_DRAINED = "spool.drained"
     SPOOL_DAMAGED = "spool.damaged"

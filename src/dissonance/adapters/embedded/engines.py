@@ -29,6 +29,9 @@ from dissonance.adapters.embedded.state import State, read_recorded_state, write
 from dissonance.adapters.embedded.supervisor import Backoff, Report, SupervisedEngine
 from dissonance.adapters.keys.folder import KeyFolder
 from dissonance.adapters.mlflow_server.files import Access
+from dissonance.adapters.nats.credentials import NATS_KEYS, public_keys
+from dissonance.adapters.nats.permissions import users
+from dissonance.contracts.bus_needs import NEEDS
 from dissonance.errors import DataFolderError
 from dissonance.ports.clock import Randomness
 from dissonance.security.service_tokens import ServiceToken
@@ -145,6 +148,7 @@ class EmbeddedEngines:
             self._specification.environment,
             store_key=keys.nats_store_key,
             password=keys.nats_password,
+            users=users(NEEDS, public_keys(keys.folder / NATS_KEYS, NEEDS, self._randomness)),
             # With a letter first: the server reads a variable that looks like a number as one.
             supervisor_password=f"p{self._randomness.token(16).hex()}",
             port=port_again(self._specification.nats_port, self._before.nats, engine="nats", report=self._report),

@@ -41,7 +41,10 @@ jetstream {{
   sync_interval: "{sync_interval}"
 }}
 authorization {{
-  users: [ {{ user: {user}, password: $NATS_PASSWORD }} ]
+  users: [
+  {{ user: {user}, password: $NATS_PASSWORD }}
+{users}
+  ]
 }}
 accounts {{
   SYS {{ users: [ {{ user: {supervisor}, password: $NATS_SUPERVISOR_PASSWORD }} ] }}
@@ -70,7 +73,8 @@ class NatsEngine:
     """`sync_interval`: `always` puts every publish on disk before it is acknowledged; `2m` is the server's default.
 
     Secrets reach the server through its environment, never through a file or its command line.
-    `supervisor_password`: of who asks the server how it is; nobody else needs to know it.
+    `users`: entries of the server's configuration for the roles (ADR 58); the account with the password is of whoever
+    runs commands. `supervisor_password`: of who asks the server how it is; nobody else needs to know it.
     """
 
     name = EngineName.NATS
@@ -84,6 +88,7 @@ class NatsEngine:
         store_key: str,
         password: str,
         supervisor_password: str,
+        users: str = "",
         port: int = 0,
         sync_interval: str = SYNC_ALWAYS,
     ) -> None:
@@ -101,6 +106,7 @@ class NatsEngine:
             "NATS_SUPERVISOR_PASSWORD": supervisor_password,
         }
         self._password = password
+        self._users = users
         self._supervisor_password = supervisor_password
         self._port = choose_port(port, engine="nats")
         self._sync_interval = sync_interval
@@ -119,6 +125,7 @@ class NatsEngine:
             store=str(self._folder.nats).replace("\\", "\\\\").replace('"', '\\"'),
             sync_interval=self._sync_interval,
             user=USER,
+            users=self._users,
             supervisor=SUPERVISOR,
         )
         try:

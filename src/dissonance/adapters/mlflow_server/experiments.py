@@ -16,7 +16,8 @@ def experiments_of(tasks: Collection[str]) -> list[str]:
     found: list[str] = []
     token = None
     while True:
-        page = _get_tracking_store().search_experiments(max_results=PAGE, page_token=token)  # type: ignore[no-untyped-call]  # MLflow leaves it so
+        store = _get_tracking_store()
+        page = store.search_experiments(max_results=PAGE, page_token=token)  # type: ignore[no-untyped-call]  # untyped
         found += [str(each.experiment_id) for each in page if owner(each.name, each.tags.get("task_id", "")) in tasks]
         token = page.token
         if not token:

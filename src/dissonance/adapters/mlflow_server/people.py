@@ -49,7 +49,7 @@ class TokenHolders:
 
     def get_user(self, username: str) -> User:
         number, rights = self._entry(username)
-        return User(number, username, "", rights.is_admin)  # type: ignore[no-untyped-call]  # MLflow leaves it so
+        return User(number, username, "", rights.is_admin)  # type: ignore[no-untyped-call]  # untyped in MLflow
 
     def list_grants(self, user_id: int, workspace: str, resource_types: Collection[str]) -> list[Grant]:
         """`workspace`: MLflow's, of which there is one."""

@@ -15,6 +15,7 @@ from nats.js.errors import NotFoundError
 
 from dissonance.adapters.nats.asking import answering, asked
 from dissonance.adapters.nats.connection import Connection
+from dissonance.adapters.nats.credentials import Credentials
 from dissonance.adapters.nats.dead_letters import Graveyard
 from dissonance.adapters.nats.failures import translated
 from dissonance.adapters.nats.history import read_back
@@ -75,16 +76,19 @@ class JetStreamBus:
         max_ack_pending: int = MAX_ACK_PENDING,
         replicas: int = 1,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        credentials: Credentials | None = None,
+        makes_streams: bool = True,
     ) -> JetStreamBus:
         """Connect and bring the streams to these settings.
 
         `url`: `nats://user:password@host:port`. `max_deliver`: deliveries of a message before it is a dead letter.
         `stream_max_bytes`: of each stream of events, 0 = the disk; one that is full refuses with `StreamFull`.
         `max_ack_pending`: messages that all replicas of a consumer may have in hand. `replicas`: copies of each stream
-        in a cluster (1, 3 or 5). Raises `EngineUnavailable` when the broker is not reachable; from then on the
-        connection mends itself for ever.
+        in a cluster (1, 3 or 5). `credentials`: who this is, where `url` does not say. `makes_streams`: else they have
+        to be there, and `ready` names those that are not. Raises `EngineUnavailable` when the broker is not reachable;
+        from then on the connection mends itself for ever.
         """
-        connection = await Connection.open(url, connect_timeout_s)
+        connection = await Connection.open(url, connect_timeout_s, credentials)
         bus = cls(connection, clock, ack_wait_s=ack_wait_s, max_deliver=max_deliver, max_ack_pending=max_ack_pending)
         try:
             wanted = configs(
@@ -93,7 +97,8 @@ class JetStreamBus:
                 replicas=replicas,
                 max_bytes=stream_max_bytes or UNLIMITED,
             )
-            await ensure_streams(bus._jetstream, wanted)
+            if makes_streams:
+                await ensure_streams(bus._jetstream, wanted)
             await bus._publisher.start()
         except BaseException:
             await connection.close()

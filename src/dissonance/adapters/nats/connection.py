@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import Any
 
 import stamina
 from nats.aio.client import Client
 
+from dissonance.adapters.nats.credentials import Credentials
 from dissonance.adapters.nats.failures import translated, unavailable
 from dissonance.errors import EngineError, EngineUnavailable
 from dissonance.telemetry.logs import log
@@ -22,6 +24,7 @@ PING_INTERVAL_S = 10  # a broker that is silent for three of these is given up
 FLUSH_TIMEOUT_S = 5.0
 DRAIN_TIMEOUT_S = 10
 UNKNOWN_TO_BROKER = "Authorization Violation"
+NOT_ALLOWED = "permissions violation"
 OUTBOUND_BYTES = 8_388_608  # written by us and not yet taken by the socket
 
 
@@ -39,8 +42,10 @@ class Connection:
         self._last_error: Exception | None = None
 
     @classmethod
-    async def open(cls, url: str, timeout_s: float) -> Connection:
-        """Raises `EngineUnavailable` when the broker is not reachable for about `timeout_s`, or at once when it says
+    async def open(cls, url: str, timeout_s: float, credentials: Credentials | None = None) -> Connection:
+        """`credentials`: in place of a user and password in `url`.
+
+        Raises `EngineUnavailable` when the broker is not reachable for about `timeout_s`, or at once when it says
         that it does not know us. (It hangs up so fast then that its word may be lost, and only a reset be seen.)"""
         async for attempt in stamina.retry_context(
             on=_may_pass,
@@ -51,16 +56,16 @@ class Connection:
             wait_jitter=RECONNECT_WAIT_S,
         ):
             with attempt:
-                return await cls._opened(url)
+                return await cls._opened(url, credentials)
         raise AssertionError("an attempt returns or raises")
 
     @classmethod
-    async def _opened(cls, url: str) -> Connection:
+    async def _opened(cls, url: str, credentials: Credentials | None) -> Connection:
         """One attempt."""
         self = cls()
         try:
             with translated("cannot connect"):
-                await self._connect(url)
+                await self._connect(url, {} if credentials is None else credentials.options())
             return self
         except EngineUnavailable as error:
             await self.close()
@@ -73,7 +78,7 @@ class Connection:
         """The last error of the client; one without a word by its name."""
         return "" if self._last_error is None else str(self._last_error) or type(self._last_error).__name__
 
-    async def _connect(self, url: str) -> None:
+    async def _connect(self, url: str, who: Mapping[str, Any]) -> None:
         """One attempt, which ends by itself. Left to try for ever, as later for a lost connection, the client can
         swallow the cancellation that a timeout around it is, and go on."""
         await self.client.connect(
@@ -90,6 +95,7 @@ class Connection:
             pending_size=OUTBOUND_BYTES,
             flush_timeout=FLUSH_TIMEOUT_S,
             drain_timeout=DRAIN_TIMEOUT_S,
+            **who,
         )
         self.client.options.update(allow_reconnect=True, max_reconnect_attempts=-1)
 
@@ -123,6 +129,8 @@ class Connection:
 
     async def _on_error(self, error: Exception) -> None:
         self._last_error = error
+        if NOT_ALLOWED in str(error).lower():
+            log(logger, LogAction.ENGINE_REFUSED, logging.ERROR, engine="nats", error=str(error))
 
     async def _on_disconnect(self) -> None:
         for listener in list(self._lost):
