@@ -17,11 +17,8 @@ from typer._click.exceptions import UsageError  # Typer's copy of Click has no p
 
 from dissonance.cli import (
     audit,
-<<<<<<< HEAD
     audit_log,
-=======
     bus,
->>>>>>> engines/main
     dead_letters,
     decisions,
     demo,
