@@ -24,6 +24,7 @@ from dissonance.roles.catalogue import Catalogue
 from dissonance.roles.loading import RegistryLoader
 from dissonance.roles.role import AtWork, Role, Work, Workplace
 from dissonance.roles.worker import Worker
+from dissonance.security.grants import read_grants
 from dissonance.security.tokens import TokenVerifier, public_key_pem
 from dissonance.settings import Settings
 from dissonance.telemetry.metrics import Metrics
@@ -65,6 +66,7 @@ async def run_on(
 ) -> None:
     """As `run_roles`, on engines that are connected already."""
     settings, metrics = system.settings, Metrics()
+    read_grants(settings.grants)  # tokens are made elsewhere; a file that is wrong shall stop the start here, too
     await system.keys.ready()
     outbox = _outbox(system, metrics)
     models = RegistryLoader(system.registry, system.artefact_keys)

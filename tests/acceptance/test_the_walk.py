@@ -66,6 +66,18 @@ async def walk(folder: Path) -> None:
             one = next(reply for reply in replies if reply.model_version == version)
             found = await running.command("models", "who-answered", census.TASK, one.predictions[-1].prediction_id)
             assert (found["version"], found["model_digest"]) == (version, one.model_digest)
+        await looked_up(running)
+
+
+async def looked_up(running: RunningSystem) -> None:
+    """Who did what: commands, answers, and whoever was turned away, in a chain that holds."""
+    denied = await running.command("audit-log", "list", "--outcome", "denied")
+    assert {"unauthenticated", "forbidden"} <= {line["reason"] for line in denied}
+    promoted = await running.command("audit-log", "list", "--what", "models promote", "--task", census.TASK)
+    assert {line["outcome"] for line in promoted} == {"allowed"}
+    verified = await running.command("audit-log", "verify")
+    assert verified["holds"]
+    assert verified["attempts"] > len(denied) + len(promoted)
 
 
 async def serve(proposer: DissonanceClient, records: list[Row]) -> dict[str, Scalar]:

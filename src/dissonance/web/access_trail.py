@@ -1,8 +1,9 @@
 """What the audit trail learns of requests: kept in memory, and taken from there by whoever writes it down (ADR 54).
 
 What is answered pays for one count in a dictionary. Of what was let in, changes by people are kept one by one, and
-everything else is counted by holder and minute; predictions have records of their own. What was denied is always kept:
-one entry for all attempts of a second that differ in nothing, and under a flood of different ones one for the rest.
+everything else is counted by holder and minute; predictions and labels have records of their own. What was denied is
+always kept: one entry for all attempts of a second that differ in nothing, and under a flood of different ones one for
+the rest.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from dissonance.ports.clock import Clock
 from dissonance.security.permissions import Permission
 from dissonance.telemetry.metrics import Metrics
 
-COUNTED = frozenset({Permission.PREDICT, Permission.CYCLE, Permission.SCORE})
-"""What is written so often, by programs, that it is counted."""
+COUNTED = frozenset({Permission.PREDICT, Permission.CYCLE, Permission.LABEL, Permission.LABEL_REQUESTS})
+"""What is written so often that it is counted: each prediction and each label has a record of its own."""
 
 COUNTED_FOR_US = 60_000_000
 MOST_SINGLE = 10_000

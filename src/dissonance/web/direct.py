@@ -133,13 +133,14 @@ class Direct:
         length = int(dict(scope["headers"])[b"content-length"])
         self._known[digest] = KnownHead(length, kept, identity)
 
-    def begin_again(self, digest: bytes, length: int, write: Writes) -> Exchange | None:
+    def begin_again(self, digest: bytes, length: int, client: tuple[str, int] | None, write: Writes) -> Exchange | None:
         """As `begin`, for a head that is known by its SHA-256; None also when it is not, or when its body has another
-        length."""
+        length. `client`: at the other end of this connection."""
         known = self._known.get(digest)
         if known is None or known.length != length:
             return None
         scope = known.scope.copy()
+        scope["client"] = client
         takes = scope["route"].direct(scope["path_params"][TASK_PARAMETER])
         if takes is None:
             return None

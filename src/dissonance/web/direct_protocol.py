@@ -64,7 +64,7 @@ class DirectProtocol(HttpToolsProtocol):
         full = self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency
         if cycle is None or cycle is not self.cycle or full or self.transport.is_closing():
             return False
-        exchange = direct.begin_again(digest, len(body), self._answer)
+        exchange = direct.begin_again(digest, len(body), self.client, self._answer)
         if exchange is None:
             return False
         self._unset_keepalive_if_required()

@@ -16,6 +16,7 @@ from dissonance.errors import (
     DissonanceError,
     Forbidden,
     InputError,
+    LockedOut,
     MalformedBody,
     NotFinite,
     Unauthenticated,
@@ -102,7 +103,7 @@ def problems_of(route: ProtectedRoute) -> list[type[DissonanceError]]:
     """Errors that the route answers with: its own and those of every route of its form."""
     found: list[type[DissonanceError]] = [DissonanceError]
     if route.declaration.permission is not Permission.PUBLIC:
-        found += [Unauthenticated, Forbidden]
+        found += [Unauthenticated, Forbidden, LockedOut]
     if TASK_PARAMETER in route.param_convertors:
         found.append(UnknownTask)
     if route.declaration.body is not None:

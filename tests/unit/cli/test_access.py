@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,14 @@ import typer
 from dissonance.adapters.clock import SystemClock
 from dissonance.adapters.keys.folder import KeyFolder
 from dissonance.adapters.memory.clock import SeededRandomness
+from dissonance.adapters.spool.spool import Spool
 from dissonance.cli import app, run
-from dissonance.cli.access import holder, leaves, require_right
+from dissonance.cli.access import account, holder, leaves, require_right
 from dissonance.cli.permissions import COMMANDS, Right
+from dissonance.contracts.accesses import Access, Outcome, read_batch
 from dissonance.drills.pentest.forgeries import FORGED, Forger, Kind
 from dissonance.errors import Forbidden, Unauthenticated
-from dissonance.security.permissions import OF_THE_SYSTEM
+from dissonance.security.permissions import OF_THE_SYSTEM, Permission
 from dissonance.settings import read_settings
 
 
@@ -101,3 +104,69 @@ def test_a_command_that_was_forgotten_in_the_list_is_refused_to_everybody(capsys
 def test_help_of_every_command_is_free() -> None:
     for path, _ in leaves(typer.main.get_command(app)):
         assert run([*path.split(), "--help"]) == 0
+
+
+def recorded(folder: Path) -> list[Access]:
+    """What commands left for the next process to take in, in no order."""
+    spool = Spool(folder / "spool" / "accesses", "reader", 10**6)
+    spool.take_over()
+    found: list[Access] = []
+    while (chunk := spool.oldest(10**6)) is not None:
+        for payload in chunk.payloads:
+            batch = read_batch(payload)
+            assert batch is not None
+            found += batch.accesses
+        spool.drained(chunk)
+    spool.close()
+    return found
+
+
+def program_of(command: Callable[[], None]) -> typer.Typer:
+    program = typer.Typer()
+    program.command()(command)
+    return program
+
+
+def test_a_command_is_recorded_before_it_does_anything(
+    forger: Forger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Access] = []
+    assert run([], program_of(lambda: seen.extend(recorded(tmp_path))), {"": Right(Permission.SET_ENGINES)}) == 0
+    (access,) = seen
+    assert (access.who, access.permission, access.outcome) == (account(), "engines:write", Outcome.ALLOWED)
+    assert recorded(tmp_path) == []
+
+
+def test_a_command_that_is_refused_is_recorded_with_who_and_why(
+    forger: Forger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for token in (forger.token(Kind.RIGHT, "viewer", ("*",)), forger.token(Kind.ALG_NONE, "admin", ("*",))):
+        monkeypatch.setenv("DISSONANCE_TOKEN", token or "")
+        assert run(["models", "rollback", "toy"]) == 4
+    told = {(each.who, each.what, each.task, each.outcome, each.reason) for each in recorded(tmp_path)}
+    assert told == {
+        ("walker-viewer", "dissonance models rollback", "toy", Outcome.DENIED, "forbidden"),
+        ("", "dissonance models rollback", "toy", Outcome.DENIED, "unauthenticated"),
+    }
+
+
+def test_what_makes_the_installation_is_the_first_that_its_trail_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISSONANCE_DATA", str(tmp_path))
+    makes = program_of(lambda: (tmp_path / "keys").mkdir())
+    assert run([], makes, {"": Right(Permission.SET_ENGINES, folder=None)}) == 0
+    assert [each.permission for each in recorded(tmp_path)] == ["engines:write"]
+
+
+def test_where_there_is_no_installation_nothing_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISSONANCE_DATA", str(tmp_path))
+    assert run([], program_of(lambda: None), {"": Right(Permission.SET_ENGINES, folder=None)}) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_looking_whether_engines_run_is_not_recorded(
+    forger: Forger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run([], program_of(lambda: None), {"": Right(Permission.ENGINES, folder=None)}) == 0
+    assert recorded(tmp_path) == []

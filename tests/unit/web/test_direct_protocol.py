@@ -335,3 +335,14 @@ def test_a_head_that_ends_in_another_way_than_heads_do_is_not_remembered() -> No
         assert not scene.app.direct._known  # type: ignore[union-attr]
 
     play(story)
+
+
+def test_the_audit_trail_knows_the_address_also_of_a_request_whose_head_was_not_read_again() -> None:
+    async def story(scene: Scene) -> None:
+        for _ in range(3):
+            scene.wire.send(scene.request())
+            await scene.answered()
+        (told,) = scene.app.state.trail.take(everything=True)
+        assert (told.who, told.source, told.count) == ("tester", "127.0.0.1", 3)
+
+    play(story)

@@ -19,6 +19,7 @@ from dissonance.ports.registry import ModelRole
 from dissonance.roles.auditor.checks import CHECKS
 from dissonance.roles.auditor.decide import STALE_US
 from dissonance.security.artefacts import ArtefactKeys
+from support.accesses import batch, denied
 from support.audited import Audited
 from support.events import evaluated
 from support.pairs import TASK
@@ -90,6 +91,17 @@ async def a_breaker_opens(here: Audited) -> None:
 
 async def the_breaker_closes(here: Audited) -> None:
     here.breakers.all()["MLflow"].succeeded()
+
+
+async def somebody_tries_doors(here: Audited) -> None:
+    now_us = here.clock.now_us()
+    tried = denied(who="", source="192.0.2.7", count=51, first_us=now_us, last_us=now_us)
+    patient = denied(who="ann", count=50, first_us=now_us, last_us=now_us)
+    await here.store.record_accesses(batch(1, tried, patient))
+
+
+async def ten_minutes_go_by(here: Audited) -> None:
+    here.clock.advance(601.0)
 
 
 async def clock_runs_away(here: Audited) -> None:
@@ -205,6 +217,7 @@ CASES: dict[str, Case] = {
     "clock-skew": Case(clock_runs_away, clock_is_set, "database", WHOLE_SYSTEM),
     "events-spooled": Case(broker_takes_nothing, broker_takes_all, "/data/spool", WHOLE_SYSTEM),
     "breaker-open": Case(a_breaker_opens, the_breaker_closes, "MLflow", WHOLE_SYSTEM),
+    "denied-burst": Case(somebody_tries_doors, ten_minutes_go_by, "nobody known, from 192.0.2.7", WHOLE_SYSTEM),
     "consumer-stale": Case(nobody_reads, somebody_reads, "gate-rollouts", WHOLE_SYSTEM),
     "dead-letters": Case(a_letter_dies, the_letter_is_dropped, "gate-rollouts", WHOLE_SYSTEM),
     "model-missing": Case(alias_is_lost, alias_is_back, TASK.name),
