@@ -24,8 +24,9 @@ from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.contracts.times import HOUR_US
 from dissonance.contracts.verdicts import Reason, Verdict
-from dissonance.errors import MalformedEvent, PolicyInvalid, SealBroken, TaskExists, UnknownTask, WrongType
+from dissonance.errors import EngineError, MalformedEvent, PolicyInvalid, SealBroken, TaskExists, UnknownTask, WrongType
 from dissonance.ports.clock import Clock
+from dissonance.ports.decisions import Decision
 from dissonance.ports.labels import AskedAs
 from dissonance.ports.store import (
     Counts,
@@ -141,7 +142,19 @@ class MemoryStore(MemoryReplays, MemoryLabels, MemoryRollouts, MemoryDecisions, 
         )
 
     async def golden_data_subjects(self, task_id: str) -> frozenset[bytes]:
-        return frozenset((await self.reference(task_id, Split.GOLDEN)).data_subjects)
+        splits = [await self.reference(task_id, split) for split in (Split.GOLDEN, Split.RETIRED)]
+        return frozenset(each for rows in splits for each in rows.data_subjects)
+
+    async def refresh_golden(self, task_id: str, rows: ReferenceRows, decision: Decision) -> int:
+        known = self._of(task_id)
+        if known.reference.keys() & set(rows.row_numbers):
+            raise EngineError("a row of this number is there", where="reference_rows", fix="refresh it again")
+        golden = [number for number, row in known.reference.items() if row[0] is Split.GOLDEN]
+        for number in golden:
+            known.reference[number] = (Split.RETIRED, *known.reference[number][1:])
+        await self.add_reference(task_id, rows)
+        known.add_decision(decision)
+        return len(golden)
 
     async def judged(self, task_id: str, prediction_ids: Sequence[bytes]) -> dict[bytes, tuple[Verdict, Reason, int]]:
         self._require()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
+from dissonance.contracts.evidence import DecisionKind
 from dissonance.contracts.times import to_text
 from dissonance.decisions.evidence.bundle import Bundle, read_bundle
 from dissonance.ports.decisions import ChainHead, ChainLink
@@ -24,6 +25,10 @@ ANCHORED_WITHIN_US = 60_000_000
 
 GOLDEN_ROWS = "golden_rows"
 """Name of the digest of the golden rows as they are stored."""
+
+
+GOLDEN_BEFORE = "golden_rows_before"
+"""Of those that a fresh holdout took the place of."""
 
 
 class Fault(StrEnum):
@@ -69,6 +74,8 @@ class ChainCheck:
         self._lines = list(lines)
         self._public_key = public_key
         self._golden_digest = golden_digest
+        self._golden_known: set[str] = set()
+        self._golden_newest: tuple[int, str] | None = None
         self._on_decision = on_decision
         self._digests = {
             anchor.link: anchor.digest for line in lines if (anchor := read_anchor(line, public_key)) is not None
@@ -89,7 +96,9 @@ class ChainCheck:
     def result(self, lines: Sequence[bytes], now_us: int) -> Broken | None:
         """None when all holds. `lines`: the anchors as they are now."""
         if self.broken is None:
-            self.broken = self._end() or self._anchors(list(lines)) or self._uncovered(list(lines), now_us)
+            self.broken = (
+                self._golden_now() or self._end() or self._anchors(list(lines)) or self._uncovered(list(lines), now_us)
+            )
         return self.broken
 
     def _fault_of(self, link: ChainLink) -> Broken | None:
@@ -130,10 +139,28 @@ class ChainCheck:
         self._last = (link.number, bundle)
         if bundle.anchor:
             self._named_anchors.setdefault(bundle.anchor, link.number)
-        if bundle.digests.get(GOLDEN_ROWS, self._golden_digest) != self._golden_digest:
-            what = f"the golden rows are not those that the decision of link {link.number} looked at"
-            return Broken(Fault.GOLDEN_ROWS_CHANGED, link.number, what)
         self._on_decision(link.number, bundle)
+        return self._golden(link.number, bundle)
+
+    def _golden(self, link: int, bundle: Bundle) -> Broken | None:
+        """Every holdout but the first is one that a decision put in place of the one before. A judgement may have
+        looked at rows that were retired before it was recorded."""
+        seen, newest = bundle.digests.get(GOLDEN_ROWS), self._golden_newest
+        if seen is None:
+            return None
+        is_fresh = bundle.kind is DecisionKind.HOLDOUT_REFRESHED
+        if newest is not None and is_fresh and bundle.digests.get(GOLDEN_BEFORE) != newest[1]:
+            return _golden_changed(link)
+        if newest is not None and not is_fresh and seen not in self._golden_known:
+            return _golden_changed(link)
+        if newest is None or is_fresh:
+            self._golden_newest = (link, seen)
+        self._golden_known.add(seen)
+        return None
+
+    def _golden_now(self) -> Broken | None:
+        if self._golden_newest is not None and self._golden_newest[1] != self._golden_digest:
+            return _golden_changed(self._golden_newest[0])
         return None
 
     def _end(self) -> Broken | None:
@@ -190,6 +217,12 @@ def _changed(link: ChainLink, bundle: SignedBundle | None) -> Broken:
     if bundle is not None and bundle.decision_id == link.decision_id:
         return _wrong_signature(link.number)
     return Broken(Fault.BUNDLE_CHANGED, link.number, f"the decision of link {link.number} was changed")
+
+
+def _golden_changed(link: int) -> Broken:
+    return Broken(
+        Fault.GOLDEN_ROWS_CHANGED, link, f"the golden rows are not those that the decision of link {link} looked at"
+    )
 
 
 def _wrong_signature(link: int) -> Broken:
