@@ -14,6 +14,7 @@ import msgspec
 from dissonance.adapters.memory.decisions import MemoryDecisions
 from dissonance.adapters.memory.findings import MemoryFindings
 from dissonance.adapters.memory.labels import MemoryLabels
+from dissonance.adapters.memory.reference import MemoryReference
 from dissonance.adapters.memory.replays import MemoryReplays
 from dissonance.adapters.memory.rollouts import MemoryRollouts
 from dissonance.adapters.memory.task_rows import LabelLine, TaskRows
@@ -24,17 +25,14 @@ from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.contracts.times import HOUR_US
 from dissonance.contracts.verdicts import Reason, Verdict
-from dissonance.errors import EngineError, MalformedEvent, PolicyInvalid, SealBroken, TaskExists, UnknownTask, WrongType
+from dissonance.errors import MalformedEvent, PolicyInvalid, SealBroken, TaskExists, UnknownTask, WrongType
 from dissonance.ports.clock import Clock
-from dissonance.ports.decisions import Decision
 from dissonance.ports.labels import AskedAs
 from dissonance.ports.store import (
     Counts,
     Experience,
     IdempotentAnswer,
     PolicyRecord,
-    ReferenceRows,
-    Split,
     Sureness,
     VerdictRows,
     WindowFigures,
@@ -45,7 +43,9 @@ logger = logging.getLogger(__name__)
 CREATED, CREATED_BY = "task created", "task create"
 
 
-class MemoryStore(MemoryReplays, MemoryLabels, MemoryRollouts, MemoryDecisions, MemoryWindows, MemoryFindings):
+class MemoryStore(
+    MemoryReference, MemoryReplays, MemoryLabels, MemoryRollouts, MemoryDecisions, MemoryWindows, MemoryFindings
+):
     """`ports.store.Store`. `available = False` plays a database that is away."""
 
     is_double = True
@@ -118,43 +118,6 @@ class MemoryStore(MemoryReplays, MemoryLabels, MemoryRollouts, MemoryDecisions, 
                 fix="read the policy in force, change it, and count its version up by 1",
             )
         known.policies.append(PolicyRecord(policy, reason, by, self._clock.now_us()))
-
-    async def add_reference(self, task_id: str, rows: ReferenceRows) -> int:
-        if not rows.row_numbers:
-            return 0
-        reference = self._of(task_id).reference
-        before = len(reference)
-        for number, split, data_subject, sealed in zip(
-            rows.row_numbers, rows.splits, rows.data_subjects, rows.sealed, strict=True
-        ):
-            reference.setdefault(number, (split, data_subject, sealed))
-        return len(reference) - before
-
-    async def reference(self, task_id: str, split: Split) -> ReferenceRows:
-        self._require()
-        known = self._tasks.get(task_id)
-        found = sorted((number, row) for number, row in known.reference.items() if row[0] is split) if known else []
-        return ReferenceRows(
-            row_numbers=[number for number, _ in found],
-            splits=[split] * len(found),
-            data_subjects=[row[1] for _, row in found],
-            sealed=[row[2] for _, row in found],
-        )
-
-    async def golden_data_subjects(self, task_id: str) -> frozenset[bytes]:
-        splits = [await self.reference(task_id, split) for split in (Split.GOLDEN, Split.RETIRED)]
-        return frozenset(each for rows in splits for each in rows.data_subjects)
-
-    async def refresh_golden(self, task_id: str, rows: ReferenceRows, decision: Decision) -> int:
-        known = self._of(task_id)
-        if known.reference.keys() & set(rows.row_numbers):
-            raise EngineError("a row of this number is there", where="reference_rows", fix="refresh it again")
-        golden = [number for number, row in known.reference.items() if row[0] is Split.GOLDEN]
-        for number in golden:
-            known.reference[number] = (Split.RETIRED, *known.reference[number][1:])
-        await self.add_reference(task_id, rows)
-        known.add_decision(decision)
-        return len(golden)
 
     async def judged(self, task_id: str, prediction_ids: Sequence[bytes]) -> dict[bytes, tuple[Verdict, Reason, int]]:
         self._require()
