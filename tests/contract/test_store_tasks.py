@@ -7,10 +7,12 @@ import asyncio
 import msgspec
 import pytest
 
+from dissonance.contracts.evidence import DecisionKind
 from dissonance.contracts.policy import Policy
-from dissonance.errors import PolicyInvalid, TaskExists, UnknownTask, WrongType
+from dissonance.errors import EngineError, PolicyInvalid, TaskExists, UnknownTask, WrongType
 from dissonance.ports.store import Counts, IdempotentAnswer, ReferenceRows, Split, Store
 from support.store import NO_TASK, StoreCase, labels, with_task
+from support.updates import decision_of
 
 
 def test_task_is_found_by_name_and_id_exactly_as_created(case: StoreCase) -> None:
@@ -143,6 +145,33 @@ def test_reference_rows_come_back_by_split_in_file_order(case: StoreCase) -> Non
         assert golden == ReferenceRows([3, 5], [Split.GOLDEN] * 2, [b"a" * 16] * 2, [b"three", b"five"])
         assert await store.golden_data_subjects(task_id) == {b"a" * 16}
         assert await store.add_reference(task_id, ReferenceRows([], [], [], [])) == 0
+
+    case.tell(story)
+
+
+def test_a_fresh_holdout_retires_the_one_before_and_is_a_link_of_the_chain_or_nothing_happens(case: StoreCase) -> None:
+    async def story(store: Store) -> None:
+        task_id = await with_task(store, case.make)
+        before = ReferenceRows(
+            [0, 1, 2], [Split.GOLDEN, Split.TRAIN, Split.GOLDEN], [b"a" * 16, b"b" * 16, b"c" * 16], [b"0", b"1", b"2"]
+        )
+        fresh = ReferenceRows([3, 4], [Split.GOLDEN] * 2, [b"d" * 16, b"e" * 16], [b"3", b"4"])
+        await store.add_reference(task_id, before)
+        taken = msgspec.structs.replace(fresh, row_numbers=[2, 3])
+        with pytest.raises(EngineError):
+            await store.refresh_golden(task_id, taken, decision_of(task_id, "taken", DecisionKind.HOLDOUT_REFRESHED))
+        assert (await store.reference(task_id, Split.GOLDEN)).row_numbers == [0, 2]
+        assert await store.decisions(task_id) == []
+        decision = decision_of(task_id, "fresh", DecisionKind.HOLDOUT_REFRESHED)
+        assert await store.refresh_golden(task_id, fresh, decision) == 2
+        assert await store.reference(task_id, Split.GOLDEN) == fresh
+        assert (await store.reference(task_id, Split.RETIRED)).row_numbers == [0, 2]
+        assert (await store.reference(task_id, Split.TRAIN)).row_numbers == [1]
+        assert await store.golden_data_subjects(task_id) == {each * 16 for each in (b"a", b"c", b"d", b"e")}
+        assert [kept.decision for kept in await store.decisions(task_id)] == [decision]
+        assert await store.verify_chain(task_id) == 1
+        with pytest.raises(UnknownTask):
+            await store.refresh_golden(NO_TASK, fresh, decision_of(NO_TASK, "fresh", DecisionKind.HOLDOUT_REFRESHED))
 
     case.tell(story)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +23,7 @@ from dissonance.errors import InputError
 if TYPE_CHECKING:
     from dissonance.bootstrap import System
     from dissonance.pipeline.create_task import CreatedTask
+    from dissonance.pipeline.golden import RefreshedGolden
 
 app = typer.Typer(help="Prediction problems: create, list, show, delete.", no_args_is_help=True)
 
@@ -51,6 +53,17 @@ class TaskCreatedAnswer(msgspec.Struct, frozen=True, kw_only=True):
     critic_version: int
     model_digest: str
     critic_digest: str
+
+
+class GoldenAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What `golden --json` prints: rows that are golden now, rows that were, and rows of the file that were left out
+    since the system knew them, or those that they are about."""
+
+    task: str
+    golden_rows: int
+    retired_rows: int
+    left_out: int
+    decision_id: str
 
 
 class TaskLine(msgspec.Struct, frozen=True):
@@ -111,6 +124,47 @@ def create(
 
         answer = created_answer(on_system(folder, work))
     emit(answer, as_json, created_table(answer))
+
+
+@app.command()
+def golden(
+    name: Name,
+    data: Annotated[Path, typer.Option(help="Labelled rows that no model has seen: a .parquet or .csv file.")],
+    reason: Annotated[str, typer.Option(help="Why; recorded.")] = "",
+    folder: Folder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a task a fresh golden holdout; the one before is retired, and stays out of training for ever."""
+    from dissonance.pipeline.golden import refresh_golden
+
+    with stages(f"refreshing the golden holdout of {name}", quiet=as_json) as follow:
+
+        async def work(system: System) -> RefreshedGolden:
+            return await refresh_golden(
+                system, name, data, by=getpass.getuser(), reason=reason or "a fresh holdout", progress=follow
+            )
+
+        answer = golden_answer(on_system(folder, work))
+    emit(answer, as_json, golden_table(answer))
+
+
+def golden_answer(refreshed: RefreshedGolden) -> GoldenAnswer:
+    return GoldenAnswer(
+        task=refreshed.task.name,
+        golden_rows=refreshed.rows,
+        retired_rows=refreshed.retired,
+        left_out=refreshed.left_out,
+        decision_id=refreshed.decision_id,
+    )
+
+
+def golden_table(answer: GoldenAnswer) -> Table:
+    table = Table(title=f"Golden holdout of {escape(answer.task)}", show_header=False)
+    table.add_row("rows", f"{answer.golden_rows:,}, looked at by nobody")
+    table.add_row("retired", f"{answer.retired_rows:,}")
+    table.add_row("left out", f"{answer.left_out:,}, known to the system")
+    table.add_row("decision", answer.decision_id[:12])
+    return table
 
 
 @app.command("list")

@@ -17,7 +17,8 @@ T = TypeVar("T")
 
 
 class DecisionKind(StrEnum):
-    """What was decided: the first three by the gate of a candidate, the others of its way into production and back."""
+    """What was decided: the first three by the gate of a candidate, the next of its way into production and back, the
+    last of the rows that the gate judges by."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
@@ -27,6 +28,7 @@ class DecisionKind(StrEnum):
     ABANDONED = "abandoned"
     SETTLED = "settled"
     ROLLED_BACK = "rolled_back"
+    HOLDOUT_REFRESHED = "holdout_refreshed"
 
 
 MOVES = (DecisionKind.PROMOTED, DecisionKind.ROLLED_BACK)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from dissonance.contracts.columns import derived_id
 from dissonance.contracts.events import CandidateRegistered, Event, UpdateJudged
+from dissonance.contracts.evidence import DecisionKind
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.contracts.verdicts import UpdateVerdict
@@ -24,6 +25,7 @@ from dissonance.pipeline.evidence import Held, evidence_of, judgement
 from dissonance.pipeline.looked_at import LookedAt, golden_digest, look
 from dissonance.pipeline.rollouts import begin
 from dissonance.pipeline.workshop import Workshop
+from dissonance.ports.decisions import Wanted
 from dissonance.ports.registry import ModelVersion
 from dissonance.security.artefacts import CLASS_ORDER, FEATURE_SCHEMA
 from dissonance.telemetry.logs import log
@@ -186,7 +188,11 @@ async def gather(
 
 
 async def _holdout_uses(workshop: Workshop, task: Task) -> int:
-    return len({update.model_digest for update in await workshop.store.updates(task.task_id, 10_000)})
+    """How many candidates were judged on the golden rows that there are now."""
+    refreshed = await workshop.store.decisions(task.task_id, Wanted((DecisionKind.HOLDOUT_REFRESHED,)), 1)
+    since_us = refreshed[0].decision.decided_at_us if refreshed else 0
+    updates = await workshop.store.updates(task.task_id, 10_000)
+    return len({update.model_digest for update in updates if update.produced_at_us >= since_us})
 
 
 def _evidence_of(pair: LoadedPair) -> ModelEvidence:

@@ -48,21 +48,36 @@ async def store_reference(
     workshop: Workshop, task: Task, rows: LabelledRows, splits: Sequence[Split], data_subjects: Sequence[str]
 ) -> None:
     """Seal every row under its data subject's key and store it. `data_subjects`: ids in plain, one a row."""
+    for start in range(0, len(data_subjects), CHUNK_ROWS):
+        chunk = slice(start, start + CHUNK_ROWS)
+        part = rows.at(np.arange(start, min(start + CHUNK_ROWS, len(data_subjects))))
+        sealed = await sealed_reference(workshop, task, part, splits[chunk], data_subjects[chunk], start)
+        await workshop.store.add_reference(task.task_id, sealed)
+
+
+async def sealed_reference(
+    workshop: Workshop,
+    task: Task,
+    rows: LabelledRows,
+    splits: Sequence[Split],
+    data_subjects: Sequence[str],
+    first: int,
+) -> ReferenceRows:
+    """As they are stored, with numbers from `first` on."""
     hashes = [workshop.keys.data_subject_hash(task.task_id, data_subject) for data_subject in data_subjects]
+    sealed: list[bytes] = []
     for start in range(0, len(hashes), CHUNK_ROWS):
         chunk = range(start, min(start + CHUNK_ROWS, len(hashes)))
         keys = await workshop.keys.obtain(task.task_id, list({hashes[i] for i in chunk}))
-        sealed = seal_rows(
+        sealed += seal_rows(
             keys,
             task.task_id,
-            [reference_row_id(i) for i in chunk],
+            [reference_row_id(first + i) for i in chunk],
             [hashes[i] for i in chunk],
             [SealedRow(features=rows.features[i].tobytes(), label=int(rows.classes[i])) for i in chunk],
             workshop.randomness,
         )
-        await workshop.store.add_reference(
-            task.task_id, ReferenceRows(list(chunk), [splits[i] for i in chunk], [hashes[i] for i in chunk], sealed)
-        )
+    return ReferenceRows(list(range(first, first + len(hashes))), list(splits), hashes, sealed)
 
 
 async def open_reference(workshop: Workshop, task: Task, split: Split) -> OpenedRows:

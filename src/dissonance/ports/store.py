@@ -20,7 +20,7 @@ from dissonance.contracts.schema import Task
 from dissonance.contracts.verdicts import Reason, Verdict
 from dissonance.contracts.windows import SliceFigures, Stated
 from dissonance.ports.accesses import AccessStore
-from dissonance.ports.decisions import DecisionStore
+from dissonance.ports.decisions import Decision, DecisionStore
 from dissonance.ports.findings import FindingStore
 from dissonance.ports.labels import LabelStore
 from dissonance.ports.replays import ReplayStore
@@ -33,6 +33,7 @@ class Split(StrEnum):
     TRAIN = "train"
     CRITIC = "critic"
     GOLDEN = "golden"
+    RETIRED = "retired"  # golden before: judgements have looked at it, and no model ever learns from it
 
 
 class ReferenceRows(msgspec.Struct, frozen=True):
@@ -189,7 +190,14 @@ class ReferenceStore(Protocol):
 
     async def reference(self, task_id: str, split: Split) -> ReferenceRows: ...
 
-    async def golden_data_subjects(self, task_id: str) -> frozenset[bytes]: ...
+    async def golden_data_subjects(self, task_id: str) -> frozenset[bytes]:
+        """Whoever is, or was before, in the golden holdout."""
+        ...
+
+    async def refresh_golden(self, task_id: str, rows: ReferenceRows, decision: Decision) -> int:
+        """The golden rows become retired, `rows` come in their place, and `decision` says so in the task's hash chain:
+        all or nothing. How many were retired. Raises `UnknownTask`, or `EngineError` where a number is taken."""
+        ...
 
 
 class VerdictStore(Protocol):

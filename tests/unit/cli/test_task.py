@@ -25,11 +25,14 @@ from dissonance.cli.task import (
     TaskShown,
     created_answer,
     created_table,
+    golden_answer,
+    golden_table,
     list_table,
     shown_table,
     task_line,
 )
 from dissonance.contracts.policy import Policy
+from dissonance.pipeline.golden import RefreshedGolden
 from dissonance.pipeline.promotion import list_models, promote, rollback
 from dissonance.pipeline.retrain import retrain
 from support.printing import printed
@@ -52,6 +55,15 @@ def test_what_was_created_is_told_whole(tmp_path: Path) -> None:
     text = printed(created_table(answer))
     assert f"{answer.golden_accuracy:.4f}" in text
     assert "700 train, 150 critic, 150 golden" in text
+
+
+def test_a_fresh_holdout_says_what_is_golden_now_and_what_was_left_out(work: Workshop) -> None:
+    task = asyncio.run(work.store.by_name("small"))
+    answer = golden_answer(RefreshedGolden(task, 1_200, 150, 30, "ab" * 32))
+    assert (answer.task, answer.golden_rows, answer.retired_rows, answer.left_out) == ("small", 1_200, 150, 30)
+    text = printed(golden_table(answer))
+    for expected in ("1,200, looked at by nobody", "150", "30, known to the system", "abababababab"):
+        assert expected in text
 
 
 def test_tasks_are_listed_and_shown(work: Workshop) -> None:

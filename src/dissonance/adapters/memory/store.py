@@ -15,6 +15,7 @@ from dissonance.adapters.memory.accesses import MemoryAccesses
 from dissonance.adapters.memory.decisions import MemoryDecisions
 from dissonance.adapters.memory.findings import MemoryFindings
 from dissonance.adapters.memory.labels import MemoryLabels
+from dissonance.adapters.memory.reference import MemoryReference
 from dissonance.adapters.memory.replays import MemoryReplays
 from dissonance.adapters.memory.rollouts import MemoryRollouts
 from dissonance.adapters.memory.task_rows import LabelLine, TaskRows
@@ -33,8 +34,6 @@ from dissonance.ports.store import (
     Experience,
     IdempotentAnswer,
     PolicyRecord,
-    ReferenceRows,
-    Split,
     Sureness,
     VerdictRows,
     WindowFigures,
@@ -46,7 +45,14 @@ CREATED, CREATED_BY = "task created", "task create"
 
 
 class MemoryStore(
-    MemoryAccesses, MemoryReplays, MemoryLabels, MemoryRollouts, MemoryDecisions, MemoryWindows, MemoryFindings
+    MemoryReference,
+    MemoryAccesses,
+    MemoryReplays,
+    MemoryLabels,
+    MemoryRollouts,
+    MemoryDecisions,
+    MemoryWindows,
+    MemoryFindings,
 ):
     """`ports.store.Store`. `available = False` plays a database that is away."""
 
@@ -120,31 +126,6 @@ class MemoryStore(
                 fix="read the policy in force, change it, and count its version up by 1",
             )
         known.policies.append(PolicyRecord(policy, reason, by, self._clock.now_us()))
-
-    async def add_reference(self, task_id: str, rows: ReferenceRows) -> int:
-        if not rows.row_numbers:
-            return 0
-        reference = self._of(task_id).reference
-        before = len(reference)
-        for number, split, data_subject, sealed in zip(
-            rows.row_numbers, rows.splits, rows.data_subjects, rows.sealed, strict=True
-        ):
-            reference.setdefault(number, (split, data_subject, sealed))
-        return len(reference) - before
-
-    async def reference(self, task_id: str, split: Split) -> ReferenceRows:
-        self._require()
-        known = self._tasks.get(task_id)
-        found = sorted((number, row) for number, row in known.reference.items() if row[0] is split) if known else []
-        return ReferenceRows(
-            row_numbers=[number for number, _ in found],
-            splits=[split] * len(found),
-            data_subjects=[row[1] for _, row in found],
-            sealed=[row[2] for _, row in found],
-        )
-
-    async def golden_data_subjects(self, task_id: str) -> frozenset[bytes]:
-        return frozenset((await self.reference(task_id, Split.GOLDEN)).data_subjects)
 
     async def judged(self, task_id: str, prediction_ids: Sequence[bytes]) -> dict[bytes, tuple[Verdict, Reason, int]]:
         self._require()

@@ -97,9 +97,13 @@ ON CONFLICT DO NOTHING;
 SELECT row_number, data_subject, sealed FROM reference_rows
 WHERE task_id = %(task)s AND split = %(split)s ORDER BY row_number;
 
--- name: data_subjects_of_split
--- purpose: who is in a split
-SELECT DISTINCT data_subject FROM reference_rows WHERE task_id = %(task)s AND split = %(split)s;
+-- name: data_subjects_of_splits
+-- purpose: who is in some splits
+SELECT DISTINCT data_subject FROM reference_rows WHERE task_id = %(task)s AND split = ANY(%(splits)s::text[]);
+
+-- name: retire_golden
+-- purpose: the golden holdout is none any more; after lock_chain
+UPDATE reference_rows SET split = %(retired)s WHERE task_id = %(task)s AND split = %(golden)s;
 
 -- name: judged
 -- purpose: verdicts that already fell

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from dissonance.contracts.evidence import DecisionKind
 from dissonance.contracts.times import to_text
 from dissonance.decisions.evidence.bundle import Bundle, read_bundle
 from dissonance.decisions.evidence.links import Broken, Fault, LinkCheck
@@ -19,6 +20,10 @@ ANCHORED_WITHIN_US = 60_000_000
 
 GOLDEN_ROWS = "golden_rows"
 """Name of the digest of the golden rows as they are stored."""
+
+
+GOLDEN_BEFORE = "golden_rows_before"
+"""Of those that a fresh holdout took the place of."""
 
 
 class ChainCheck(LinkCheck):
@@ -36,6 +41,8 @@ class ChainCheck(LinkCheck):
     ) -> None:
         super().__init__(task_id, head, lines, public_key)
         self._golden_digest = golden_digest
+        self._golden_known: set[str] = set()
+        self._golden_newest: tuple[int, str] | None = None
         self._on_decision = on_decision
         self._known: set[str] = set()
         self._last: tuple[int, Bundle] | None = None
@@ -60,11 +67,32 @@ class ChainCheck(LinkCheck):
         self._known.add(signed.decision_id)
         self._last = (link.number, bundle)
         self._names(bundle.anchor, link.number)
-        if bundle.digests.get(GOLDEN_ROWS, self._golden_digest) != self._golden_digest:
-            what = f"the golden rows are not those that the decision of link {link.number} looked at"
-            return Broken(Fault.GOLDEN_ROWS_CHANGED, link.number, what)
         self._on_decision(link.number, bundle)
+        return self._golden(link.number, bundle)
+
+    def _golden(self, link: int, bundle: Bundle) -> Broken | None:
+        """Every holdout but the first is one that a decision put in place of the one before. A judgement may have
+        looked at rows that were retired before it was recorded."""
+        seen, newest = bundle.digests.get(GOLDEN_ROWS), self._golden_newest
+        if seen is None:
+            return None
+        is_fresh = bundle.kind is DecisionKind.HOLDOUT_REFRESHED
+        if newest is not None and is_fresh and bundle.digests.get(GOLDEN_BEFORE) != newest[1]:
+            return _golden_changed(link)
+        if newest is not None and not is_fresh and seen not in self._golden_known:
+            return _golden_changed(link)
+        if newest is None or is_fresh:
+            self._golden_newest = (link, seen)
+        self._golden_known.add(seen)
         return None
+
+    def _golden_now(self) -> Broken | None:
+        if self._golden_newest is not None and self._golden_newest[1] != self._golden_digest:
+            return _golden_changed(self._golden_newest[0])
+        return None
+
+    def _end(self) -> Broken | None:
+        return self._golden_now() or super()._end()
 
     def _changed(self, link: ChainLink) -> Broken:
         if not link.decision_id:
@@ -84,6 +112,12 @@ class ChainCheck(LinkCheck):
             what = f"the decision of link {link}, of {to_text(bundle.decided_at_us)}, has no anchor"
             return Broken(Fault.ANCHOR_MISSING, link, what)
         return None
+
+
+def _golden_changed(link: int) -> Broken:
+    return Broken(
+        Fault.GOLDEN_ROWS_CHANGED, link, f"the golden rows are not those that the decision of link {link} looked at"
+    )
 
 
 def _wrong_signature(link: int) -> Broken:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.verdicts import RuleFinding
+from dissonance.decisions.updates.golden import WORN_KNOWN
 from dissonance.decisions.updates.numbers import UpdateNumbers
+
+REFRESH = "give rows that no model was made of or judged on (dissonance task golden)"
+MAKE_ANEW = "make the task anew with rows that no update was judged on (dissonance task create)"
+"""Of judgements from before a holdout could be refreshed; they are replayed as they were."""
 
 
 class HoldoutFresh:
@@ -17,7 +22,7 @@ class HoldoutFresh:
         holds = looks <= policy.holdout_uses_max
         what = f"this is look {looks} of {policy.holdout_uses_max} at the golden holdout"
         if not holds:
-            what += "; refresh it: make the task anew with rows that no update was judged on (dissonance task create)"
+            what += f"; refresh it: {REFRESH if numbers.golden_form >= WORN_KNOWN else MAKE_ANEW}"
         return RuleFinding(
             rule=type(self).__name__,
             holds=holds,

@@ -9,7 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from dissonance.contracts.evidence import DecisionKind, canonical
-from dissonance.decisions.evidence.chain import ChainCheck
+from dissonance.decisions.evidence.bundle import Bundle
+from dissonance.decisions.evidence.chain import GOLDEN_BEFORE, GOLDEN_ROWS, ChainCheck
 from dissonance.decisions.evidence.links import Fault
 from dissonance.security.evidence import SignedBundle, open_bundle
 from support.evidence import FOREIGN_KEYS, GOLDEN, KEYS, MINUTE_US, Chain, bundle_of, signed
@@ -216,6 +217,35 @@ def test_golden_rows_that_were_replaced_are_named_with_the_decision_that_saw_oth
     broken = chain_of_five().check(golden="8" * 64)
     assert broken is not None
     assert (broken.fault, broken.link) == (Fault.GOLDEN_ROWS_CHANGED, 2)
+
+
+def refreshed(before: str, now: str) -> Bundle:
+    digests = {GOLDEN_BEFORE: before, GOLDEN_ROWS: now}
+    return bundle_of(DecisionKind.HOLDOUT_REFRESHED, cause=f"fresh {now[:1]}", digests=digests)
+
+
+def test_a_fresh_holdout_follows_from_the_one_before_and_a_judgement_may_have_looked_at_that() -> None:
+    chain = chain_of_five()
+    chain.decide(refreshed(GOLDEN, "8" * 64))
+    chain.decide(bundle_of(cause="had looked before"))
+    chain.decide(bundle_of(cause="looks now", digests={GOLDEN_ROWS: "8" * 64}))
+    chain.anchor()
+    assert chain.check(golden="8" * 64) is None
+    for golden, link in ((GOLDEN, 6), ("7" * 64, 6)):
+        broken = chain.check(golden=golden)
+        assert broken is not None
+        assert (broken.fault, broken.link) == (Fault.GOLDEN_ROWS_CHANGED, link)
+
+
+@pytest.mark.parametrize(
+    "bundle", [refreshed("7" * 64, "8" * 64), bundle_of(cause="of others", digests={GOLDEN_ROWS: "8" * 64})]
+)
+def test_a_holdout_that_no_decision_put_in_place_of_the_one_before_is_named(bundle: Bundle) -> None:
+    chain = chain_of_five()
+    chain.decide(bundle)
+    broken = chain.check()
+    assert broken is not None
+    assert (broken.fault, broken.link) == (Fault.GOLDEN_ROWS_CHANGED, 6)
 
 
 def test_a_decision_may_wait_a_minute_for_its_anchor_and_verdicts_for_ever() -> None:
