@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+
 from dissonance.contracts.accesses import AccessBatch, Outcome, read_batch
 from dissonance.contracts.events import WHOLE_SYSTEM
+from dissonance.contracts.evidence import DecisionKind
+from dissonance.errors import UnknownTask
 from dissonance.ports.accesses import Denied, KeptAccess, WantedAccesses
 from dissonance.ports.store import Store
 from support.accesses import access, denied
 from support.store import StoreCase, with_task
+from support.updates import decision_of
 
 
 def batch_of(case: StoreCase, *accesses: object) -> AccessBatch:
@@ -82,6 +87,17 @@ def test_a_task_that_is_deleted_takes_its_chain_along_and_no_access(case: StoreC
         assert await store.chain_links(task_id) == []
         assert (await store.chain_head(WHOLE_SYSTEM)).link >= link
         assert await store.accesses_of(link, link) == [KeptAccess(link, 0, access(1))]
+
+    case.tell(story)
+
+
+def test_nothing_but_accesses_is_added_to_the_chain_of_the_whole_system(case: StoreCase) -> None:
+    async def story(store: Store) -> None:
+        before = await store.chain_head(WHOLE_SYSTEM)
+        for task_id in (WHOLE_SYSTEM, "not an id"):
+            with pytest.raises(UnknownTask):
+                await store.record_decision(decision_of(task_id, "cause", DecisionKind.PROMOTED))
+        assert await store.chain_head(WHOLE_SYSTEM) == before
 
     case.tell(story)
 

@@ -59,7 +59,7 @@ def test_one_at_a_time_makes_a_task_of_a_name(case: StoreCase) -> None:
 
 def test_task_id_that_is_not_32_hex_digits_is_refused(case: StoreCase) -> None:
     async def story(store: Store) -> None:
-        for wrong in ("census", "", "0" * 32, "ab" * 17):
+        for wrong in ("census", "", "0" * 32, "f" * 32, "ab" * 17):
             with pytest.raises(WrongType):
                 await store.create(case.make.task(task_id=wrong), Policy())
 

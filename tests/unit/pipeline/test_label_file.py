@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from io import StringIO
 from pathlib import Path
 
 import msgspec
@@ -104,3 +106,16 @@ def test_what_cannot_be_read_is_named_with_its_line(
 def test_no_request_is_a_file_with_its_heading() -> None:
     assert write_requests([], ".csv").strip() == "prediction_id,label"
     assert write_requests([], ".jsonl") == ""
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n"])
+def test_a_text_that_a_spreadsheet_would_run_is_marked_as_text_and_numbers_stay_numbers(first: str) -> None:
+    asked = msgspec.structs.replace(
+        request(1), row={"work": f"{first}cmd|' /C calc'!A0", "gain": -1.5, f"{first}x": "a"}
+    )
+    header, line = csv.reader(StringIO(write_requests([asked], ".csv")))
+    cells = dict(zip(header, line, strict=True))
+    assert cells["work"] == f"'{first}cmd|' /C calc'!A0"
+    assert cells["gain"] == "-1.5"
+    assert cells[f"'{first}x"] == "a"
+    assert not [cell for cell in (*header, *line) if cell.startswith(("=", "+", "@", "\t", "\r", "\n"))]

@@ -146,8 +146,8 @@ def test_metrics_count_by_route_template_and_never_by_path() -> None:
     headers = {**access.header(), "content-type": "application/json"}
     for task in ("census", "loans"):
         call(app, "POST", f"/v1/tasks/{task}/check", headers=headers, body=b'{"rows": []}')
-    call(app, "GET", "/some/stray/path")
-    call(app, "BREW", "/another/path")
+    call(app, "GET", "/some/stray/path", headers=headers)
+    call(app, "BREW", "/another/path", headers=headers)
     reply = call(app, "GET", "/metrics", headers=access.header("operator"))
     text = reply.body.decode()
     assert reply.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"

@@ -361,7 +361,7 @@ def _by_event_time(row: Experience) -> tuple[int, bytes]:
 
 def _is_task_id(task_id: str) -> bool:
     try:
-        return len(bytes.fromhex(task_id)) == 16 and any(bytes.fromhex(task_id))
+        return len(bytes.fromhex(task_id)) == 16 and bytes.fromhex(task_id) not in (bytes(16), b"\xff" * 16)
     except ValueError:
         return False
 

@@ -7,7 +7,6 @@ from uuid import UUID
 
 import msgspec
 
-from dissonance.adapters.postgres.decisions import lock_chain
 from dissonance.adapters.postgres.part import StorePart, task_key
 from dissonance.contracts.accesses import Access, AccessBatch, Outcome
 from dissonance.contracts.events import WHOLE_SYSTEM
@@ -27,7 +26,7 @@ class PostgresAccesses(StorePart):
             "rows": msgspec.json.encode(batch.accesses).decode(),
         }
         async with self._database.connection("record_accesses") as connection, connection.transaction():
-            await lock_chain(self._database, connection, WHOLE_SYSTEM)
+            await self._database.rows_on(connection, "lock_chain", parameters)
             known = await self._database.rows_on(connection, "access_link", parameters)
             if known:
                 return int(known[0][0])

@@ -7,6 +7,7 @@ from typing import Any
 from dissonance.adapters.postgres.columns import Texts
 from dissonance.adapters.postgres.database import Connection, Database
 from dissonance.adapters.postgres.part import StorePart, task_key, unknown_task
+from dissonance.contracts.events import WHOLE_SYSTEM
 from dissonance.contracts.evidence import DecisionKind
 from dissonance.ports.decisions import ALL, ChainHead, ChainLink, Decision, KeptDecision, Wanted
 
@@ -53,8 +54,9 @@ class PostgresDecisions(StorePart):
 
 
 async def lock_chain(database: Database, connection: Connection, task_id: str) -> None:
-    """Until the transaction ends nobody else adds to the task's chain. Raises `UnknownTask`."""
-    if not await database.rows_on(connection, "lock_chain", {"task": task_key(task_id)}):
+    """Until the transaction ends nobody else adds to the task's chain. Raises `UnknownTask`, also for the whole system:
+    to its chain nothing but accesses is added."""
+    if task_id == WHOLE_SYSTEM or not await database.rows_on(connection, "lock_chain", {"task": task_key(task_id)}):
         raise unknown_task(task_id)
 
 

@@ -13,8 +13,8 @@ from dissonance.ports.clock import Clock
 CHUNK_ROWS = 2_000
 """Rows of one statement."""
 
-NO_TASK = UUID(int=0)
-"""Stands for a task id that is not 32 hex digits; no task has it."""
+NO_TASK = UUID(int=2**128 - 1)
+"""Stands for a task id that is not 32 hex digits; no task has it, and it is not the whole system's."""
 
 
 class StorePart:

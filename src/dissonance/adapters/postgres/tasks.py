@@ -9,6 +9,7 @@ import msgspec
 import psycopg
 
 from dissonance.adapters.postgres.part import NO_TASK, StorePart, task_key, unknown_task
+from dissonance.contracts.events import WHOLE_SYSTEM
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.errors import PolicyInvalid, RecordBroken, TaskExists, UnknownTask, WrongType
@@ -37,7 +38,7 @@ class PostgresTasks(StorePart):
 
     async def create(self, task: Task, policy: Policy) -> None:
         task_id = task_key(task.task_id)
-        if task_id == NO_TASK:
+        if task_id in (NO_TASK, task_key(WHOLE_SYSTEM)):
             raise WrongType(f"'{task.task_id}' is no task id", where="task.task_id", fix="give 32 hex digits")
         async with self._database.connection("insert_task") as connection, connection.transaction():
             inserted = await self._database.execute_on(

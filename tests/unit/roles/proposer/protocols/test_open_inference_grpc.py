@@ -23,7 +23,7 @@ class Client:
 
     def __init__(self, walk: Walk, channel: grpc.aio.Channel) -> None:
         self._walk = walk
-        self._channel = channel
+        self.channel = channel
 
     async def __call__(
         self,
@@ -36,7 +36,7 @@ class Client:
     ) -> Any:
         known = method in ("ServerLive", "ServerReady", "ServerMetadata", "ModelReady", "ModelMetadata", "ModelInfer")
         reply = message_class(f"{method}Response").FromString if known else None
-        call = self._channel.unary_unary(f"/{SERVICE}/{method}", response_deserializer=reply)
+        call = self.channel.unary_unary(f"/{SERVICE}/{method}", response_deserializer=reply)
         access = [("authorization", self._walk.access.header(grant, tasks)["authorization"])] if grant else []
         body = message if isinstance(message, bytes) else message.SerializeToString()
         return await call(body, metadata=[*access, *more])
