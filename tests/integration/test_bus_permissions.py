@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def server(folder: Path) -> Iterator[NatsServer]:
 
 
 class Part:
-    """A connection of one part. `refused`: subjects that the broker did not let it use."""
+    """A connection of one part. `refused`: subjects that the broker refused, lower-case as nats-py tells them."""
 
     def __init__(self, connection: Connection, bus: JetStreamBus) -> None:
         self.client = connection.client
@@ -63,6 +63,10 @@ class Part:
         """What was refused until now: an answer comes behind all that was sent before."""
         await self.bus.ready()
         return sorted(self.refused)
+
+
+def as_told(subjects: Iterable[str]) -> list[str]:
+    return sorted(subject.lower() for subject in subjects)
 
 
 @asynccontextmanager
@@ -96,7 +100,7 @@ def test_part_publishes_what_it_declares_and_nothing_else(server: NatsServer, fo
             others = [kind for kind in EventKind if kind not in NEEDS[name].publishes]
             for kind in others:
                 await part.client.publish(topic(kind, TASK), b"x")
-            assert await part.settled() == sorted(topic(kind, TASK) for kind in others)
+            assert await part.settled() == as_told(topic(kind, TASK) for kind in others)
 
     asyncio.run(scenario())
 
@@ -128,7 +132,7 @@ def test_part_fetches_and_acknowledges_its_own_and_cannot_fetch_for_another(
             ]
             for subject in theirs:
                 await part.client.publish(subject, b"{}", reply=part.client.new_inbox())
-            assert await part.settled() == sorted(theirs)
+            assert await part.settled() == as_told(theirs)
         await client.close()
 
     asyncio.run(scenario())
@@ -147,7 +151,7 @@ def test_part_watches_its_kinds_and_hears_no_other_and_no_foreign_inbox(
             foreign += [">", "_INBOX.>", *(f"_INBOX_{other}.>" for other in NEEDS if other != name)]
             for subject in foreign:
                 await part.client.subscribe(subject)
-            assert await part.settled() == sorted(foreign)
+            assert await part.settled() == as_told(foreign)
 
     asyncio.run(scenario())
 
@@ -165,13 +169,13 @@ def test_part_changes_no_stream_and_reads_no_dead_letters_but_who_looks_at_all(
             ]
             for subject in subjects:
                 await part.client.publish(subject, b"{}", reply=part.client.new_inbox())
-            assert await part.settled() == sorted(subjects)
+            assert await part.settled() == as_told(subjects)
             part.refused.clear()
             if NEEDS[name].looks_at_all:
                 await part.bus.dead_letters(1)
             else:
                 await part.client.publish(f"$JS.API.STREAM.MSG.GET.{DEAD_STREAM}", b"{}", reply="x")
-                assert await part.settled() == [f"$JS.API.STREAM.MSG.GET.{DEAD_STREAM}"]
+                assert await part.settled() == as_told([f"$JS.API.STREAM.MSG.GET.{DEAD_STREAM}"])
 
     asyncio.run(scenario())
 
@@ -184,6 +188,6 @@ def test_gate_asks_and_proposer_answers_and_nobody_answers_unasked(server: NatsS
             assert said == [b"here"]
             assert await gate.settled() == await proposer.settled() == []
             await proposer.client.publish("_INBOX_gate.x", b"unasked")
-            assert await proposer.settled() == ["_INBOX_gate.x"]
+            assert await proposer.settled() == as_told(["_INBOX_gate.x"])
 
     asyncio.run(scenario())

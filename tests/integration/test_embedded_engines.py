@@ -137,7 +137,7 @@ def test_each_engine_that_is_killed_comes_back_at_the_same_address(tmp_path: Pat
         state = read_state(folder)
         assert state is not None
         assert state.addresses == addresses
-        with urllib.request.urlopen(f"{addresses.mlflow_url}/version", timeout=30) as answer:
+        with urllib.request.urlopen(f"{addresses.mlflow_url}/health", timeout=30) as answer:
             assert answer.status == 200
 
 

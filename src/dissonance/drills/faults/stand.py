@@ -20,6 +20,9 @@ import psutil
 
 from dissonance.adapters.embedded.addresses import EngineAddresses
 from dissonance.adapters.embedded.postgres import LONGEST_SOCKET_PATH, SOCKET_NAME
+from dissonance.adapters.embedded.status import without_password
+from dissonance.adapters.nats.credentials import NATS_KEYS, seed_file
+from dissonance.contracts.bus_needs import known_as
 from dissonance.drills import census
 from dissonance.drills.faults.balancer import Balancer
 from dissonance.drills.faults.proxy import Link, tcp_link, unix_link
@@ -184,7 +187,8 @@ class Stand:
             folder.mkdir(mode=0o700)
             await self._unix(group, socket_of(addresses.database_url), folder / SOCKET_NAME)
             self.system.group_settings[group] = {
-                "nats_url": nats_url,
+                "nats_url": without_password(nats_url),
+                "nats_credentials": str(seed_file(self.data / "keys" / NATS_KEYS, known_as(GROUPS[group]))),
                 "mlflow_url": mlflow_url,
                 "mlflow_takes_our_tokens": "true",
                 "database_url": at_socket(addresses.database_url, folder),
