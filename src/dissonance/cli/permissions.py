@@ -35,6 +35,7 @@ _DRILLS = (
     "startup",
     "rollback",
     "deploy",
+    "who-answered",
     "bench-pipeline",
     "faults",
 )
@@ -48,6 +49,7 @@ COMMANDS: dict[str, Right] = {
     "task create": Right(Permission.SET_TASKS, "name", "folder"),
     "task list": Right(Permission.TASKS),
     "task show": Right(Permission.TASKS, "name"),
+    "task golden": Right(Permission.SET_TASKS, "name", "folder"),
     "task delete": Right(Permission.SET_TASKS, "name"),
     "models history": _of_task(Permission.MODELS),
     "models diff": _of_task(Permission.MODELS),
@@ -84,6 +86,7 @@ COMMANDS: dict[str, Right] = {
     "replays": _of_task(Permission.REPLAYS),
     "token create": Right(Permission.TOKENS),
     "token grants": Right(Permission.ENGINES),
+    "bus permissions": Right(Permission.ENGINES, folder=None),
     **{f"{group} {verb}": right for group in ("dead-letters", "deadletters") for verb, right in _DEAD_LETTERS.items()},
     "kpis": Right(Permission.RECORDS, folder=None),
     **{f"drill {name}": Right(Permission.DRILL, folder=None) for name in _DRILLS},

@@ -21,7 +21,6 @@ ANCHORED_WITHIN_US = 60_000_000
 GOLDEN_ROWS = "golden_rows"
 """Name of the digest of the golden rows as they are stored."""
 
-
 GOLDEN_BEFORE = "golden_rows_before"
 """Of those that a fresh holdout took the place of."""
 
