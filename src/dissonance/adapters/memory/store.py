@@ -99,12 +99,11 @@ class MemoryStore(
 
     async def delete(self, task_id: str) -> None:
         self._require()
-        if task_id == WHOLE_SYSTEM:
-            return
         self._tasks.pop(task_id, None)
         for name in [name for name in self._idempotency if name[0] == task_id]:
             del self._idempotency[name]
-        self._findings = {key: each for key, each in self._findings.items() if each.task_id != task_id}
+        if task_id != WHOLE_SYSTEM:
+            self._findings = {key: each for key, each in self._findings.items() if each.task_id != task_id}
 
     async def policy(self, task_id: str) -> Policy:
         return self._of(task_id).policies[-1].policy
