@@ -91,12 +91,16 @@ def test_a_task_that_is_deleted_takes_its_chain_along_and_no_access(case: StoreC
     case.tell(story)
 
 
-def test_nothing_but_accesses_is_added_to_the_chain_of_the_whole_system(case: StoreCase) -> None:
+def test_nothing_but_accesses_is_added_to_the_chain_of_the_whole_system_and_nothing_deletes_it(case: StoreCase) -> None:
     async def story(store: Store) -> None:
+        await store.record_accesses(batch_of(case, access(1)))
         before = await store.chain_head(WHOLE_SYSTEM)
         for task_id in (WHOLE_SYSTEM, "not an id"):
             with pytest.raises(UnknownTask):
                 await store.record_decision(decision_of(task_id, "cause", DecisionKind.PROMOTED))
+            with pytest.raises(UnknownTask):
+                await store.record_verdicts(task_id, case.make.verdict_rows(case.make.judged(task_id)), {})
+            await store.delete(task_id)
         assert await store.chain_head(WHOLE_SYSTEM) == before
 
     case.tell(story)

@@ -20,7 +20,7 @@ from dissonance.adapters.memory.replays import MemoryReplays
 from dissonance.adapters.memory.rollouts import MemoryRollouts
 from dissonance.adapters.memory.task_rows import LabelLine, TaskRows
 from dissonance.adapters.memory.windows import MemoryWindows
-from dissonance.contracts.events import Judged
+from dissonance.contracts.events import WHOLE_SYSTEM, Judged
 from dissonance.contracts.ids import uuid7_floor, uuid7_time_us
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
@@ -108,7 +108,8 @@ class MemoryStore(
         self._tasks.pop(task_id, None)
         for name in [name for name in self._idempotency if name[0] == task_id]:
             del self._idempotency[name]
-        self._findings = {key: each for key, each in self._findings.items() if each.task_id != task_id}
+        if task_id != WHOLE_SYSTEM:
+            self._findings = {key: each for key, each in self._findings.items() if each.task_id != task_id}
 
     async def policy(self, task_id: str) -> Policy:
         return self._of(task_id).policies[-1].policy

@@ -10,6 +10,7 @@ import msgspec
 from dissonance.adapters.postgres.part import StorePart, task_key
 from dissonance.contracts.accesses import Access, AccessBatch, Outcome
 from dissonance.contracts.events import WHOLE_SYSTEM
+from dissonance.errors import RecordBroken
 from dissonance.ports.accesses import EVERY, Denied, KeptAccess, WantedAccesses
 
 COLUMNS = Access.__struct_fields__
@@ -26,7 +27,8 @@ class PostgresAccesses(StorePart):
             "rows": msgspec.json.encode(batch.accesses).decode(),
         }
         async with self._database.connection("record_accesses") as connection, connection.transaction():
-            await self._database.rows_on(connection, "lock_chain", parameters)
+            if not await self._database.rows_on(connection, "lock_chain", parameters):
+                raise RecordBroken("the chain of accesses is gone", where="chain_heads", fix="restore the database")
             known = await self._database.rows_on(connection, "access_link", parameters)
             if known:
                 return int(known[0][0])

@@ -16,6 +16,7 @@ from dissonance.adapters.postgres.failures import caused_by
 from dissonance.adapters.postgres.part import id_parameters, task_key, unknown_task
 from dissonance.adapters.postgres.tasks import CHAIN_START
 from dissonance.adapters.postgres.weekly import WeeklyPart
+from dissonance.contracts.events import WHOLE_SYSTEM
 from dissonance.contracts.times import HOUR_US
 from dissonance.contracts.verdicts import Reason, Verdict
 from dissonance.errors import EngineError, SealBroken
@@ -69,6 +70,8 @@ class PostgresVerdicts(WeeklyPart):
 
     async def _record(self, task_id: str, parameters: dict[str, object]) -> bool:
         """Locks the chain first, so that the second statement sees what the gate before this one wrote."""
+        if task_id == WHOLE_SYSTEM:  # it has a chain, of something else
+            raise unknown_task(task_id)
         async with (
             self._database.connection("record_verdicts") as connection,
             connection.pipeline(),

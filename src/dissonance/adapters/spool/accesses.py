@@ -61,6 +61,7 @@ class SpoolingAccesses:
         self._by = by
         self._randomness = randomness
         self._metrics = metrics
+        self._in_hand: list[AccessBatch] = []
 
     async def follow(self) -> None:
         """For ever."""
@@ -80,10 +81,12 @@ class SpoolingAccesses:
     async def flush(self, *, everything: bool = False) -> None:
         """What was seen since the last time, into the store or onto the disk."""
         taken = self._take(everything=everything)
-        for start in range(0, len(taken), MOST_OF_BATCH):
-            batch = new_batch(taken[start : start + MOST_OF_BATCH], self._by, self._randomness)
-            if not await self._record(batch):
-                await self._put_on_disk(batch)
+        parts = [taken[start : start + MOST_OF_BATCH] for start in range(0, len(taken), MOST_OF_BATCH)]
+        self._in_hand += [self._batch(part) for part in parts]
+        while self._in_hand:  # one that is cut short is written by the next call, under the same id
+            if not await self._record(self._in_hand[0]):
+                await self._put_on_disk(self._in_hand[0])
+            self._in_hand.pop(0)
 
     async def drain(self) -> None:
         """What waits on disk, into the store, as far as that takes it."""
@@ -91,15 +94,18 @@ class SpoolingAccesses:
             await asyncio.to_thread(self._spool.take_over)
             while (chunk := await asyncio.to_thread(self._spool.oldest, DRAINED_BYTES)) is not None:
                 batches = [batch for payload in chunk.payloads if (batch := read_batch(payload)) is not None]
-                damaged = chunk.damaged + len(chunk.payloads) - len(batches)
-                if damaged:
-                    self._lost(damaged, "a record on disk is damaged")
                 for batch in batches:
                     if not await self._record(batch):
                         return
                 await asyncio.to_thread(self._spool.drained, chunk)
+                damaged = chunk.damaged + len(chunk.payloads) - len(batches)
+                if damaged:
+                    self._lost(damaged, "a record on disk is damaged")
         except OSError as error:
             log(_logger, LogAction.ACCESSES_SPOOLED, logging.WARNING, why=error.strerror or str(error))
+
+    def _batch(self, accesses: list[Access]) -> AccessBatch:
+        return AccessBatch(batch_id=self._randomness.token(16).hex(), by=self._by, accesses=accesses)
 
     async def _record(self, batch: AccessBatch) -> bool:
         try:
@@ -126,7 +132,3 @@ class SpoolingAccesses:
     def _lost(self, accesses: int, why: str) -> None:
         self._metrics.accesses_lost.inc(accesses)
         log(_logger, LogAction.ACCESSES_LOST, logging.ERROR, accesses=accesses, why=why)
-
-
-def new_batch(accesses: list[Access], by: str, randomness: Randomness) -> AccessBatch:
-    return AccessBatch(batch_id=randomness.token(16).hex(), by=by, accesses=accesses)

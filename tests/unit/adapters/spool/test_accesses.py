@@ -9,7 +9,7 @@ from dissonance.adapters.memory.clock import FixedClock, SeededRandomness
 from dissonance.adapters.memory.store import MemoryStore
 from dissonance.adapters.spool.accesses import MOST_OF_BATCH, SpoolingAccesses
 from dissonance.adapters.spool.spool import Spool
-from dissonance.contracts.accesses import Access
+from dissonance.contracts.accesses import Access, AccessBatch
 from dissonance.contracts.events import WHOLE_SYSTEM
 from dissonance.telemetry.metrics import Metrics
 from support.accesses import access, batch, denied
@@ -112,6 +112,31 @@ def test_what_was_stored_and_not_crossed_out_is_not_stored_twice(tmp_path: Path)
         before.close()
         await house.accesses.drain()
         assert await house.kept() == [denied(1)]
+
+    told(tmp_path, story)
+
+
+class SlowStore(MemoryStore):
+    """Says that it has something a moment after it has it."""
+
+    async def record_accesses(self, batch: AccessBatch) -> int:
+        link = await super().record_accesses(batch)
+        await asyncio.sleep(0.01)
+        return link
+
+
+def test_what_was_in_hand_when_the_process_was_told_to_stop_is_written_once(tmp_path: Path) -> None:
+    async def story(house: House) -> None:
+        house.store = SlowStore(FixedClock())
+        accesses = house.process("slow")
+        house.seen = [denied(1)]
+        flushing = asyncio.create_task(accesses.flush())
+        await asyncio.sleep(0.005)
+        flushing.cancel()
+        await asyncio.wait([flushing])
+        house.seen = [denied(2)]
+        await accesses.close()
+        assert await house.kept() == [denied(1), denied(2)]
 
     told(tmp_path, story)
 
