@@ -61,7 +61,7 @@ class ListedCheck:
         rollout_id, _, revision = bundle.cause.partition("-")
         if bundle.judgement is not None:
             self._judgements[bundle.cause] = _Proven(link, 1, _judged(bundle))
-        elif revision.isdecimal():
+        elif revision.isdecimal() and bundle.kind in PHASES and bundle.incumbent is not None:
             number = int(revision)
             self._rollouts.setdefault(rollout_id, {})[number] = _Proven(link, number, _rolled_out(bundle))
 

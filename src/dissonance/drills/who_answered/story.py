@@ -21,6 +21,7 @@ ANYHOW = ("--override", "drill: who answers is what is asked, not how well")
 """On so few rows the gate refuses some candidates, as chance has it."""
 
 LOOK_EVERY_S = 0.2
+SILENT_S = 2.0
 LIMIT_S = 120.0
 Say = Callable[[str], None]
 
@@ -88,6 +89,7 @@ class Story:
             await self._running.command("models", "promote", TASK, "--version", str(version))
         else:
             await self._running.command("models", "rollback", TASK)
+            await self._silent(version)
         self.canaries.append(Canary(version, production, begun_s, sure_until_s, loop.time()))
 
     async def _answers(self, version: int) -> None:
@@ -96,6 +98,13 @@ class Story:
         async with _limited(f"version {version} answers no more"):
             while self._stream.answered_by(version) < wanted:
                 await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _silent(self, version: int) -> None:
+        """What the command confirms is who is in production; a replica may let go of a canary a moment later."""
+        answered = -1
+        async with _limited(f"version {version} still answers"):
+            while answered != (answered := self._stream.answered_by(version)):
+                await asyncio.sleep(SILENT_S)
 
     async def _settled(self) -> None:
         """Raises `TimedOut`, and `EngineError` where the version did not stay in production."""
