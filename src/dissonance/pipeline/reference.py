@@ -48,7 +48,7 @@ async def store_reference(
     workshop: Workshop, task: Task, rows: LabelledRows, splits: Sequence[Split], data_subjects: Sequence[str]
 ) -> None:
     """Seal every row under its data subject's key and store it. `data_subjects`: ids in plain, one a row."""
-    hashes = [workshop.keys.data_subject_hash(task.task_id, data_subject) for data_subject in data_subjects]
+    hashes = workshop.keys.data_subject_hashes(task.task_id, data_subjects)
     for start in range(0, len(hashes), CHUNK_ROWS):
         chunk = range(start, min(start + CHUNK_ROWS, len(hashes)))
         keys = await workshop.keys.obtain(task.task_id, list({hashes[i] for i in chunk}))
