@@ -167,6 +167,9 @@ def test_hash_of_a_data_subject_is_keyed_and_of_one_task(case: KeysCase) -> None
         assert hashed == two.data_subject_hash(case.task_id, "Ada Lovelace")
         assert hashed != one.data_subject_hash(case.other_task_id, "Ada Lovelace")
         assert hashed != one.data_subject_hash(case.task_id, "Ada Byron")
+        names = ["Ada Lovelace", "Ada Byron", "Ada Lovelace"]
+        together = one.data_subject_hashes(case.task_id, names)
+        assert together == [one.data_subject_hash(case.task_id, name) for name in names]
 
     case.tell(story)
 

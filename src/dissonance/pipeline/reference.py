@@ -64,7 +64,7 @@ async def sealed_reference(
     first: int,
 ) -> ReferenceRows:
     """As they are stored, with numbers from `first` on."""
-    hashes = [workshop.keys.data_subject_hash(task.task_id, data_subject) for data_subject in data_subjects]
+    hashes = workshop.keys.data_subject_hashes(task.task_id, data_subjects)
     sealed: list[bytes] = []
     for start in range(0, len(hashes), CHUNK_ROWS):
         chunk = range(start, min(start + CHUNK_ROWS, len(hashes)))

@@ -98,10 +98,10 @@ def data_subjects(
     sealing by row)."""
     if given is None:
         return [keys.data_subject_hash(task.task_id, f"day:{to_text(now_us)[:10]}")] * n
-    return [
-        keys.data_subject_hash(task.task_id, _identifier(value, number, task.data_subject_column))
-        for number, value in enumerate(given)
-    ]
+    column = task.data_subject_column
+    return keys.data_subject_hashes(
+        task.task_id, [_identifier(value, number, column) for number, value in enumerate(given)]
+    )
 
 
 def _identifier(value: object, row: int, column: str | None) -> str:

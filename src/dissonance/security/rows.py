@@ -56,17 +56,15 @@ def seal_rows(
     Raises `KeyDestroyed` when a data subject has no key; then nothing was sealed.
     """
     nonces = randomness.token(NONCE_BYTES * len(rows))
-    ciphers: dict[bytes, AESGCM] = {}
+    ciphers = _ciphers(keys, data_subjects)
     prefix = _prefix(task_id)
     sealed = []
     for start, row_id, data_subject, row in zip(
         range(0, len(nonces), NONCE_BYTES), row_ids, data_subjects, rows, strict=True
     ):
-        cipher = ciphers.get(data_subject)
-        if cipher is None:
-            cipher = ciphers[data_subject] = _cipher(keys, data_subject)
         nonce = nonces[start : start + NONCE_BYTES]
-        sealed.append(VERSION + nonce + cipher.encrypt(nonce, _encode(row), prefix + row_id + b"|" + data_subject))
+        associated = prefix + row_id + b"|" + data_subject
+        sealed.append(VERSION + nonce + ciphers[data_subject].encrypt(nonce, _encode(row), associated))
     return sealed
 
 
@@ -90,7 +88,7 @@ def open_rows(
             if data_subject not in keys:
                 opened.append(None)
                 continue
-            cipher = ciphers[data_subject] = _cipher(keys, data_subject)
+            cipher = ciphers[data_subject] = AESGCM(keys[data_subject])
         opened.append(_open(cipher, blob, prefix + row_id + b"|" + data_subject, row_id))
     return opened
 
@@ -117,11 +115,13 @@ def _prefix(task_id: str) -> bytes:
     return VERSION + b"dissonance-row|" + task_id.encode() + b"|"
 
 
-def _cipher(keys: Mapping[bytes, bytes], data_subject: bytes) -> AESGCM:
-    key = keys.get(data_subject)
-    if key is None:
-        raise KeyDestroyed("a data subject has no key", where="rows", fix="leave the rows of erased data subjects out")
-    return AESGCM(key)
+def _ciphers(keys: Mapping[bytes, bytes], data_subjects: Sequence[bytes]) -> dict[bytes, AESGCM]:
+    try:
+        return {data_subject: AESGCM(keys[data_subject]) for data_subject in set(data_subjects)}
+    except KeyError as error:
+        raise KeyDestroyed(
+            "a data subject has no key", where="rows", fix="leave the rows of erased data subjects out"
+        ) from error
 
 
 def features_matrix(rows: Sequence[SealedRow], width: int) -> NDArray[np.float64]:

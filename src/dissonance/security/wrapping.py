@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import lru_cache
+
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -14,13 +17,14 @@ NEW_KEY_BYTES = KEY_BYTES + NONCE_BYTES
 """Random bytes that make a key and wrap it."""
 
 HASH_BYTES = 16
+TASKS_KEPT = 64
 
 _SPARE = b"dissonance-spare-key|"
 
 
 class SubjectHash:
-    """The keyed hash that stands for a data subject. Keeps the keyed state: a hash takes half the time then, and by
-    this library half of what `hmac` of the standard library takes.
+    """The keyed hash that stands for a data subject. Keeps the keyed state of each task: a hash takes half the time
+    then, and by this library half of what `hmac` of the standard library takes.
 
     >>> hashed = SubjectHash(b"k")
     >>> hashed("t", "Ada") == hashed("u", "Ada")
@@ -29,12 +33,26 @@ class SubjectHash:
 
     def __init__(self, hash_key: bytes) -> None:
         self._keyed = HMAC(hash_key, SHA256())
+        self._of_task = lru_cache(TASKS_KEPT)(self._keyed_of_task)
 
     def __call__(self, task_id: str, data_subject: str) -> bytes:
         """HMAC-SHA-256 (RFC 2104) of the data subject within the task, cut to 16 bytes."""
+        return self.many(task_id, (data_subject,))[0]
+
+    def many(self, task_id: str, data_subjects: Iterable[str]) -> list[bytes]:
+        """As `__call__`, of each."""
+        of_task = self._of_task(task_id)
+        hashes = []
+        for data_subject in data_subjects:
+            state = of_task.copy()
+            state.update(data_subject.encode())
+            hashes.append(state.finalize()[:HASH_BYTES])
+        return hashes
+
+    def _keyed_of_task(self, task_id: str) -> HMAC:
         state = self._keyed.copy()
-        state.update(task_id.encode() + b"\0" + data_subject.encode())
-        return state.finalize()[:HASH_BYTES]
+        state.update(task_id.encode() + b"\0")
+        return state
 
 
 class KeyWrap:

@@ -136,6 +136,9 @@ class MemoryDataSubjectKeys:
     def data_subject_hash(self, task_id: str, data_subject: str) -> DataSubjectHash:
         return self._subject_hash(task_id, data_subject)
 
+    def data_subject_hashes(self, task_id: str, data_subjects: Sequence[str]) -> list[DataSubjectHash]:
+        return self._subject_hash.many(task_id, data_subjects)
+
     async def ready(self) -> None:
         self._require()
 

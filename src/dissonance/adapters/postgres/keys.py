@@ -172,6 +172,9 @@ class PostgresDataSubjectKeys:
     def data_subject_hash(self, task_id: str, data_subject: str) -> DataSubjectHash:
         return self._subject_hash(task_id, data_subject)
 
+    def data_subject_hashes(self, task_id: str, data_subjects: Sequence[str]) -> list[DataSubjectHash]:
+        return self._subject_hash.many(task_id, data_subjects)
+
     async def ready(self) -> None:
         """Raises `EngineUnavailable`, `EngineError` for a newer database, or `SealBroken` for other keys."""
         await require_version(self._database, Schema.DATA_SUBJECT_KEYS)
