@@ -7,26 +7,33 @@ import os
 import platform
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 import msgspec
 
+from dissonance.adapters.oidc.documents import HttpIssuerDocuments
 from dissonance.adapters.spool.outbox import SpoolingOutbox
 from dissonance.adapters.spool.spool import Spool
-from dissonance.bootstrap import System, open_system
+from dissonance.bootstrap import System, open_system, trusted_issuers
 from dissonance.errors import ConfigurationError, EngineUnavailable
 from dissonance.pipeline.anchoring import ChainAnchoring
 from dissonance.pipeline.estimates import PipelineEstimates
 from dissonance.pipeline.updates import PipelineUpdates
 from dissonance.roles import ROLES
+from dissonance.roles.access_following import AccessFollowing
 from dissonance.roles.catalogue import Catalogue
+from dissonance.roles.issuer_keys import IssuerKeys
 from dissonance.roles.loading import RegistryLoader
 from dissonance.roles.role import AtWork, Role, Work, Workplace
 from dissonance.roles.worker import Worker
-from dissonance.security.tokens import TokenVerifier, public_key_pem
+from dissonance.security.issuers import TrustedIssuer
+from dissonance.security.tokens import LocalIssuer, public_key_pem
+from dissonance.security.verifier import API_KEYS, TokenVerifier
 from dissonance.settings import Settings
 from dissonance.telemetry.metrics import Metrics
 from dissonance.web.app import DissonanceApp, create_app
 from dissonance.web.health import HealthCheck, require_answer
+from dissonance.web.preparing import PreparingVerifier
 from dissonance.web.rate_limits import RateLimitedVerifier, Verifier
 from dissonance.web.server import serve
 
@@ -91,9 +98,10 @@ async def run_on(
     for engine, breaker in system.breakers.all().items():
         metrics.watch_breaker(engine, breaker)
     workers = {name: [_worker(system, metrics, work) for work in built.work] for name, built in at_work.items()}
+    entrance = await _entrance(system)
     app = create_app(
         [built.router for built in at_work.values()],
-        verifier=_verifier(system),
+        verifier=entrance.verifier,
         clock=system.clock,
         randomness=system.randomness,
         metrics=metrics,
@@ -103,7 +111,9 @@ async def run_on(
         max_body_bytes=settings.max_body_bytes,
     )
     async with _grpc(place, settings, app, at_work, stop, on_grpc):
-        await _live(settings, app, [catalogue.follow, outbox.drain], at_work, workers, stop, on_started)
+        await _live(
+            settings, app, [catalogue.follow, outbox.drain, *entrance.follows], at_work, workers, stop, on_started
+        )
     await outbox.close()
 
 
@@ -200,16 +210,31 @@ def _worker(system: System, metrics: Metrics, work: Work) -> Worker:
     )
 
 
-def _verifier(system: System) -> Verifier:
-    settings = system.settings
-    verifier = TokenVerifier(
+class _Entrance(NamedTuple):
+    """Who admits callers, and what keeps it current."""
+
+    verifier: Verifier
+    follows: Sequence[Callable[[], Awaitable[None]]]
+
+
+async def _entrance(system: System) -> _Entrance:
+    """What is revoked is known before the first caller comes; keys of issuers come when they come."""
+    settings, clock = system.settings, system.clock
+    local = LocalIssuer(
         public_key_pem(system.key_folder.issuer_private_key_pem),
         issuer=settings.token_issuer,
         audience=settings.token_audience,
-        clock=system.clock,
     )
-    rate = settings.client_requests_per_s
-    return RateLimitedVerifier(verifier, rate, system.clock) if rate > 0.0 else verifier
+    trusted = [TrustedIssuer(rules) for rules in trusted_issuers(settings)]
+    tokens = TokenVerifier([local, *trusted], clock=clock)
+    access = AccessFollowing(system.store, system.bus, clock, tokens.use)
+    keys = [IssuerKeys(issuer, HttpIssuerDocuments(), clock, tokens.signers_changed) for issuer in trusted]
+    await access.read()
+    refreshes = {issuer.rules.url: each.refresh for issuer, each in zip(trusted, keys, strict=True)}
+    verifier: Verifier = PreparingVerifier(tokens, {API_KEYS: access.refresh, **refreshes})
+    if settings.client_requests_per_s > 0.0:
+        verifier = RateLimitedVerifier(verifier, settings.client_requests_per_s, clock)
+    return _Entrance(verifier, [access.follow, *(each.follow for each in keys)])
 
 
 def _health(

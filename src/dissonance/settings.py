@@ -53,6 +53,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     anchor_folder: str = ""  # where heads of the hash chains are written down; empty = <data>/anchors
     token_audience: str = "dissonance"  # noqa: S105 - a name, not a secret
     token_issuer: str = "dissonance-local"  # noqa: S105 - a name, not a secret
+    oidc_issuers: str = ""  # TOML file of other issuers whose tokens are taken; empty = none
     log_level: str = "INFO"
 
     @property
@@ -62,6 +63,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def keys_folder(self) -> Path:
         return Path(self.key_folder).expanduser().absolute() if self.key_folder else self.data_folder / "keys"
+
+    @property
+    def issuers_file(self) -> Path | None:
+        return Path(self.oidc_issuers).expanduser().absolute() if self.oidc_issuers else None
 
     @property
     def spool(self) -> Path:

@@ -84,4 +84,8 @@ class LogAction(StrEnum):
     FINDING_RESOLVED = "finding.resolved"
     RETENTION_APPLIED = "retention.applied"
     TOKEN_ISSUED = "token.issued"  # noqa: S105 - a name, not a secret
+    CREDENTIAL_REFUSED = "credential.refused"
+    ACCESS_LIST_READ = "access_list.read"
+    ISSUER_READ = "issuer.read"
+    ISSUER_UNREADABLE = "issuer.unreadable"
     LIBRARY_REPORTED = "library.reported"

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from starlette.types import Scope
 
 from dissonance.errors import Forbidden, Unauthenticated
+from dissonance.security.identity import Identity
 from dissonance.security.permissions import GRANTS, Permission
-from dissonance.security.tokens import Identity
+from dissonance.security.refusals import Refusal
 from dissonance.web.rate_limits import Verifier
 
 TASK_PARAMETER = "task"
@@ -28,6 +29,12 @@ def admit(scope: Scope, permission: Permission, verifier: Verifier) -> None:
     identity = verifier.verify(bearer_token(scope))
     scope[_KEY] = identity
     require(identity, permission, scope["path_params"].get(TASK_PARAMETER))
+
+
+async def prepare(scope: Scope, permission: Permission, verifier: Verifier) -> None:
+    """Before `admit`, wherever waiting is possible. Raises `Unauthenticated` (401) without one bearer token."""
+    if permission is not Permission.PUBLIC:
+        await verifier.prepare(bearer_token(scope))
 
 
 def admit_again(scope: Scope, identity: Identity, verifier: Verifier) -> None:
@@ -69,6 +76,7 @@ def token_of(given: Sequence[bytes]) -> str:
             "no token came with the request",
             where="header Authorization",
             fix="send 'Authorization: Bearer <token>'; dissonance token create makes one",
+            reason=Refusal.MISSING,
         )
     scheme, _, token = given[0].partition(b" ")
     read = SCHEMES.get(scheme.lower())
@@ -77,6 +85,7 @@ def token_of(given: Sequence[bytes]) -> str:
             "the header is not one bearer token",
             where="header Authorization",
             fix="send 'Authorization: Bearer <token>'",
+            reason=Refusal.HEADER,
         )
     return read(bytes(token).decode().strip())
 

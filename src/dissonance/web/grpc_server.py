@@ -10,10 +10,10 @@ from contextlib import asynccontextmanager
 import grpc
 from google.protobuf.message import DecodeError
 
-from dissonance.errors import ConfigurationError, DissonanceError, MalformedBody
+from dissonance.errors import ConfigurationError, DissonanceError, MalformedBody, Unauthenticated
 from dissonance.ports.clock import Clock
+from dissonance.security.identity import Identity
 from dissonance.security.permissions import Permission
-from dissonance.security.tokens import Identity
 from dissonance.telemetry.logs import log, log_exception
 from dissonance.telemetry.metrics import Metrics
 from dissonance.telemetry.names import LogAction
@@ -126,7 +126,7 @@ class GrpcServer:
 
     async def _answer(self, method: Method, body: bytes, context: grpc.aio.ServicerContext) -> bytes:
         metadata = [(key, value) for key, value in context.invocation_metadata() or () if isinstance(value, str)]
-        identity = self._admitted(method.permission, metadata)
+        identity = await self._admitted(method.permission, metadata)
         try:
             message = method.request.FromString(body)
         except DecodeError as error:
@@ -135,11 +135,13 @@ class GrpcServer:
         reply: bytes = (await method.handle(Call(message, body, identity, key, self._health))).SerializeToString()
         return reply
 
-    def _admitted(self, permission: Permission, metadata: Sequence[tuple[str, str]]) -> Identity | None:
+    async def _admitted(self, permission: Permission, metadata: Sequence[tuple[str, str]]) -> Identity | None:
         if permission is Permission.PUBLIC:
             return None
         given = [value.encode() for key, value in metadata if key == "authorization"]
-        identity = self._verifier.verify(token_of(given))
+        token = token_of(given)
+        await self._verifier.prepare(token)
+        identity = self._verifier.verify(token)
         require(identity, permission)
         return identity
 
@@ -148,6 +150,8 @@ class GrpcServer:
     ) -> None:
         level = logging.ERROR if error.status >= 500 else logging.INFO
         log(_logger, LogAction.GRPC_FAILED, level, method=name, slug=error.slug, where=error.where)
+        if isinstance(error, Unauthenticated):
+            log(_logger, LogAction.CREDENTIAL_REFUSED, method=name, reason=error.reason)
         await context.abort(code, shown(error), ((SLUG, error.slug),))
 
 

@@ -1,15 +1,23 @@
 from __future__ import annotations
 
+import logging
 from base64 import b64encode
 
 import pytest
 
+from dissonance.telemetry.logs import FIELDS
+from dissonance.telemetry.names import LogAction
 from support.access import LocalAccess, private_key_pem
 from support.api import echo_app
 from support.asgi import Reply, call
 
 CHECK = "/v1/tasks/census/check"
 JSON = {"content-type": "application/json"}
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
+    lines = [record for record in caplog.records if record.getMessage() == LogAction.CREDENTIAL_REFUSED]
+    return [getattr(line, FIELDS) for line in lines]
 
 
 def post(access: LocalAccess, authorization: str | None, body: bytes = b'{"rows": [{}]}', path: str = CHECK) -> Reply:
@@ -77,7 +85,19 @@ def test_an_expired_token_is_401() -> None:
     token = access.token(lifetime_s=60)
     access.clock.advance(61)
     reply = post(access, f"Bearer {token}")
-    assert (reply.status, reply.json()["where"]) == (401, "exp")
+    assert (reply.status, reply.json()["where"]) == (401, "header Authorization")
+
+
+def test_a_refused_token_is_told_nothing_and_the_log_why(caplog: pytest.LogCaptureFixture) -> None:
+    access = LocalAccess()
+    expired, strange = access.token(lifetime_s=60), access.forged(header={"kid": "other"})
+    access.clock.advance(61)
+    caplog.set_level(logging.INFO)
+    told = [post(access, f"Bearer {token}").json() for token in (expired, strange, "nonsense")]
+    assert {(each["detail"], each["where"], each["fix"]) for each in told} == {
+        (told[0]["detail"], "header Authorization", told[0]["fix"])
+    }
+    assert [fields["reason"] for fields in logged(caplog)] == ["expired", "key", "malformed"]
 
 
 def test_forged_tokens_are_401() -> None:

@@ -9,6 +9,8 @@ from dissonance.errors import EngineUnavailable, UnknownTask
 from dissonance.ports.clock import Clock
 from dissonance.ports.findings import Finding
 from dissonance.ports.store import Experience
+from dissonance.security.api_keys import ApiKey
+from dissonance.security.revocations import Revocation, Revoked
 
 
 class Held:
@@ -19,6 +21,9 @@ class Held:
         self._clock = clock
         self._tasks: dict[str, TaskRows] = {}
         self._findings: dict[tuple[str, str, str, int], Finding] = {}
+        self._revocations: dict[tuple[Revoked, str], Revocation] = {}
+        self._api_keys: dict[str, ApiKey] = {}
+        self._access_changes = 0
 
     def rows_of(self, task_id: str) -> TaskRows:
         """What is held of a task, for tests that look behind the port or tamper with it."""

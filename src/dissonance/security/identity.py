@@ -1,0 +1,47 @@
+"""Who asks, once a credential was verified."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from dissonance.security.permissions import ANY_TASK, Permission
+
+MICROSECONDS = 1_000_000
+
+
+class Clock(Protocol):
+    """`ports.clock.Clock`, restated: `security` lies below the ports."""
+
+    def now_us(self) -> int: ...
+
+
+class Randomness(Protocol):
+    """`ports.clock.Randomness`, restated."""
+
+    def token(self, size: int) -> bytes: ...
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Who asks, and what they may do until `expires_at_us` (microseconds since 1970).
+
+    `token_id`: what the credential is revoked by, a `jti` or the id of an API key. `issuer` and `signer`: who vouched,
+    with which key (its digest); empty for API keys. `credential`: SHA-256 of what was sent, 32 bytes.
+    """
+
+    name: str
+    permissions: frozenset[Permission]
+    tasks: frozenset[str]
+    expires_at_us: int
+    issued_at_us: int = 0
+    token_id: str = ""
+    issuer: str = ""
+    signer: str = ""
+    credential: bytes = b""
+
+    def may(self, permission: Permission) -> bool:
+        return permission in self.permissions
+
+    def may_touch(self, task: str) -> bool:
+        return task in self.tasks or ANY_TASK in self.tasks
