@@ -20,8 +20,8 @@ from dissonance.pipeline.anchoring import ChainAnchoring
 from dissonance.pipeline.estimates import PipelineEstimates
 from dissonance.pipeline.updates import PipelineUpdates
 from dissonance.roles import ROLES
-from dissonance.roles.access_following import AccessFollowing
 from dissonance.roles.catalogue import Catalogue
+from dissonance.roles.credential_following import CredentialFollowing
 from dissonance.roles.issuer_keys import IssuerKeys
 from dissonance.roles.loading import RegistryLoader
 from dissonance.roles.role import AtWork, Role, Work, Workplace
@@ -227,14 +227,14 @@ async def _entrance(system: System) -> _Entrance:
     )
     trusted = [TrustedIssuer(rules) for rules in trusted_issuers(settings)]
     tokens = TokenVerifier([local, *trusted], clock=clock)
-    access = AccessFollowing(system.store, system.bus, clock, tokens.use)
+    credentials = CredentialFollowing(system.store, system.bus, clock, tokens.use)
     keys = [IssuerKeys(issuer, HttpIssuerDocuments(), clock, tokens.signers_changed) for issuer in trusted]
-    await access.read()
+    await credentials.read()
     refreshes = {issuer.rules.url: each.refresh for issuer, each in zip(trusted, keys, strict=True)}
-    verifier: Verifier = PreparingVerifier(tokens, {API_KEYS: access.refresh, **refreshes})
+    verifier: Verifier = PreparingVerifier(tokens, {API_KEYS: credentials.refresh, **refreshes})
     if settings.client_requests_per_s > 0.0:
         verifier = RateLimitedVerifier(verifier, settings.client_requests_per_s, clock)
-    return _Entrance(verifier, [access.follow, *(each.follow for each in keys)])
+    return _Entrance(verifier, [credentials.follow, *(each.follow for each in keys)])
 
 
 def _health(

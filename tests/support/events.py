@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from dissonance.contracts.events import (
     EVENT_TYPES,
-    AccessChanged,
     AnswerKept,
     CandidateRegistered,
     Contradicted,
+    CredentialsChanged,
     Event,
     Experienced,
     FindingRaised,
@@ -177,7 +177,7 @@ CURRENT: dict[EventKind, Event] = {
         _make(AnswerKept, {"key_hash": b"\x33" * 32, "body_digest": b"\x44" * 32, "answer": b"\x93predicted"}),
         _make(TaskCreated, {"name": "census"}),
         _make(TaskDeleted, {"name": "census"}),
-        _make(AccessChanged, {"changes": 7}),
+        _make(CredentialsChanged, {"changes": 7}),
     )
 }
 """What the golden bytes `tests/contract/golden/<kind>.v<version>.msgpack` of the current version decode to."""

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from dissonance.cli import token_access, token_keys
+from dissonance.cli import token_keys, token_revocations
 from dissonance.cli.lengths import seconds
 from dissonance.contracts.times import to_text
 from dissonance.errors import DataFolderError
@@ -20,8 +20,8 @@ from dissonance.settings import Settings, read_settings
 
 app = typer.Typer(help="Access tokens and API keys: create, revoke, list.", no_args_is_help=True)
 
-app.command("revoke")(token_access.revoke)
-app.command("list")(token_access.list_)
+app.command("revoke")(token_revocations.revoke)
+app.command("list")(token_revocations.list_)
 app.add_typer(token_keys.app, name="key")
 
 

@@ -13,14 +13,14 @@ from rich.table import Table
 from dissonance.cli.connected import on_system
 from dissonance.cli.lengths import seconds
 from dissonance.cli.output import emit
-from dissonance.cli.token_access import AsJson, Data, Reason, revocation_line
+from dissonance.cli.token_revocations import AsJson, Data, Reason, revocation_line
 from dissonance.contracts.times import to_text
 from dissonance.security.permissions import ANY_TASK, GRANTS
-from dissonance.security.revocations import REMEMBERED_US, AccessList, Revocation
+from dissonance.security.revocations import REMEMBERED_US, CredentialList, Revocation
 
 if TYPE_CHECKING:
     from dissonance.bootstrap import System
-    from dissonance.roles.access_changing import MadeKey
+    from dissonance.roles.credential_changing import MadeKey
     from dissonance.security.api_keys import ApiKey
 
 app = typer.Typer(help="API keys: create, list, revoke.", no_args_is_help=True)
@@ -63,15 +63,17 @@ def create(
     """
 
     async def work(system: System) -> MadeKey:
-        from dissonance.roles.access_changing import AccessChanging
+        from dissonance.roles.credential_changing import CredentialChanging
 
-        changing = AccessChanging(system.store, system.bus, system.clock, by=getpass.getuser())
+        changing = CredentialChanging(system.store, system.bus, system.clock, by=getpass.getuser())
         return await changing.make_api_key(
             system.randomness, grants=grant, name=name, tasks=task or [ANY_TASK], lifetime_s=seconds(lifetime)
         )
 
     made = on_system(data, work)
-    line = MadeLine(key=made.text, **msgspec.structs.asdict(key_line(made.key, AccessList(), made.key.created_at_us)))
+    line = MadeLine(
+        key=made.text, **msgspec.structs.asdict(key_line(made.key, CredentialList(), made.key.created_at_us))
+    )
     if as_json:
         emit(line, as_json, "")
     else:
@@ -85,8 +87,8 @@ def list_(data: Data = None, as_json: AsJson = False) -> None:
     async def work(system: System) -> list[KeyLine]:
         now_us = system.clock.now_us()
         keys = await system.store.api_keys()
-        access = AccessList(await system.store.revocations(now_us - REMEMBERED_US))
-        return [key_line(key, access, now_us) for key in keys]
+        listed = CredentialList(await system.store.revocations(now_us - REMEMBERED_US))
+        return [key_line(key, listed, now_us) for key in keys]
 
     lines = on_system(data, work)
     emit(lines, as_json, _table(lines) if lines else "There are no API keys.")
@@ -102,22 +104,22 @@ def revoke(
     """Refuse a key from now on."""
 
     async def work(system: System) -> Revocation:
-        from dissonance.roles.access_changing import AccessChanging
+        from dissonance.roles.credential_changing import CredentialChanging
 
-        changing = AccessChanging(system.store, system.bus, system.clock, by=getpass.getuser())
+        changing = CredentialChanging(system.store, system.bus, system.clock, by=getpass.getuser())
         return await changing.revoke_api_key(key_id, reason)
 
     line = revocation_line(on_system(data, work))
     emit(line, as_json, f"The key [bold]{escape(line.value)}[/bold] is refused from now on.")
 
 
-def key_line(key: ApiKey, access: AccessList, now_us: int) -> KeyLine:
+def key_line(key: ApiKey, listed: CredentialList, now_us: int) -> KeyLine:
     """`now_us`: microseconds since 1970 UTC."""
     from dissonance.security.api_keys import identity_of
 
     identity = identity_of(key, key.digest)
     assert identity is not None
-    state = "revoked" if access.refuses(identity) else "expired" if key.expires_at_us <= now_us else "valid"
+    state = "revoked" if listed.refuses(identity) else "expired" if key.expires_at_us <= now_us else "valid"
     return KeyLine(
         id=key.key_id,
         name=key.name,

@@ -312,11 +312,11 @@ class TaskDeleted(Event, frozen=True, kw_only=True):
     name: str
 
 
-class AccessChanged(Event, frozen=True, kw_only=True):
-    """Something was revoked, or an API key made: whoever admits callers reads the list of access again, which was
+class CredentialsChanged(Event, frozen=True, kw_only=True):
+    """Something was revoked, or an API key made: whoever admits callers reads the list of both again, which was
     changed `changes` times by then. `task_id` is `WHOLE_SYSTEM`."""
 
-    KIND: ClassVar[EventKind] = EventKind.ACCESS_CHANGED
+    KIND: ClassVar[EventKind] = EventKind.CREDENTIALS_CHANGED
 
     changes: int
 
@@ -345,6 +345,6 @@ EVENT_TYPES: dict[EventKind, type[Event]] = {
         AnswerKept,
         TaskCreated,
         TaskDeleted,
-        AccessChanged,
+        CredentialsChanged,
     )
 }

@@ -35,7 +35,7 @@ class EventKind(StrEnum):
     ANSWER_KEPT = "answer_kept"
     TASK_CREATED = "task_created"
     TASK_DELETED = "task_deleted"
-    ACCESS_CHANGED = "access_changed"
+    CREDENTIALS_CHANGED = "credentials_changed"
 
 
 ANY_TASK = "*"

@@ -19,7 +19,7 @@ from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.contracts.verdicts import Reason, Verdict
 from dissonance.contracts.windows import SliceFigures, Stated
-from dissonance.ports.access import AccessStore
+from dissonance.ports.credentials import CredentialStore
 from dissonance.ports.decisions import DecisionStore
 from dissonance.ports.findings import FindingStore
 from dissonance.ports.labels import LabelStore
@@ -315,7 +315,7 @@ class Store(
     FindingStore,
     ReplayStore,
     IdempotencyStore,
-    AccessStore,
+    CredentialStore,
     Protocol,
 ):
     """All of it: one database, one adapter."""

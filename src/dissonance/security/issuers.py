@@ -1,7 +1,7 @@
 """Issuers beside the local one whose tokens are taken, and what their claims mean here.
 
-They are named in the file of `DISSONANCE_OIDC_ISSUERS` (docs/access.md). What an issuer says of its people is believed
-as far as that file goes: a claim's values are looked up in `grants`, and what is not there grants nothing.
+They are named in the file of `DISSONANCE_OIDC_ISSUERS` (docs/credentials.md). What an issuer says of its people is
+believed as far as that file goes: a claim's values are looked up in `grants`, and what is not there grants nothing.
 
 >>> [rules] = read_issuers(b'''
 ... [[issuers]]
@@ -99,7 +99,7 @@ def read_issuers(content: bytes) -> list[IssuerRules]:
         issuers = msgspec.toml.decode(content, type=_File).issuers
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ConfigurationError(
-            f"the issuers cannot be read: {error}", where=WHERE, fix="see docs/access.md"
+            f"the issuers cannot be read: {error}", where=WHERE, fix="see docs/credentials.md"
         ) from error
     for column in ([each.name for each in issuers], [each.url for each in issuers]):
         if len(set(column)) < len(column):

@@ -31,7 +31,7 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class AccessList:
+class CredentialList:
     """What is revoked, and the API keys there are, as the store has it at one time. Does not change."""
 
     def __init__(self, revocations: Iterable[Revocation] = (), api_keys: Iterable[ApiKey] = ()) -> None:

@@ -16,7 +16,7 @@ from dissonance.security.identity import MICROSECONDS, Clock, Identity
 from dissonance.security.issuers import Holder
 from dissonance.security.jwt_checks import Expected, checked_claims, require_form, signer_for, unchecked
 from dissonance.security.refusals import Refusal, refused
-from dissonance.security.revocations import MAX_LIFETIME_S, SKEW_S, AccessList
+from dissonance.security.revocations import MAX_LIFETIME_S, SKEW_S, CredentialList
 from dissonance.security.signers import Signer
 
 CACHED = 4096
@@ -50,7 +50,7 @@ class TokenVerifier:
     def __init__(self, issuers: Sequence[Issuer], *, clock: Clock) -> None:
         self._issuers = {issuer.expected.issuer: issuer for issuer in issuers}
         self._clock = clock
-        self._access = AccessList()
+        self._listed = CredentialList()
         self._verified: OrderedDict[bytes, Identity] = OrderedDict()
 
     def verify(self, token: str) -> Identity:
@@ -60,7 +60,7 @@ class TokenVerifier:
         identity = self._verified.get(digest)
         if identity is None:
             identity = self._identity(token, digest)
-            if self._access.refuses(identity):
+            if self._listed.refuses(identity):
                 raise refused(Refusal.REVOKED)
             self.verify_again(identity)
             self._verified[digest] = identity
@@ -91,7 +91,7 @@ class TokenVerifier:
             return None
         if token.startswith(PREFIX):
             key_id = id_in(token)
-            return API_KEYS if key_id is not None and self._access.api_key(key_id) is None else None
+            return API_KEYS if key_id is not None and self._listed.api_key(key_id) is None else None
         try:
             said = unchecked(token)
             issuer = self._issuers.get(said.issuer)
@@ -102,10 +102,10 @@ class TokenVerifier:
             return None
         return None if str(said.header.get("kid")) in issuer.signers else said.issuer
 
-    def use(self, access: AccessList) -> None:
+    def use(self, listed: CredentialList) -> None:
         """From now on refuse what this list refuses."""
-        self._access = access
-        self._keep([each for each in self._verified.values() if not access.refuses(each)])
+        self._listed = listed
+        self._keep([each for each in self._verified.values() if not listed.refuses(each)])
 
     def signers_changed(self) -> None:
         """Forget what was verified by a key that its issuer publishes no more."""
@@ -118,7 +118,7 @@ class TokenVerifier:
     def _identity(self, token: str, digest: bytes) -> Identity:
         if token.startswith(PREFIX):
             key_id = id_in(token)
-            key = self._access.api_key(key_id) if key_id is not None else None
+            key = self._listed.api_key(key_id) if key_id is not None else None
             identity = identity_of(key, digest) if key is not None else None
             if identity is None:
                 raise refused(Refusal.API_KEY)

@@ -85,7 +85,7 @@ class LogAction(StrEnum):
     RETENTION_APPLIED = "retention.applied"
     TOKEN_ISSUED = "token.issued"  # noqa: S105 - a name, not a secret
     CREDENTIAL_REFUSED = "credential.refused"
-    ACCESS_LIST_READ = "access_list.read"
+    CREDENTIALS_READ = "credentials.read"
     ISSUER_READ = "issuer.read"
     ISSUER_UNREADABLE = "issuer.unreadable"
     LIBRARY_REPORTED = "library.reported"

@@ -14,7 +14,7 @@ from dissonance.errors import Unauthenticated
 from dissonance.security.api_keys import ApiKey, new_secret
 from dissonance.security.permissions import GRANTS, Permission
 from dissonance.security.refusals import Refusal
-from dissonance.security.revocations import MAX_LIFETIME_S, SKEW_S, AccessList, Revocation, Revoked
+from dissonance.security.revocations import MAX_LIFETIME_S, SKEW_S, CredentialList, Revocation, Revoked
 from dissonance.security.tokens import LocalIssuer
 from dissonance.security.verifier import API_KEYS, TokenVerifier
 from support.access import AUDIENCE, ISSUER, LocalAccess
@@ -51,12 +51,12 @@ class Scene:
                 by="ada",
             )
         )
-        self.verifier.use(AccessList((), self.keys))
+        self.verifier.use(CredentialList((), self.keys))
         return secret.text
 
     def revoke(self, what: Revoked, value: str) -> None:
         made = Revocation(what=what, value=value, revoked_at_us=self.clock.now_us(), by="ada", reason="")
-        self.verifier.use(AccessList([made], self.keys))
+        self.verifier.use(CredentialList([made], self.keys))
 
     def refused(self, token: str) -> str:
         with pytest.raises(Unauthenticated) as caught:

@@ -23,7 +23,7 @@ class Held:
         self._findings: dict[tuple[str, str, str, int], Finding] = {}
         self._revocations: dict[tuple[Revoked, str], Revocation] = {}
         self._api_keys: dict[str, ApiKey] = {}
-        self._access_changes = 0
+        self._credential_changes = 0
 
     def rows_of(self, task_id: str) -> TaskRows:
         """What is held of a task, for tests that look behind the port or tamper with it."""

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from dissonance.adapters.memory.access import MemoryAccess
+from dissonance.adapters.memory.credentials import MemoryCredentials
 from dissonance.adapters.memory.decisions import MemoryDecisions
 from dissonance.adapters.memory.findings import MemoryFindings
 from dissonance.adapters.memory.labels import MemoryLabels
@@ -46,7 +46,7 @@ CREATED, CREATED_BY = "task created", "task create"
 
 
 class MemoryStore(
-    MemoryReplays, MemoryLabels, MemoryRollouts, MemoryDecisions, MemoryWindows, MemoryFindings, MemoryAccess
+    MemoryReplays, MemoryLabels, MemoryRollouts, MemoryDecisions, MemoryWindows, MemoryFindings, MemoryCredentials
 ):
     """`ports.store.Store`. `available = False` plays a database that is away."""
 

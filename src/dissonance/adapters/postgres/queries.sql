@@ -672,9 +672,9 @@ ORDER BY prediction_id LIMIT %(limit)s;
 -- purpose: replayed verdicts of rows that retention dropped
 DELETE FROM replayed_verdicts WHERE task_id = %(task)s AND prediction_id < %(below)s;
 
--- name: access_changes
+-- name: credential_changes
 -- purpose: how often revocations or API keys were changed
-SELECT changes FROM access_changes;
+SELECT changes FROM credential_changes;
 
 -- name: revoke
 -- purpose: keep a revocation; of several about the same the latest
@@ -685,7 +685,7 @@ WITH kept AS (
     SET revoked_at_us = excluded.revoked_at_us, revoked_by = excluded.revoked_by, reason = excluded.reason
     WHERE r.revoked_at_us < excluded.revoked_at_us
 )
-UPDATE access_changes SET changes = changes + 1 RETURNING changes;
+UPDATE credential_changes SET changes = changes + 1 RETURNING changes;
 
 -- name: revocations
 -- purpose: those that something may still be under
@@ -698,7 +698,7 @@ WITH kept AS (
     INSERT INTO api_keys (key_id, name, digest, scope, tasks, created_at_us, expires_at_us, made_by)
     VALUES (%(key_id)s, %(name)s, %(digest)s, %(scope)s, %(tasks)s, %(created_at_us)s, %(expires_at_us)s, %(by)s)
 )
-UPDATE access_changes SET changes = changes + 1 RETURNING changes;
+UPDATE credential_changes SET changes = changes + 1 RETURNING changes;
 
 -- name: api_keys
 -- purpose: all that were made, the newest first

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dissonance.adapters.postgres.access import PostgresAccess
+from dissonance.adapters.postgres.credentials import PostgresCredentials
 from dissonance.adapters.postgres.database import Database
 from dissonance.adapters.postgres.decisions import PostgresDecisions
 from dissonance.adapters.postgres.experience import PostgresExperience
@@ -33,7 +33,7 @@ class PostgresStore(
     PostgresReplays,
     PostgresWindows,
     PostgresIdempotency,
-    PostgresAccess,
+    PostgresCredentials,
 ):
     """`ports.store.Store`. Connects at first use; call `migrate.migrate` on the database before.
 

@@ -13,8 +13,8 @@ from dissonance.adapters.memory.clock import FixedClock, SeededRandomness
 from dissonance.adapters.memory.store import MemoryStore
 from dissonance.contracts.topics import EventKind
 from dissonance.errors import EngineUnavailable, InputError, Unauthenticated
-from dissonance.roles.access_changing import MAX_CHARACTERS, AccessChanging
-from dissonance.roles.access_following import AGAIN_S, AccessFollowing
+from dissonance.roles.credential_changing import MAX_CHARACTERS, CredentialChanging
+from dissonance.roles.credential_following import AGAIN_S, CredentialFollowing
 from dissonance.security.permissions import GRANTS
 from dissonance.security.revocations import Revoked
 from support.access import LocalAccess
@@ -23,19 +23,21 @@ NEVER_S = 3600.0
 
 
 class Scene:
-    """One installation, in which somebody changes access, and replicas that follow."""
+    """One installation, in which somebody revokes and makes keys, and replicas that follow."""
 
     def __init__(self) -> None:
         self.clock = FixedClock()
         self.store = MemoryStore(self.clock)
         self.bus = MemoryBus(self.clock)
-        self.changing = AccessChanging(self.store, self.bus, self.clock, by="ada")
+        self.changing = CredentialChanging(self.store, self.bus, self.clock, by="ada")
         self.access = LocalAccess(self.clock)
 
-    def follower(self, access: LocalAccess, *, every_s: float) -> AccessFollowing:
-        return AccessFollowing(self.store, self.bus, self.clock, access.tokens.use, every_s=every_s, reconnect_s=0.001)
+    def follower(self, access: LocalAccess, *, every_s: float) -> CredentialFollowing:
+        return CredentialFollowing(
+            self.store, self.bus, self.clock, access.tokens.use, every_s=every_s, reconnect_s=0.001
+        )
 
-    async def following(self, story: Callable[[], Awaitable[None]], *replicas: AccessFollowing) -> None:
+    async def following(self, story: Callable[[], Awaitable[None]], *replicas: CredentialFollowing) -> None:
         tasks = [asyncio.create_task(replica.follow()) for replica in replicas]
         try:
             while len(self.bus.broker.watchers) < len(replicas):
@@ -119,7 +121,7 @@ def test_while_the_store_is_away_nothing_is_said_to_be_revoked() -> None:
         scene.store.available = False
         with pytest.raises(EngineUnavailable):
             await scene.changing.revoke(Revoked.TOKEN, "one", "lost")
-        assert not scene.bus.broker.streams[EventKind.ACCESS_CHANGED]
+        assert not scene.bus.broker.streams[EventKind.CREDENTIALS_CHANGED]
         with pytest.raises(EngineUnavailable):
             await scene.follower(scene.access, every_s=NEVER_S).read()
 

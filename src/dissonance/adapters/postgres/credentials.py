@@ -9,11 +9,11 @@ from dissonance.security.api_keys import ApiKey
 from dissonance.security.revocations import Revocation, Revoked
 
 
-class PostgresAccess(StorePart):
-    """`ports.access.AccessStore`. A change and its count are one statement: whoever saw the count sees the change."""
+class PostgresCredentials(StorePart):
+    """`ports.credentials.CredentialStore`. A change and its count are one statement: who saw one sees the other."""
 
-    async def access_changes(self) -> int:
-        return int((await self._database.rows("access_changes", {}))[0][0])
+    async def credential_changes(self) -> int:
+        return int((await self._database.rows("credential_changes", {}))[0][0])
 
     async def revoke(self, revocation: Revocation) -> int:
         parameters = {**msgspec.structs.asdict(revocation), "what": revocation.what.value}

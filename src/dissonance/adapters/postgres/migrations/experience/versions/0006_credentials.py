@@ -30,8 +30,13 @@ STATEMENTS = (
         made_by text NOT NULL
     )
     """,
-    "CREATE TABLE access_changes (only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row), changes bigint NOT NULL)",
-    "INSERT INTO access_changes (changes) VALUES (0)",
+    """
+    CREATE TABLE credential_changes (
+        only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+        changes bigint NOT NULL
+    )
+    """,
+    "INSERT INTO credential_changes (changes) VALUES (0)",
 )
 
 

@@ -1,4 +1,4 @@
-"""Revocations and API keys in memory (`ports.access.AccessStore`)."""
+"""Revocations and API keys in memory (`ports.credentials.CredentialStore`)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dissonance.security.api_keys import ApiKey
 from dissonance.security.revocations import Revocation
 
 
-class MemoryAccess(Held):
-    async def access_changes(self) -> int:
+class MemoryCredentials(Held):
+    async def credential_changes(self) -> int:
         self._require()
-        return self._access_changes
+        return self._credential_changes
 
     async def revoke(self, revocation: Revocation) -> int:
         self._require()
@@ -35,5 +35,5 @@ class MemoryAccess(Held):
         return sorted(self._api_keys.values(), key=lambda each: (-each.created_at_us, each.key_id))
 
     def _changed(self) -> int:
-        self._access_changes += 1
-        return self._access_changes
+        self._credential_changes += 1
+        return self._credential_changes

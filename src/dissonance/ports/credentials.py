@@ -8,13 +8,13 @@ from dissonance.security.api_keys import ApiKey
 from dissonance.security.revocations import Revocation
 
 
-class AccessStore(Protocol):
-    async def access_changes(self) -> int:
+class CredentialStore(Protocol):
+    async def credential_changes(self) -> int:
         """How often it was changed: who knows what was there at this number need not read it again."""
         ...
 
     async def revoke(self, revocation: Revocation) -> int:
-        """Keep it; of several about the same the latest counts. Returns how often access was changed by then."""
+        """Keep it; of several about the same the latest counts. Returns how often either was changed by then."""
         ...
 
     async def revocations(self, since_us: int) -> list[Revocation]:
@@ -22,7 +22,7 @@ class AccessStore(Protocol):
         ...
 
     async def keep_api_key(self, key: ApiKey) -> int:
-        """Keep a new one. Returns how often access was changed by then."""
+        """Keep a new one. Returns how often either was changed by then."""
         ...
 
     async def api_keys(self) -> list[ApiKey]:

@@ -56,9 +56,9 @@ def revoke(
     what, value = what_is_meant(token_id, subject)
 
     async def work(system: System) -> Revocation:
-        from dissonance.roles.access_changing import AccessChanging
+        from dissonance.roles.credential_changing import CredentialChanging
 
-        changing = AccessChanging(system.store, system.bus, system.clock, by=getpass.getuser())
+        changing = CredentialChanging(system.store, system.bus, system.clock, by=getpass.getuser())
         return await changing.revoke(what, value, reason)
 
     line = revocation_line(on_system(data, work))

@@ -1,7 +1,7 @@
 """Revoke credentials and make API keys: kept in the store, then told to every process.
 
-The store is what counts: a process that is not told finds out by itself (`roles.access_following`), so that a bus that
-is away delays nothing but by seconds.
+The store is what counts: a process that is not told finds out by itself (`roles.credential_following`), so that a bus
+that is away delays nothing but by seconds.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from dissonance.contracts.columns import derived_id
-from dissonance.contracts.events import WHOLE_SYSTEM, AccessChanged
+from dissonance.contracts.events import WHOLE_SYSTEM, CredentialsChanged
 from dissonance.errors import EngineUnavailable, InputError
-from dissonance.ports.access import AccessStore
 from dissonance.ports.bus import Outbox
 from dissonance.ports.clock import Clock, Randomness
+from dissonance.ports.credentials import CredentialStore
 from dissonance.security.api_keys import ApiKey, new_secret
 from dissonance.security.identity import MICROSECONDS
 from dissonance.security.revocations import Revocation, Revoked
@@ -31,10 +31,10 @@ class MadeKey(NamedTuple):
     text: str
 
 
-class AccessChanging:
+class CredentialChanging:
     """`by`: who changes it. Methods raise `EngineUnavailable` when nothing was changed."""
 
-    def __init__(self, store: AccessStore, outbox: Outbox, clock: Clock, *, by: str) -> None:
+    def __init__(self, store: CredentialStore, outbox: Outbox, clock: Clock, *, by: str) -> None:
         self._store = store
         self._outbox = outbox
         self._clock = clock
@@ -80,11 +80,11 @@ class AccessChanging:
         return MadeKey(key, secret.text)
 
     async def _tell(self, changes: int) -> None:
-        event = AccessChanged(
-            event_id=derived_id("access_changed", [str(changes)]),
+        event = CredentialsChanged(
+            event_id=derived_id("credentials_changed", [str(changes)]),
             task_id=WHOLE_SYSTEM,
             produced_at_us=self._clock.now_us(),
-            producer="access",
+            producer="token",
             changes=changes,
         )
         try:

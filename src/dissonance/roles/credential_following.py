@@ -13,10 +13,10 @@ from collections.abc import Callable
 
 from dissonance.contracts.topics import EventKind
 from dissonance.errors import EngineError, EngineUnavailable
-from dissonance.ports.access import AccessStore
 from dissonance.ports.bus import Bus
 from dissonance.ports.clock import Clock
-from dissonance.security.revocations import REMEMBERED_US, AccessList
+from dissonance.ports.credentials import CredentialStore
+from dissonance.security.revocations import REMEMBERED_US, CredentialList
 from dissonance.telemetry.logs import log
 from dissonance.telemetry.names import LogAction
 
@@ -31,15 +31,15 @@ RECONNECT_S = 0.5
 _logger = logging.getLogger(__name__)
 
 
-class AccessFollowing:
+class CredentialFollowing:
     """Gives `use` every state of the list that it reads."""
 
     def __init__(
         self,
-        store: AccessStore,
+        store: CredentialStore,
         bus: Bus,
         clock: Clock,
-        use: Callable[[AccessList], None],
+        use: Callable[[CredentialList], None],
         *,
         every_s: float = EVERY_S,
         reconnect_s: float = RECONNECT_S,
@@ -75,7 +75,7 @@ class AccessFollowing:
     async def _listen(self) -> None:
         while True:
             try:
-                async with self._bus.watch([EventKind.ACCESS_CHANGED]) as changes:
+                async with self._bus.watch([EventKind.CREDENTIALS_CHANGED]) as changes:
                     async for _ in changes:
                         async with self._reading:
                             await self._read_if_there()
@@ -93,15 +93,17 @@ class AccessFollowing:
             await self._read()
         except EngineError as error:
             if not self._is_away:
-                log(_logger, LogAction.ENGINE_UNREACHABLE, logging.WARNING, why=f"the list of access: {error.what}")
+                log(
+                    _logger, LogAction.ENGINE_UNREACHABLE, logging.WARNING, why=f"the list of credentials: {error.what}"
+                )
             self._is_away = True
 
     async def _read(self) -> None:
         self._looked_us = self._clock.now_us()
-        changes = await self._store.access_changes()
+        changes = await self._store.credential_changes()
         if changes != self._changes:
             revocations = await self._store.revocations(self._looked_us - REMEMBERED_US)
             api_keys = await self._store.api_keys()
-            self._use(AccessList(revocations, api_keys))
-            log(_logger, LogAction.ACCESS_LIST_READ, changes=changes, revoked=len(revocations), api_keys=len(api_keys))
+            self._use(CredentialList(revocations, api_keys))
+            log(_logger, LogAction.CREDENTIALS_READ, changes=changes, revoked=len(revocations), api_keys=len(api_keys))
         self._changes, self._is_away = changes, False

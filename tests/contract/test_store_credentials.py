@@ -29,11 +29,11 @@ def api_key(case: StoreCase, created_at_us: int) -> ApiKey:
 
 def test_every_change_counts_and_the_other_replica_sees_it(case: StoreCase) -> None:
     async def story(one: Store, two: Store) -> None:
-        before = await two.access_changes()
+        before = await two.credential_changes()
         value = case.make.randomness.token(16).hex()
         assert await one.revoke(revocation(value, 5)) == before + 1
         assert await one.keep_api_key(api_key(case, 5)) == before + 2
-        assert await two.access_changes() == before + 2
+        assert await two.credential_changes() == before + 2
         assert revocation(value, 5) in await two.revocations(0)
 
     case.tell_of_two(story)
