@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import msgspec
 import typer
@@ -53,7 +53,7 @@ def revoke(
 
     Tokens that are made for a --subject within the next minute are refused too, since clocks differ.
     """
-    what, value = what_is_meant(token_id, subject)
+    what, value = what_is_meant(token_id, subject, sys.stdin)
 
     async def work(system: System) -> Revocation:
         from dissonance.roles.credential_changing import CredentialChanging
@@ -75,10 +75,10 @@ def list_(data: Data = None, as_json: AsJson = False) -> None:
     emit(lines, as_json, _table(lines) if lines else "Nothing is revoked.")
 
 
-def what_is_meant(token_id: str | None, subject: str | None) -> tuple[Revoked, str]:
-    """Raises `InputError` unless just one of both is given.
+def what_is_meant(token_id: str | None, subject: str | None, stdin: TextIO) -> tuple[Revoked, str]:
+    """Raises `InputError` unless just one of both is given. `stdin` has the credential where `token_id` is -.
 
-    >>> what_is_meant(None, "ada")
+    >>> what_is_meant(None, "ada", sys.stdin)
     (<Revoked.HOLDER: 'holder'>, 'ada')
     """
     if (token_id is None) == (subject is None):
@@ -86,7 +86,7 @@ def what_is_meant(token_id: str | None, subject: str | None) -> tuple[Revoked, s
     if subject is not None:
         return Revoked.HOLDER, subject
     assert token_id is not None
-    return Revoked.TOKEN, id_of(sys.stdin.read().strip()) if token_id == STDIN else token_id
+    return Revoked.TOKEN, id_of(stdin.read().strip()) if token_id == STDIN else token_id
 
 
 def id_of(credential: str) -> str:

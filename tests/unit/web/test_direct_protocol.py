@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from uvicorn.server import ServerState
 
+from dissonance.security.revocations import CredentialList, Revocation, Revoked
 from dissonance.telemetry.metrics import Metrics
 from support.access import LocalAccess
 from support.wire import Wire, head, whole
@@ -309,5 +310,32 @@ def test_a_head_that_ends_in_another_way_than_heads_do_is_not_remembered() -> No
         odd = head(PATH, {**scene.token, **JSON, "content-length": "8"}).replace(b"\r\n", b"\n")
         scene.wire.send(odd + b"12\r\n\r\n34")
         assert not scene.app.direct._known  # type: ignore[union-attr]
+
+    play(story)
+
+
+def test_a_head_that_is_known_opens_nothing_once_its_token_is_revoked() -> None:
+    async def story(scene: Scene) -> None:
+        for _ in range(2):
+            scene.wire.send(scene.request())
+            assert await scene.answered() == b'"tester directly 12"'
+        token_id = scene.access.verifier.verify(scene.token["authorization"].removeprefix("Bearer ")).token_id
+        lost = Revocation(what=Revoked.TOKEN, value=token_id, revoked_at_us=0, by="ada", reason="")
+        scene.access.tokens.use(CredentialList([lost]))
+        scene.wire.send(scene.request())
+        assert ((await scene.wire.reply()).status, scene.calls) == (401, [])
+
+    play(story)
+
+
+def test_a_head_is_known_again_after_a_revocation_that_is_not_about_it() -> None:
+    async def story(scene: Scene) -> None:
+        for value in ("another", "and another"):
+            scene.wire.send(scene.request())
+            assert await scene.answered() == b'"tester directly 12"'
+            other = Revocation(what=Revoked.TOKEN, value=value, revoked_at_us=0, by="ada", reason="")
+            scene.access.tokens.use(CredentialList([other]))
+        scene.wire.send(scene.request())
+        assert await scene.answered() == b'"tester directly 12"'
 
     play(story)
