@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from starlette.types import Scope
 
@@ -32,9 +33,10 @@ def admit(scope: Scope, permission: Permission, verifier: Verifier) -> None:
 
 
 async def prepare(scope: Scope, permission: Permission, verifier: Verifier) -> None:
-    """Before `admit`, wherever waiting is possible. Raises `Unauthenticated` (401) without one bearer token."""
+    """Before `admit`, wherever waiting is possible; whom it refuses is for `admit` to say."""
     if permission is not Permission.PUBLIC:
-        await verifier.prepare(bearer_token(scope))
+        with suppress(Unauthenticated):
+            await verifier.prepare(bearer_token(scope))
 
 
 def admit_again(scope: Scope, identity: Identity, verifier: Verifier) -> None:
