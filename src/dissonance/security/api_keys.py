@@ -1,7 +1,7 @@
 """API keys: for programs that cannot fetch tokens. `dsk_<id>_<secret>`, shown once, stored as a hash.
 
 The secret is 256 random bits. A slow hash (scrypt, Argon2) makes guessing what people choose expensive; nobody guesses
-256 bits, and a slow hash at the entrance would be a way to keep us busy: SHA-256 is right here (ADR 51). The id finds
+256 bits, and a slow hash at the entrance would be a way to keep us busy: SHA-256 is right here (ADR 52). The id finds
 the key without its secret; `dsk_` lets scanners of repositories find one that leaked.
 """
 
