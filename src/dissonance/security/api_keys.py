@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from dissonance.security.identity import Identity, Randomness
+from dissonance.security.identity import MICROSECONDS, SKEW_S, Identity, Randomness
 from dissonance.security.permissions import Permission
 
 PREFIX = "dsk_"
@@ -77,7 +77,7 @@ def identity_of(key: ApiKey, digest: bytes) -> Identity | None:
         permissions=frozenset(_PERMISSIONS[each] for each in key.scope if each in _PERMISSIONS),
         tasks=frozenset(key.tasks),
         expires_at_us=key.expires_at_us,
-        issued_at_us=key.created_at_us,
+        issued_at_us=key.created_at_us - SKEW_S * MICROSECONDS,
         token_id=key.key_id,
         credential=digest,
     )

@@ -9,6 +9,8 @@ import msgspec
 from dissonance.security.permissions import ANY_TASK, Permission
 
 MICROSECONDS = 1_000_000
+SKEW_S = 60  # how far another clock may be ahead of ours, in seconds, where nobody said otherwise
+MAX_SKEW_S = 300  # seconds that somebody may say
 
 
 class Clock(Protocol):
@@ -26,8 +28,9 @@ class Randomness(Protocol):
 class Identity(msgspec.Struct, frozen=True):
     """Who asks, and what they may do until `expires_at_us` (microseconds since 1970).
 
-    `token_id`: what the credential is revoked by, a `jti` or the id of an API key. `issuer` and `signer`: who vouched,
-    with which key (its digest); empty for API keys. `credential`: SHA-256 of what was sent, 32 bytes.
+    `issued_at_us`: when that was at the earliest, by our clock, since the issuer's may be ahead of it. `token_id`: what
+    the credential is revoked by, a `jti` or the id of an API key. `issuer` and `signer`: who vouched, with which key
+    (its digest); empty for API keys. `credential`: SHA-256 of what was sent, 32 bytes.
     """
 
     name: str

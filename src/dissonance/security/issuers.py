@@ -28,10 +28,9 @@ import msgspec
 from msgspec import Meta
 
 from dissonance.errors import ConfigurationError
-from dissonance.security.identity import MICROSECONDS
+from dissonance.security.identity import MAX_SKEW_S, MICROSECONDS, SKEW_S
 from dissonance.security.jwt_checks import ACCESS_TOKEN, CLAIMS, FEWER_CLAIMS, Expected
 from dissonance.security.permissions import GRANTS, Permission
-from dissonance.security.revocations import SKEW_S
 from dissonance.security.signers import Algorithm, Signer
 
 WHERE = "DISSONANCE_OIDC_ISSUERS"
@@ -59,7 +58,7 @@ class IssuerRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     audience: Annotated[str, Meta(min_length=1)]
     algorithms: Annotated[tuple[Algorithm, ...], Meta(min_length=1)] = ("ES256", "EdDSA")
     token_type: Literal["at+jwt", "JWT", ""] = ACCESS_TOKEN
-    skew_s: Annotated[float, Meta(ge=0.0, le=300.0)] = SKEW_S
+    skew_s: Annotated[float, Meta(ge=0.0, le=MAX_SKEW_S)] = SKEW_S
     ca_file: str = ""  # who vouches for its certificate; empty = whom the machine trusts
     grants_claim: str = "groups"
     grants: dict[str, list[str]] = {}

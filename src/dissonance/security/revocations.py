@@ -8,12 +8,11 @@ from enum import StrEnum
 import msgspec
 
 from dissonance.security.api_keys import ApiKey
-from dissonance.security.identity import MICROSECONDS, Identity
+from dissonance.security.identity import MAX_SKEW_S, MICROSECONDS, Identity
 
-SKEW_S = 60  # how far an issuer's clock may be ahead of ours, in seconds
 MAX_LIFETIME_S = 366 * 24 * 3600  # of any credential, in seconds: a year
-REMEMBERED_US = (MAX_LIFETIME_S + SKEW_S) * MICROSECONDS
-"""How long a revocation is remembered: then whatever it was about has expired."""
+REMEMBERED_US = (MAX_LIFETIME_S + 2 * MAX_SKEW_S) * MICROSECONDS
+"""How long a revocation is remembered: then whatever it was about has expired, by whosever clock."""
 
 
 class Revoked(StrEnum):
@@ -45,11 +44,11 @@ class CredentialList:
         self._api_keys = {key.key_id: key for key in api_keys}
 
     def refuses(self, identity: Identity) -> bool:
-        """Of a holder whatever was issued until `SKEW_S` after the revocation, since clocks differ."""
+        """Of a holder whatever may have been issued before the revocation."""
         if identity.token_id in self._tokens:
             return True
         revoked_at_us = self._holders.get(identity.name)
-        return revoked_at_us is not None and identity.issued_at_us <= revoked_at_us + SKEW_S * MICROSECONDS
+        return revoked_at_us is not None and identity.issued_at_us <= revoked_at_us
 
     def api_key(self, key_id: str) -> ApiKey | None:
         return self._api_keys.get(key_id)

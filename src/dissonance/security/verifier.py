@@ -12,11 +12,11 @@ from typing import Any, Protocol
 
 from dissonance.errors import Unauthenticated
 from dissonance.security.api_keys import PREFIX, id_in, identity_of
-from dissonance.security.identity import MICROSECONDS, Clock, Identity
+from dissonance.security.identity import MICROSECONDS, SKEW_S, Clock, Identity
 from dissonance.security.issuers import Holder
 from dissonance.security.jwt_checks import Expected, checked_claims, require_form, signer_for, unchecked
 from dissonance.security.refusals import Refusal, refused
-from dissonance.security.revocations import MAX_LIFETIME_S, SKEW_S, CredentialList
+from dissonance.security.revocations import MAX_LIFETIME_S, CredentialList
 from dissonance.security.signers import Signer
 
 CACHED = 4096
@@ -132,7 +132,8 @@ class TokenVerifier:
         return self._of_claims(checked_claims(token, signer, issuer.expected), issuer, signer, digest)
 
     def _of_claims(self, claims: Mapping[str, Any], issuer: Issuer, signer: Signer, digest: bytes) -> Identity:
-        latest_s = (self._clock.now_us() + max(issuer.skew_us, SKEW_S * MICROSECONDS)) // MICROSECONDS
+        ahead_us = max(issuer.skew_us, SKEW_S * MICROSECONDS)
+        latest_s = (self._clock.now_us() + ahead_us) // MICROSECONDS
         if claims["iat"] > latest_s or claims.get("nbf", 0) > latest_s:
             raise refused(Refusal.FUTURE)
         if claims["exp"] - claims["iat"] > MAX_LIFETIME_S:
@@ -143,7 +144,7 @@ class TokenVerifier:
             permissions=holder.permissions,
             tasks=holder.tasks,
             expires_at_us=claims["exp"] * MICROSECONDS + issuer.skew_us,
-            issued_at_us=claims["iat"] * MICROSECONDS,
+            issued_at_us=claims["iat"] * MICROSECONDS - ahead_us,
             token_id=claims.get("jti", digest.hex()),
             issuer=issuer.expected.issuer,
             signer=signer.digest,

@@ -17,10 +17,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from dissonance.errors import ConfigurationError, InputError, Unauthenticated
+from dissonance.security.identity import SKEW_S
 from dissonance.security.jwt_checks import CLAIMS, MAX_TOKEN_CHARACTERS
 from dissonance.security.permissions import GRANTS, Permission
 from dissonance.security.refusals import Refusal
-from dissonance.security.revocations import MAX_LIFETIME_S, SKEW_S
+from dissonance.security.revocations import MAX_LIFETIME_S
 from dissonance.security.signers import thumbprint
 from dissonance.security.tokens import LocalIssuer, public_key_pem
 from dissonance.security.verifier import CACHED

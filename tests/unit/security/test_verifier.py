@@ -12,9 +12,10 @@ import pytest
 from dissonance.adapters.memory.clock import FixedClock, SeededRandomness
 from dissonance.errors import Unauthenticated
 from dissonance.security.api_keys import ApiKey, new_secret
+from dissonance.security.identity import SKEW_S
 from dissonance.security.permissions import GRANTS, Permission
 from dissonance.security.refusals import Refusal
-from dissonance.security.revocations import MAX_LIFETIME_S, SKEW_S, CredentialList, Revocation, Revoked
+from dissonance.security.revocations import MAX_LIFETIME_S, CredentialList, Revocation, Revoked
 from dissonance.security.tokens import LocalIssuer
 from dissonance.security.verifier import API_KEYS, TokenVerifier
 from support.access import AUDIENCE, ISSUER, LocalAccess
@@ -196,6 +197,15 @@ def test_all_that_a_holder_had_is_refused_and_what_is_issued_later_is_not() -> N
     assert scene.verifier.verify(scene.token(sub="bob")).name == "corp/bob"
     scene.clock.advance(SKEW_S)
     assert scene.refused(scene.token()) == Refusal.REVOKED  # an issuer's clock may be so much ahead
+    scene.clock.advance(1)
+    assert scene.verifier.verify(scene.token()).name == "corp/ada"
+
+
+def test_an_issuer_whose_clock_may_be_far_ahead_must_wait_as_long_to_be_believed_again() -> None:
+    scene = Scene(skew_s=300.0)
+    scene.revoke(Revoked.HOLDER, "corp/ada")
+    scene.clock.advance(300)
+    assert scene.refused(scene.token()) == Refusal.REVOKED
     scene.clock.advance(1)
     assert scene.verifier.verify(scene.token()).name == "corp/ada"
 

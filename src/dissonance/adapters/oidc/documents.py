@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 
 import aiohttp
@@ -19,7 +20,8 @@ class HttpIssuerDocuments:
 
     async def fetch(self, url: str, *, ca_file: str = "") -> bytes:
         try:
-            connector = aiohttp.TCPConnector(ssl=_trust(ca_file))
+            # Reading whom the machine trusts takes tens of milliseconds, in which nobody shall wait.
+            connector = aiohttp.TCPConnector(ssl=await asyncio.to_thread(_trust, ca_file))
             timeout = aiohttp.ClientTimeout(total=FETCH_S)
             async with (
                 aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False) as session,
