@@ -8,7 +8,7 @@ from dissonance.adapters.memory.task_rows import TaskRows
 from dissonance.errors import EngineUnavailable, UnknownTask
 from dissonance.ports.clock import Clock
 from dissonance.ports.findings import Finding
-from dissonance.ports.store import Experience
+from dissonance.ports.store import Experience, IdempotentAnswer
 from dissonance.security.api_keys import ApiKey
 from dissonance.security.revocations import Revocation, Revoked
 
@@ -21,6 +21,7 @@ class Held:
         self._clock = clock
         self._tasks: dict[str, TaskRows] = {}
         self._findings: dict[tuple[str, str, str, int], Finding] = {}
+        self._idempotency: dict[tuple[str, bytes], tuple[IdempotentAnswer, int]] = {}
         self._revocations: dict[tuple[Revoked, str], Revocation] = {}
         self._api_keys: dict[str, ApiKey] = {}
         self._credential_changes = 0
