@@ -30,7 +30,7 @@ from dissonance.adapters.postgres.keys import PostgresDataSubjectKeys
 from dissonance.adapters.postgres.migrate import Schema, migrate
 from dissonance.adapters.postgres.store import PostgresStore
 from dissonance.contracts.topics import DEAD_STREAM, EventKind, stream
-from dissonance.errors import EngineUnavailable
+from dissonance.errors import ConfigurationError, EngineUnavailable
 from dissonance.ports.anchors import Anchors
 from dissonance.ports.breaker import Breakers
 from dissonance.ports.bus import Bus
@@ -40,6 +40,8 @@ from dissonance.ports.keys import DataSubjectKeys
 from dissonance.ports.registry import Registry
 from dissonance.ports.store import Store
 from dissonance.security.artefacts import ArtefactKeys
+from dissonance.security.grants import read_grants
+from dissonance.security.issuers import IssuerRules, read_issuers
 from dissonance.security.service_tokens import ServiceToken
 from dissonance.security.signatures import seed_of
 from dissonance.security.tokens import TokenIssuer
@@ -82,6 +84,24 @@ def addresses_of(settings: Settings) -> EngineAddresses:
         )
     running = msgspec.structs.asdict(state.addresses)
     return EngineAddresses(**{name: value or running[name] for name, value in msgspec.structs.asdict(given).items()})
+
+
+def trusted_issuers(settings: Settings) -> list[IssuerRules]:
+    """Of the file that the settings name. Raises `ConfigurationError`, also where it names the local issuer."""
+    path = settings.issuers_file
+    if path is None:
+        return []
+    try:
+        issuers = read_issuers(path.read_bytes(), read_grants(settings.grants))
+    except OSError as error:
+        raise ConfigurationError(
+            f"the file of issuers cannot be read: {error.strerror}", where=str(path), fix="see DISSONANCE_OIDC_ISSUERS"
+        ) from error
+    if settings.token_issuer in [each.url for each in issuers]:
+        raise ConfigurationError(
+            f"'{settings.token_issuer}' is the local issuer", where=str(path), fix="see DISSONANCE_TOKEN_ISSUER"
+        )
+    return issuers
 
 
 @asynccontextmanager

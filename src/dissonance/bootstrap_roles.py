@@ -7,13 +7,15 @@ import os
 import platform
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 import msgspec
 
+from dissonance.adapters.oidc.documents import HttpIssuerDocuments
 from dissonance.adapters.spool.accesses import SPOOL_BYTES, SpoolingAccesses
 from dissonance.adapters.spool.outbox import SpoolingOutbox
 from dissonance.adapters.spool.spool import Spool
-from dissonance.bootstrap import System, open_system
+from dissonance.bootstrap import System, open_system, trusted_issuers
 from dissonance.contracts.bus_needs import known_as
 from dissonance.errors import ConfigurationError, EngineUnavailable
 from dissonance.pipeline.anchoring import ChainAnchoring
@@ -21,15 +23,20 @@ from dissonance.pipeline.estimates import PipelineEstimates
 from dissonance.pipeline.updates import PipelineUpdates
 from dissonance.roles import ROLES
 from dissonance.roles.catalogue import Catalogue
+from dissonance.roles.credential_following import CredentialFollowing
+from dissonance.roles.issuer_keys import IssuerKeys
 from dissonance.roles.loading import RegistryLoader
 from dissonance.roles.role import AtWork, Role, Work, Workplace
 from dissonance.roles.worker import Worker
 from dissonance.security.grants import read_grants
-from dissonance.security.tokens import TokenVerifier, public_key_pem
+from dissonance.security.issuers import TrustedIssuer
+from dissonance.security.tokens import LocalIssuer, public_key_pem
+from dissonance.security.verifier import API_KEYS, TokenVerifier
 from dissonance.settings import Settings
 from dissonance.telemetry.metrics import Metrics
 from dissonance.web.app import DissonanceApp, create_app
 from dissonance.web.health import HealthCheck, require_answer
+from dissonance.web.preparing import PreparingVerifier
 from dissonance.web.rate_limits import RateLimitedVerifier, Verifier
 from dissonance.web.server import serve
 
@@ -66,7 +73,6 @@ async def run_on(
 ) -> None:
     """As `run_roles`, on engines that are connected already."""
     settings, metrics = system.settings, Metrics()
-    read_grants(settings.grants)  # tokens are made elsewhere; a file that is wrong shall stop the start here, too
     await system.keys.ready()
     outbox = _outbox(system, metrics)
     models = RegistryLoader(system.registry, system.artefact_keys)
@@ -95,9 +101,10 @@ async def run_on(
     for engine, breaker in system.breakers.all().items():
         metrics.watch_breaker(engine, breaker)
     workers = {name: [_worker(system, metrics, work) for work in built.work] for name, built in at_work.items()}
+    entrance = await _entrance(system)
     app = create_app(
         [built.router for built in at_work.values()],
-        verifier=_verifier(system),
+        verifier=entrance.verifier,
         clock=system.clock,
         randomness=system.randomness,
         metrics=metrics,
@@ -108,7 +115,7 @@ async def run_on(
     )
     accesses = _accesses(system, app, place.replica, metrics)
     async with _grpc(place, settings, app, at_work, stop, on_grpc):
-        always = [catalogue.follow, outbox.drain, accesses.follow]
+        always = [catalogue.follow, outbox.drain, accesses.follow, *entrance.follows]
         await _live(settings, app, always, at_work, workers, stop, on_started)
     await outbox.close()
     await accesses.close()
@@ -221,16 +228,32 @@ def _worker(system: System, metrics: Metrics, work: Work) -> Worker:
     )
 
 
-def _verifier(system: System) -> Verifier:
-    settings = system.settings
-    verifier = TokenVerifier(
+class _Entrance(NamedTuple):
+    """Who admits callers, and what keeps it current."""
+
+    verifier: Verifier
+    follows: Sequence[Callable[[], Awaitable[None]]]
+
+
+async def _entrance(system: System) -> _Entrance:
+    """What is revoked is known before the first caller comes; keys of issuers come when they come."""
+    settings, clock = system.settings, system.clock
+    local = LocalIssuer(
         public_key_pem(system.key_folder.issuer_private_key_pem),
         issuer=settings.token_issuer,
         audience=settings.token_audience,
-        clock=system.clock,
     )
-    rate = settings.client_requests_per_s
-    return RateLimitedVerifier(verifier, rate, system.clock) if rate > 0.0 else verifier
+    known = read_grants(settings.grants)
+    trusted = [TrustedIssuer(rules, known) for rules in trusted_issuers(settings)]
+    tokens = TokenVerifier([local, *trusted], clock=clock)
+    credentials = CredentialFollowing(system.store, system.bus, clock, tokens.use)
+    keys = [IssuerKeys(issuer, HttpIssuerDocuments(), clock, tokens.signers_changed) for issuer in trusted]
+    await credentials.read()
+    refreshes = {issuer.rules.url: each.refresh for issuer, each in zip(trusted, keys, strict=True)}
+    verifier: Verifier = PreparingVerifier(tokens, {API_KEYS: credentials.refresh, **refreshes})
+    if settings.client_requests_per_s > 0.0:
+        verifier = RateLimitedVerifier(verifier, settings.client_requests_per_s, clock)
+    return _Entrance(verifier, [credentials.follow, *(each.follow for each in keys)])
 
 
 def _health(

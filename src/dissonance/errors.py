@@ -192,7 +192,13 @@ class AccessError(DissonanceError):
 
 
 class Unauthenticated(AccessError):
+    """`reason` is for the log, never for whoever asks."""
+
     slug, title, status = "unauthenticated", "No valid token came with the request", 401
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "", reason: str = "") -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.reason = reason
 
 
 class Forbidden(AccessError):
@@ -235,6 +241,12 @@ class EngineUnavailable(EngineError):
     """Not reachable now; the same call may succeed later. Roles wait and try again on this one."""
 
     slug, title, status = "engine-unavailable", "An engine is not reachable", 503
+
+
+class IssuerUnavailable(EngineError):
+    """An issuer of tokens cannot be asked for its keys, or publishes what is none; the keys it had stay in use."""
+
+    slug, title, status = "issuer-unavailable", "An issuer of tokens cannot be read", 503
 
 
 class StreamFull(EngineUnavailable):

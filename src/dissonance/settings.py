@@ -57,6 +57,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     token: str = ""  # whose rights commands have; empty = the owner's of the key folder
     token_audience: str = "dissonance"  # noqa: S105 - a name, not a secret
     token_issuer: str = "dissonance-local"  # noqa: S105 - a name, not a secret
+    oidc_issuers: str = ""  # TOML file of other issuers whose tokens are taken; empty = none
     log_level: str = "INFO"
 
     @property
@@ -66,6 +67,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def keys_folder(self) -> Path:
         return Path(self.key_folder).expanduser().absolute() if self.key_folder else self.data_folder / "keys"
+
+    @property
+    def issuers_file(self) -> Path | None:
+        return Path(self.oidc_issuers).expanduser().absolute() if self.oidc_issuers else None
 
     @property
     def spool(self) -> Path:

@@ -9,7 +9,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from dissonance.adapters.memory.clock import FixedClock, SeededRandomness
-from dissonance.security.tokens import TokenIssuer, TokenVerifier, public_key_pem
+from dissonance.security.tokens import LocalIssuer, TokenIssuer, public_key_pem
+from dissonance.security.verifier import TokenVerifier
+from dissonance.web.preparing import PreparingVerifier
 
 ISSUER, AUDIENCE = "dissonance-local", "dissonance"
 
@@ -27,7 +29,12 @@ class LocalAccess:
         self.private_pem = private_key_pem(seed)
         self.public_pem = public_key_pem(self.private_pem)
         self.issuer = self.other_issuer()
-        self.verifier = TokenVerifier(self.public_pem, issuer=ISSUER, audience=AUDIENCE, clock=self.clock)
+        self.tokens = self.fresh_tokens()
+        self.verifier = PreparingVerifier(self.tokens, {})
+
+    def fresh_tokens(self) -> TokenVerifier:
+        """A verifier that has seen nothing yet."""
+        return TokenVerifier([LocalIssuer(self.public_pem, issuer=ISSUER, audience=AUDIENCE)], clock=self.clock)
 
     def other_issuer(self, issuer: str = ISSUER, audience: str = AUDIENCE, pem: bytes | None = None) -> TokenIssuer:
         return TokenIssuer(

@@ -13,6 +13,7 @@ from dissonance.contracts.events import (
     AnswerKept,
     CandidateRegistered,
     Contradicted,
+    CredentialsChanged,
     Event,
     Experienced,
     FindingRaised,
@@ -176,6 +177,7 @@ CURRENT: dict[EventKind, Event] = {
         _make(AnswerKept, {"key_hash": b"\x33" * 32, "body_digest": b"\x44" * 32, "answer": b"\x93predicted"}),
         _make(TaskCreated, {"name": "census"}),
         _make(TaskDeleted, {"name": "census"}),
+        _make(CredentialsChanged, {"changes": 7}),
     )
 }
 """What the golden bytes `tests/contract/golden/<kind>.v<version>.msgpack` of the current version decode to."""

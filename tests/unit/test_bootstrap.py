@@ -12,7 +12,7 @@ import pytest
 from dissonance.adapters.embedded.addresses import EngineAddresses
 from dissonance.adapters.embedded.process import ProcessIdentity
 from dissonance.adapters.embedded.state import State, write_state
-from dissonance.bootstrap import addresses_of
+from dissonance.bootstrap import addresses_of, trusted_issuers
 from dissonance.bootstrap_roles import run_roles
 from dissonance.errors import ConfigurationError, DataFolderError, EngineUnavailable
 from dissonance.roles import ROLES
@@ -86,3 +86,19 @@ def test_a_role_that_there_is_not_is_refused_before_any_engine_is_asked(tmp_path
         asyncio.run(starting)
     assert all(name in raised.value.fix for name in ROLES)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_other_issuers_come_from_the_file_that_the_settings_name(tmp_path: Path) -> None:
+    file = tmp_path / "issuers.toml"
+    file.write_text('[[issuers]]\nname = "corp"\nurl = "https://login.example.org"\naudience = "dissonance"\n')
+    assert [rules.name for rules in trusted_issuers(Settings(oidc_issuers=str(file)))] == ["corp"]
+    assert trusted_issuers(Settings()) == []
+
+
+def test_a_file_of_issuers_that_is_not_there_or_names_the_local_one_stops_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "issuers.toml"
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        trusted_issuers(Settings(oidc_issuers=str(file)))
+    file.write_text('[[issuers]]\nname = "corp"\nurl = "https://login.example.org"\naudience = "dissonance"\n')
+    with pytest.raises(ConfigurationError, match="local issuer"):
+        trusted_issuers(Settings(oidc_issuers=str(file), token_issuer="https://login.example.org"))

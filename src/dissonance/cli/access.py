@@ -23,7 +23,7 @@ from dissonance.security.permissions import ANY_TASK
 from dissonance.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from dissonance.security.tokens import Identity
+    from dissonance.security.identity import Identity
 
 
 def protect(program: Command, rights: Mapping[str, Right]) -> Command:
@@ -96,16 +96,16 @@ def holder(settings: Settings) -> Identity:
     """Of the token in the settings. Raises `Unauthenticated` for one that is not valid."""
     from dissonance.adapters.clock import SystemClock, SystemRandomness
     from dissonance.adapters.keys.folder import KeyFolder
-    from dissonance.security.tokens import TokenVerifier, public_key_pem
+    from dissonance.security.tokens import LocalIssuer, public_key_pem
+    from dissonance.security.verifier import TokenVerifier
 
     if not settings.keys_folder.is_dir():
         raise Unauthenticated(
             "there is no key here that the token could be of", where=str(settings.keys_folder), fix="dissonance up"
         )
-    verifier = TokenVerifier(
+    local = LocalIssuer(
         public_key_pem(KeyFolder.open_or_create(settings.keys_folder, SystemRandomness()).issuer_private_key_pem),
         issuer=settings.token_issuer,
         audience=settings.token_audience,
-        clock=SystemClock(),
     )
-    return verifier.verify(settings.token)
+    return TokenVerifier([local], clock=SystemClock()).verify(settings.token)

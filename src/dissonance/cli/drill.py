@@ -97,6 +97,19 @@ def startup(records: Records = DEFAULT_RECORDS, data: Data = None, as_json: AsJs
     _finish(drill.record_of(_in_folder(data, lambda folder: drill.startup(folder, _say))), records, as_json)
 
 
+@app.command("revocation")
+def revocation(
+    rounds: Annotated[int, typer.Option(min=1, help="Revocations of each kind: token, API key, holder.")] = 5,
+    records: Records = DEFAULT_RECORDS,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Revoke credentials in use on two replicas: how soon do both refuse them, also one that was away?"""
+    from dissonance.drills import revocation as drill
+
+    _finish(drill.record_of(_in_folder(data, lambda folder: drill.revocation(folder, rounds, _say))), records, as_json)
+
+
 @app.command("rollback")
 def rollback(
     rollbacks: Annotated[int, typer.Option(min=36, help="By command; some are commands of their own.")] = 334,

@@ -36,6 +36,7 @@ _DRILLS = (
     "rollback",
     "deploy",
     "who-answered",
+    "revocation",
     "bench-pipeline",
     "faults",
 )
@@ -85,6 +86,9 @@ COMMANDS: dict[str, Right] = {
     "replay": _of_task(Permission.REPLAY),
     "replays": _of_task(Permission.REPLAYS),
     "token create": Right(Permission.TOKENS),
+    "token revoke": Right(Permission.TOKENS),
+    "token list": Right(Permission.TOKENS),
+    **{f"token key {verb}": Right(Permission.TOKENS) for verb in ("create", "list", "revoke")},
     "token grants": Right(Permission.ENGINES),
     "bus permissions": Right(Permission.ENGINES, folder=None),
     **{f"{group} {verb}": right for group in ("dead-letters", "deadletters") for verb, right in _DEAD_LETTERS.items()},

@@ -1,9 +1,8 @@
-"""`dissonance token`: access tokens from the local issuer, whose key is in the key folder."""
+"""`dissonance token`: access tokens from the local issuer, whose key is in the key folder; revocations; API keys."""
 
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Annotated
 
@@ -11,23 +10,29 @@ import msgspec
 import typer
 from rich.table import Table
 
+from dissonance.cli import token_keys, token_revocations
+from dissonance.cli.lengths import seconds
 from dissonance.cli.output import emit
 from dissonance.contracts.times import to_text
-from dissonance.errors import DataFolderError, InputError
+from dissonance.errors import DataFolderError
 from dissonance.security.grants import read_grants
 from dissonance.security.permissions import ANY_TASK
-from dissonance.security.tokens import TokenIssuer, TokenVerifier, public_key_pem
+from dissonance.security.tokens import LocalIssuer, TokenIssuer, public_key_pem
+from dissonance.security.verifier import TokenVerifier
 from dissonance.settings import Settings, read_settings
 
-app = typer.Typer(help="Access tokens for the HTTP API.", no_args_is_help=True)
+app = typer.Typer(help="Access tokens and API keys: create, revoke, list.", no_args_is_help=True)
 
-SECONDS_OF = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+app.command("revoke")(token_revocations.revoke)
+app.command("list")(token_revocations.list_)
+app.add_typer(token_keys.app, name="key")
 
 
 class IssuedToken(msgspec.Struct, frozen=True):
-    """What `--json` prints. `expires_at` is RFC 3339, in UTC."""
+    """What `--json` prints. `id` is what it is revoked by; `expires_at` is RFC 3339, in UTC."""
 
     token: str
+    id: str
     name: str
     grants: list[str]
     permissions: list[str]
@@ -37,7 +42,7 @@ class IssuedToken(msgspec.Struct, frozen=True):
 
 @app.callback()
 def token() -> None:
-    """Access tokens for the HTTP API."""
+    """Access tokens and API keys: create, revoke, list."""
 
 
 @app.command()
@@ -90,9 +95,10 @@ def issue_token(settings: Settings, *, grants: list[str], tasks: list[str], name
     known = read_grants(settings.grants)
     issuer = TokenIssuer(private_key, **names, clock=clock, randomness=randomness, grants=known)
     text = issuer.issue(grants, subject=name, tasks=tasks, lifetime_s=lifetime_s)
-    identity = TokenVerifier(public_key_pem(private_key), **names, clock=clock).verify(text)
+    identity = TokenVerifier([LocalIssuer(public_key_pem(private_key), **names)], clock=clock).verify(text)
     return IssuedToken(
         token=text,
+        id=identity.token_id,
         name=name,
         grants=grants,
         permissions=sorted(identity.permissions),
@@ -108,16 +114,3 @@ def _check_keys_exist(folder: Path) -> None:
             where=str(folder),
             fix="start the system once (dissonance up), or name its data folder with --data",
         )
-
-
-def seconds(text: str) -> int:
-    """
-    >>> seconds("90s"), seconds("1h"), seconds("30d")
-    (90, 3600, 2592000)
-    """
-    match = re.fullmatch(r"([0-9]{1,9})([smhd])", text.strip())
-    if match is None:
-        raise InputError(
-            f"'{text}' is not a length of time", where="--lifetime", fix="write it like 90s, 15m, 1h or 7d"
-        )
-    return int(match.group(1)) * SECONDS_OF[match.group(2)]

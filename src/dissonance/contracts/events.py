@@ -312,6 +312,15 @@ class TaskDeleted(Event, frozen=True, kw_only=True):
     name: str
 
 
+class CredentialsChanged(Event, frozen=True, kw_only=True):
+    """Something was revoked, or an API key made: whoever admits callers reads the list of both again, which was
+    changed `changes` times by then. `task_id` is `WHOLE_SYSTEM`."""
+
+    KIND: ClassVar[EventKind] = EventKind.CREDENTIALS_CHANGED
+
+    changes: int
+
+
 EVENT_TYPES: dict[EventKind, type[Event]] = {
     event.KIND: event
     for event in (
@@ -336,5 +345,6 @@ EVENT_TYPES: dict[EventKind, type[Event]] = {
         AnswerKept,
         TaskCreated,
         TaskDeleted,
+        CredentialsChanged,
     )
 }

@@ -35,6 +35,7 @@ class EventKind(StrEnum):
     ANSWER_KEPT = "answer_kept"
     TASK_CREATED = "task_created"
     TASK_DELETED = "task_deleted"
+    CREDENTIALS_CHANGED = "credentials_changed"
 
 
 ANY_TASK = "*"

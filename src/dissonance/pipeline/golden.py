@@ -105,7 +105,7 @@ def _read(workshop: Workshop, task: Task, path: Path) -> _File:
     names = read_data_subjects(data, task.data_subject_column)
     hashes = None
     if task.data_subject_column is not None:
-        hashes = [workshop.keys.data_subject_hash(task.task_id, each) for each in names]
+        hashes = workshop.keys.data_subject_hashes(task.task_id, names)
     rows = LabelledRows(encode_frame(task.schema, data.frame), np.array(classes, dtype=np.int64))
     return _File(Incoming(rows, hashes, np.full(len(classes), NO_TIME, dtype=np.int64)), names)
 

@@ -20,6 +20,7 @@ from dissonance.contracts.schema import Task
 from dissonance.contracts.verdicts import Reason, Verdict
 from dissonance.contracts.windows import SliceFigures, Stated
 from dissonance.ports.accesses import AccessStore
+from dissonance.ports.credentials import CredentialStore
 from dissonance.ports.decisions import Decision, DecisionStore
 from dissonance.ports.findings import FindingStore
 from dissonance.ports.labels import LabelStore
@@ -324,6 +325,7 @@ class Store(
     FindingStore,
     ReplayStore,
     IdempotencyStore,
+    CredentialStore,
     Protocol,
 ):
     """All of it: one database, one adapter."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from threading import Lock
 
+from dissonance.security.identity import MICROSECONDS, Clock
 from dissonance.security.permissions import ANY_TASK
-from dissonance.security.tokens import MICROSECONDS, Clock, TokenIssuer
+from dissonance.security.tokens import TokenIssuer
 
 LIFETIME_S = 600.0  # seconds; what is stolen is of use for no longer
 RENEWED_AFTER = 0.5  # share of its life after which a token is not handed out any more

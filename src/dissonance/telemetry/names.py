@@ -89,4 +89,8 @@ class LogAction(StrEnum):
     ACCESSES_SPOOLED = "accesses.spooled"
     ACCESSES_LOST = "accesses.lost"
     TOKEN_ISSUED = "token.issued"  # noqa: S105 - a name, not a secret
+    CREDENTIAL_REFUSED = "credential.refused"
+    CREDENTIALS_READ = "credentials.read"
+    ISSUER_READ = "issuer.read"
+    ISSUER_UNREADABLE = "issuer.unreadable"
     LIBRARY_REPORTED = "library.reported"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from starlette.types import Scope
 
 from dissonance.errors import Forbidden, Unauthenticated
+from dissonance.security.identity import Identity
 from dissonance.security.permissions import ANY_TASK, OF_THE_SYSTEM, Permission
-from dissonance.security.tokens import Identity
+from dissonance.security.refusals import Refusal
 from dissonance.web.lockout import Lockout
 from dissonance.web.rate_limits import Verifier
 
@@ -30,11 +32,26 @@ def admit(scope: Scope, permission: Permission, verifier: Verifier, lockout: Loc
     require(identity, permission, scope["path_params"].get(TASK_PARAMETER))
 
 
+async def prepare(scope: Scope, permission: Permission, verifier: Verifier) -> None:
+    """Before `admit`, wherever waiting is possible; whom it refuses is for `admit` to say."""
+    if permission is not Permission.PUBLIC:
+        with suppress(Unauthenticated):
+            await verifier.prepare(bearer_token(scope))
+
+
+def bearer_token(scope: Scope) -> str:
+    """Raises `Unauthenticated` where there is none."""
+    return token_of(_given(scope))
+
+
 def authenticate(scope: Scope, verifier: Verifier, lockout: Lockout) -> Identity:
     """Who sends a request, which is remembered. Raises as `admit` does, but for `Forbidden`."""
-    given = [value for name, value in scope["headers"] if name == b"authorization"]
-    identity = scope[_KEY] = verified(given, client_address(scope), verifier, lockout)
+    identity = scope[_KEY] = verified(_given(scope), client_address(scope), verifier, lockout)
     return identity
+
+
+def _given(scope: Scope) -> list[bytes]:
+    return [value for name, value in scope["headers"] if name == b"authorization"]
 
 
 def client_address(scope: Scope) -> str:
@@ -92,6 +109,7 @@ def token_of(given: Sequence[bytes]) -> str:
             "no token came with the request",
             where="header Authorization",
             fix="send 'Authorization: Bearer <token>'; dissonance token create makes one",
+            reason=Refusal.MISSING,
         )
     scheme, _, token = given[0].partition(b" ")
     read = SCHEMES.get(scheme.lower())
@@ -100,6 +118,7 @@ def token_of(given: Sequence[bytes]) -> str:
             "the header is not one bearer token",
             where="header Authorization",
             fix="send 'Authorization: Bearer <token>'",
+            reason=Refusal.HEADER,
         )
     return read(bytes(token).decode().strip())
 

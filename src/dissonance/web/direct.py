@@ -16,9 +16,10 @@ from typing import Any, NamedTuple, Protocol, cast
 from starlette.responses import Response
 from starlette.types import Scope
 
-from dissonance.security.tokens import Identity
+from dissonance.errors import Unauthenticated
+from dissonance.security.identity import Identity
 from dissonance.telemetry.metrics import Metrics
-from dissonance.web.admission import TASK_PARAMETER, admit, admit_again, identity_or_none
+from dissonance.web.admission import TASK_PARAMETER, admit, admit_again, bearer_token, identity_or_none
 from dissonance.web.lockout import Lockout
 from dissonance.web.middleware.access import ABORTED, AccessLog
 from dissonance.web.middleware.request_id import HEADER as REQUEST_ID
@@ -107,7 +108,7 @@ class Direct:
         if route is None or scope["query_string"] or not head.startswith(TASKS) or not task or "/" in task:
             return None
         headers = dict(scope["headers"])
-        if len(headers) < len(scope["headers"]) or not self._is_plain(headers):
+        if len(headers) < len(scope["headers"]) or not self._is_plain(headers) or not self._at_hand(scope):
             return None
         assert route.direct is not None
         takes = route.direct(task)
@@ -139,6 +140,9 @@ class Direct:
         known = self._known.get(digest)
         if known is None or known.length != length:
             return None
+        if not self.verifier.remembers(known.identity):
+            del self._known[digest]
+            return None
         scope = known.scope.copy()
         scope["client"] = client
         takes = scope["route"].direct(scope["path_params"][TASK_PARAMETER])
@@ -153,6 +157,13 @@ class Direct:
         if self._default[0] is not headers:
             self._default = (headers, header_lines(headers))
         return self._default[1]
+
+    def _at_hand(self, scope: Scope) -> bool:
+        """Whether it is known without waiting who sent it. Who sent no token is refused without waiting too."""
+        try:
+            return self.verifier.at_hand(bearer_token(scope))
+        except Unauthenticated:
+            return True
 
     def _is_plain(self, headers: dict[bytes, bytes]) -> bool:
         """Plain JSON both ways, of a length that is announced and allowed: the server takes no byte beyond it."""

@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import unquote
 
 import grpc
 from google.protobuf.message import DecodeError
 
-from dissonance.errors import ConfigurationError, DissonanceError, MalformedBody
+from dissonance.errors import ConfigurationError, DissonanceError, MalformedBody, Unauthenticated
 from dissonance.ports.clock import Clock
+from dissonance.security.identity import Identity
 from dissonance.security.permissions import Permission
-from dissonance.security.tokens import Identity
 from dissonance.telemetry.logs import log, log_exception
 from dissonance.telemetry.metrics import Metrics
 from dissonance.telemetry.names import LogAction
 from dissonance.web.access_trail import DENIED, UNKNOWN, AccessTrail, Seen
-from dissonance.web.admission import require, verified
+from dissonance.web.admission import require, token_of, verified
 from dissonance.web.grpc_service import Call, GrpcService, Method
 from dissonance.web.health import Health
 from dissonance.web.lockout import Lockout
@@ -115,7 +115,7 @@ class GrpcServer:
         async def refuse(body: bytes, context: grpc.aio.ServicerContext) -> bytes:
             caller = _Caller(address_of(context.peer()))
             try:
-                self._admit(caller, None, _metadata(context))
+                await self._admit(caller, None, _metadata(context))
             except DissonanceError as error:
                 caller.refused = error.slug
                 await self._refuse(context, UNKNOWN, code_of(error), error)
@@ -131,7 +131,7 @@ class GrpcServer:
             started_us, code = self._clock.now_us(), grpc.StatusCode.CANCELLED
             caller = _Caller(address_of(context.peer()))
             try:
-                self._admit(caller, method.permission, _metadata(context))
+                await self._admit(caller, method.permission, _metadata(context))
                 reply = await self._answer(method, body, context, caller.identity)
                 code = grpc.StatusCode.OK
                 return reply
@@ -162,11 +162,13 @@ class GrpcServer:
         reply: bytes = (await method.handle(Call(message, body, identity, key, self._health))).SerializeToString()
         return reply
 
-    def _admit(self, caller: _Caller, permission: Permission | None, metadata: Sequence[tuple[str, str]]) -> None:
+    async def _admit(self, caller: _Caller, permission: Permission | None, metadata: Sequence[tuple[str, str]]) -> None:
         """`permission`: None where any right token will do."""
         if permission is Permission.PUBLIC:
             return
         given = [value.encode() for key, value in metadata if key == "authorization"]
+        with suppress(Unauthenticated):  # whom it refuses is for the next line to say
+            await self._verifier.prepare(token_of(given))
         caller.identity = verified(given, caller.address, self._verifier, self._lockout)
         if permission is not None:
             require(caller.identity, permission)
@@ -184,6 +186,8 @@ class GrpcServer:
     ) -> None:
         level = logging.ERROR if error.status >= 500 else logging.INFO
         log(_logger, LogAction.GRPC_FAILED, level, method=name, slug=error.slug, where=error.where)
+        if isinstance(error, Unauthenticated):
+            log(_logger, LogAction.CREDENTIAL_REFUSED, method=name, reason=error.reason)
         await context.abort(code, shown(error), ((SLUG, error.slug),))
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
+from dissonance.security.identity import Identity
 from dissonance.security.permissions import Permission
-from dissonance.security.tokens import Identity
 from dissonance.web.health import Health
 
 

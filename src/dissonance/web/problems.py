@@ -16,7 +16,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from dissonance.errors import DissonanceError, Forbidden, InputError, MethodNotAllowed, TooMany, UnknownRoute
+from dissonance.errors import (
+    DissonanceError,
+    Forbidden,
+    InputError,
+    MethodNotAllowed,
+    TooMany,
+    Unauthenticated,
+    UnknownRoute,
+)
 from dissonance.security.permissions import Permission
 from dissonance.telemetry.logs import log
 from dissonance.telemetry.names import LogAction
@@ -95,7 +103,9 @@ async def on_dissonance_error(request: Request, error: Exception) -> Response:
 
 
 def logged_problem(error: DissonanceError, scope: Scope) -> Response:
-    """The problem; of a fault on our side the log has what it does not say."""
+    """The problem; of a fault on our side, and of a credential that was refused, the log has what it does not say."""
+    if isinstance(error, Unauthenticated):
+        log(_logger, LogAction.CREDENTIAL_REFUSED, request_id=request_id(scope), reason=error.reason)
     if error.status >= 500:
         log(
             _logger,

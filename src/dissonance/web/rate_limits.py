@@ -6,7 +6,7 @@ from typing import Protocol
 
 from dissonance.errors import RateLimited
 from dissonance.ports.clock import Clock
-from dissonance.security.tokens import Identity
+from dissonance.security.identity import Identity
 
 BURST_S = 1.0
 """A caller that was quiet may ask for what so many seconds allow at once."""
@@ -16,11 +16,21 @@ KEPT = 10_000
 
 
 class Verifier(Protocol):
-    """`security.tokens.TokenVerifier`, as much of it as admission needs."""
+    """`security.verifier.TokenVerifier`, as much of it as admission needs, and what it may have to wait for."""
 
     def verify(self, token: str) -> Identity: ...
 
     def verify_again(self, identity: Identity) -> None: ...
+
+    def remembers(self, identity: Identity) -> bool: ...
+
+    def at_hand(self, token: str) -> bool:
+        """Whether `verify` has what it needs; when not, `prepare` comes first."""
+        ...
+
+    async def prepare(self, token: str) -> None:
+        """Get what `verify` needs and has not, such as new keys of an issuer."""
+        ...
 
 
 class RateLimitedVerifier:
@@ -43,6 +53,15 @@ class RateLimitedVerifier:
         """As `verify`, of a token that was verified before."""
         self._verifier.verify_again(identity)
         self._count(identity)
+
+    def remembers(self, identity: Identity) -> bool:
+        return self._verifier.remembers(identity)
+
+    def at_hand(self, token: str) -> bool:
+        return self._verifier.at_hand(token)
+
+    async def prepare(self, token: str) -> None:
+        await self._verifier.prepare(token)
 
     def _count(self, identity: Identity) -> None:
         now_us = self._clock.now_us()

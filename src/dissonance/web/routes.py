@@ -30,7 +30,7 @@ from starlette.types import Scope
 
 from dissonance.errors import ConfigurationError, DissonanceError, InputError
 from dissonance.security.permissions import Permission
-from dissonance.web.admission import admit
+from dissonance.web.admission import admit, prepare
 
 PUBLIC_PATHS = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready", "/ping", "/health"})
 
@@ -87,6 +87,7 @@ class ProtectedRoute(APIRoute):
         known = frozenset(parameter.alias for parameter in self.dependant.query_params)
 
         async def admit_and_handle(request: Request) -> Response:
+            await prepare(request.scope, permission, request.app.state.verifier)
             admit(request.scope, permission, request.app.state.verifier, request.app.state.lockout)
             if of_a_task and request.scope["query_string"]:
                 _refuse_unknown(request.query_params, known)

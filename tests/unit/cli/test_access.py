@@ -20,8 +20,8 @@ from dissonance.cli.permissions import COMMANDS, Right
 from dissonance.contracts.accesses import Access, Outcome, read_batch
 from dissonance.drills.pentest.forgeries import FORGED, Forger, Kind
 from dissonance.errors import Forbidden, Unauthenticated
+from dissonance.security.identity import Identity
 from dissonance.security.permissions import Permission
-from dissonance.security.tokens import Identity
 from dissonance.settings import read_settings
 
 

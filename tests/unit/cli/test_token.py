@@ -9,10 +9,12 @@ from typer.testing import CliRunner, Result
 from dissonance.adapters.clock import SystemClock
 from dissonance.adapters.keys.folder import KeyFolder
 from dissonance.adapters.memory.clock import SeededRandomness
-from dissonance.cli.token import app, seconds
+from dissonance.cli.lengths import seconds
+from dissonance.cli.token import app
 from dissonance.errors import DataFolderError, InputError
 from dissonance.security.grants import default_grants
-from dissonance.security.tokens import TokenVerifier, public_key_pem
+from dissonance.security.tokens import LocalIssuer, public_key_pem
+from dissonance.security.verifier import TokenVerifier
 
 NO_SETTINGS = {"DISSONANCE_DATA": None, "DISSONANCE_KEY_FOLDER": None}
 
@@ -28,7 +30,7 @@ def create(folder: Path, *arguments: str) -> Result:
 
 def verifier(keys: KeyFolder) -> TokenVerifier:
     public = public_key_pem(keys.issuer_private_key_pem)
-    return TokenVerifier(public, issuer="dissonance-local", audience="dissonance", clock=SystemClock())
+    return TokenVerifier([LocalIssuer(public, issuer="dissonance-local", audience="dissonance")], clock=SystemClock())
 
 
 def test_it_prints_the_token_alone_and_the_system_accepts_it(keys: KeyFolder, tmp_path: Path) -> None:

@@ -16,12 +16,16 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from dissonance.adapters.memory.clock import FixedClock
 from dissonance.errors import ConfigurationError, InputError, Unauthenticated
-from dissonance.security import tokens
 from dissonance.security.grants import default_grants
+from dissonance.security.identity import SKEW_S
+from dissonance.security.jwt_checks import CLAIMS, MAX_TOKEN_CHARACTERS
 from dissonance.security.permissions import Permission
-from dissonance.security.tokens import TokenVerifier, public_key_pem, thumbprint
+from dissonance.security.refusals import Refusal
+from dissonance.security.revocations import MAX_LIFETIME_S
+from dissonance.security.signers import thumbprint
+from dissonance.security.tokens import LocalIssuer, public_key_pem
+from dissonance.security.verifier import CACHED
 from support.access import AUDIENCE, ISSUER, LocalAccess, private_key_pem
 
 
@@ -30,10 +34,12 @@ def encoded(part: object) -> str:
     return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def refused(access: LocalAccess, token: str) -> Unauthenticated:
+def refused(access: LocalAccess, token: str) -> str:
+    """Why, as the log has it."""
     with pytest.raises(Unauthenticated) as caught:
         access.verifier.verify(token)
-    return caught.value
+    assert "opens nothing" in caught.value.what
+    return caught.value.reason
 
 
 def test_a_token_says_who_what_and_which_tasks() -> None:
@@ -92,7 +98,7 @@ def test_an_unknown_grant_or_none_is_refused_with_the_known_ones(grant: str | li
     assert "client" in caught.value.fix
 
 
-@pytest.mark.parametrize("lifetime_s", [0, -1, float("nan"), float("inf"), tokens.MAX_LIFETIME_S + 1])
+@pytest.mark.parametrize("lifetime_s", [0, -1, float("nan"), float("inf"), MAX_LIFETIME_S + 1])
 def test_a_lifetime_out_of_range_is_refused(lifetime_s: float) -> None:
     with pytest.raises(InputError, match="lifetime"):
         LocalAccess().issuer.issue("client", subject="x", tasks=["*"], lifetime_s=lifetime_s)
@@ -110,43 +116,43 @@ def test_a_token_expires_by_the_clock_it_is_given() -> None:
     access.clock.advance(59.999)
     assert access.verifier.verify(token).name == "tester"
     access.clock.advance(0.001)
-    assert "expired" in refused(access, token).what
+    assert refused(access, token) == Refusal.EXPIRED
 
 
 def test_a_token_that_was_never_seen_before_it_expired_is_refused() -> None:
     access = LocalAccess()
     token = access.token(lifetime_s=60)
     access.clock.advance(61)
-    assert refused(access, token).where == "exp"
+    assert refused(access, token) == Refusal.EXPIRED
 
 
 def test_a_token_from_the_future_is_refused_beyond_the_skew() -> None:
     access = LocalAccess()
     token = access.token()
-    access.clock.advance(-tokens.SKEW_S)
+    access.clock.advance(-SKEW_S)
     access.verifier.verify(token)
     access.clock.advance(-1)
-    fresh = TokenVerifier(access.public_pem, issuer=ISSUER, audience=AUDIENCE, clock=access.clock)
-    with pytest.raises(Unauthenticated, match="future"):
-        fresh.verify(token)
+    with pytest.raises(Unauthenticated) as caught:
+        access.fresh_tokens().verify(token)
+    assert caught.value.reason == Refusal.FUTURE
 
 
 def test_another_audience_is_refused() -> None:
     access = LocalAccess()
     token = access.other_issuer(audience="elsewhere").issue("client", subject="x", tasks=["*"], lifetime_s=60)
-    assert "audience" in refused(access, token).what
+    assert refused(access, token) == Refusal.AUDIENCE
 
 
 def test_another_issuer_is_refused() -> None:
     access = LocalAccess()
     token = access.other_issuer(issuer="someone").issue("client", subject="x", tasks=["*"], lifetime_s=60)
-    assert "issuer" in refused(access, token).what
+    assert refused(access, token) == Refusal.ISSUER
 
 
 def test_another_key_is_refused() -> None:
     access = LocalAccess()
     token = access.other_issuer(pem=private_key_pem(2)).issue("client", subject="x", tasks=["*"], lifetime_s=60)
-    assert "not signed" in refused(access, token).what
+    assert refused(access, token) == Refusal.KEY
 
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "NONE", ""])
@@ -155,22 +161,23 @@ def test_an_unsigned_token_is_refused(algorithm: str) -> None:
     header, body, _ = access.token().split(".")
     forged_header = {**jwt.get_unverified_header(access.token()), "alg": algorithm}
     assert header
-    refused(access, f"{encoded(forged_header)}.{body}.")
+    assert refused(access, f"{encoded(forged_header)}.{body}.") == Refusal.ALGORITHM
 
 
 def test_hmac_with_the_public_key_is_refused() -> None:
     access = LocalAccess()
     _, body, _ = access.token().split(".")
-    signed = f"{encoded({'alg': 'HS256', 'typ': 'at+jwt'})}.{body}"
+    signed = f"{encoded({**jwt.get_unverified_header(access.token()), 'alg': 'HS256'})}.{body}"
     signature = hmac.digest(access.public_pem, signed.encode(), "sha256")
-    assert "not signed" in refused(access, f"{signed}.{encoded(signature)}").what
+    assert refused(access, f"{signed}.{encoded(signature)}") == Refusal.ALGORITHM
 
 
 def test_a_changed_claim_is_refused() -> None:
     access = LocalAccess()
     header, body, signature = access.token("viewer").split(".")
     claims = jwt.decode(f"{header}.{body}.{signature}", options={"verify_signature": False})
-    refused(access, f"{header}.{encoded({**claims, 'scope': 'predictions:write'})}.{signature}")
+    changed = f"{header}.{encoded({**claims, 'scope': 'predictions:write'})}.{signature}"
+    assert refused(access, changed) == Refusal.SIGNATURE
 
 
 def test_a_changed_signature_is_refused_after_the_right_one_was_accepted() -> None:
@@ -178,13 +185,13 @@ def test_a_changed_signature_is_refused_after_the_right_one_was_accepted() -> No
     token = access.token()
     access.verifier.verify(token)
     changed = "A" if token[-10] != "A" else "B"
-    refused(access, token[:-10] + changed + token[-9:])
+    assert refused(access, token[:-10] + changed + token[-9:]) == Refusal.SIGNATURE
 
 
 @pytest.mark.parametrize("kind", ["JWT", "at+jwt2", "id+jwt", "", 7])
 def test_a_token_of_another_type_is_refused(kind: object) -> None:
     access = LocalAccess()
-    refused(access, access.forged(header={"typ": kind}))
+    assert refused(access, access.forged(header={"typ": kind})) == Refusal.TYPE
 
 
 def test_the_long_form_of_the_type_is_accepted() -> None:
@@ -194,13 +201,13 @@ def test_the_long_form_of_the_type_is_accepted() -> None:
 
 def test_a_token_of_another_key_id_is_refused() -> None:
     access = LocalAccess()
-    assert refused(access, access.forged(header={"kid": "other"})).where == "kid"
+    assert refused(access, access.forged(header={"kid": "other"})) == Refusal.KEY
 
 
-@pytest.mark.parametrize("claim", tokens.CLAIMS)
+@pytest.mark.parametrize("claim", [*CLAIMS, "scope", "tasks"])
 def test_a_missing_claim_is_named(claim: str) -> None:
     access = LocalAccess()
-    assert f"'{claim}'" in refused(access, access.forged(without=claim)).what
+    assert refused(access, access.forged(without=claim)) == f"claim: {claim}"
 
 
 @pytest.mark.parametrize(
@@ -240,7 +247,7 @@ def test_what_is_no_jwt_is_refused(token: str) -> None:
 
 
 def test_an_overlong_token_is_refused_unread() -> None:
-    assert "too long" in refused(LocalAccess(), "a" * (tokens.MAX_TOKEN_CHARACTERS + 1)).what
+    assert refused(LocalAccess(), "a" * (MAX_TOKEN_CHARACTERS + 1)) == Refusal.TOO_LONG
 
 
 def test_what_was_verified_once_is_not_verified_again_and_the_memory_is_bounded() -> None:
@@ -248,9 +255,9 @@ def test_what_was_verified_once_is_not_verified_again_and_the_memory_is_bounded(
     token = access.token()
     first = access.verifier.verify(token)
     assert access.verifier.verify(token) is first
-    access.verifier._verified.update({bytes([i % 256, i // 256]): first for i in range(tokens.CACHED_TOKENS)})
+    access.tokens._verified.update({bytes([i % 256, i // 256]): first for i in range(CACHED)})
     access.verifier.verify(access.token())
-    assert len(access.verifier._verified) == tokens.CACHED_TOKENS + 1  # one in, one out
+    assert len(access.tokens._verified) == CACHED + 1  # one in, one out
     assert access.verifier.verify(token) is not first
 
 
@@ -262,7 +269,7 @@ def test_an_unreadable_issuer_key_stops_the_start(pem: bytes) -> None:
 
 def test_an_unreadable_public_key_stops_the_start() -> None:
     with pytest.raises(ConfigurationError, match="public key"):
-        TokenVerifier(private_key_pem(), issuer=ISSUER, audience=AUDIENCE, clock=FixedClock())
+        LocalIssuer(private_key_pem(), issuer=ISSUER, audience=AUDIENCE)
 
 
 def test_a_key_of_another_curve_stops_the_start() -> None:
@@ -274,4 +281,4 @@ def test_a_key_of_another_curve_stops_the_start() -> None:
             LocalAccess().other_issuer(pem=pem)
     public = other.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     with pytest.raises(ConfigurationError, match="P-256"):
-        TokenVerifier(public, issuer=ISSUER, audience=AUDIENCE, clock=FixedClock())
+        LocalIssuer(public, issuer=ISSUER, audience=AUDIENCE)

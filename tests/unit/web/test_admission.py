@@ -1,15 +1,28 @@
 from __future__ import annotations
 
+import logging
 from base64 import b64encode
 
 import pytest
 
+from dissonance.adapters.memory.clock import SeededRandomness
+from dissonance.security.api_keys import ApiKey, new_secret
+from dissonance.security.revocations import CredentialList
+from dissonance.security.verifier import API_KEYS
+from dissonance.telemetry.logs import FIELDS
+from dissonance.telemetry.names import LogAction
+from dissonance.web.preparing import PreparingVerifier
 from support.access import LocalAccess, private_key_pem
 from support.api import echo_app
 from support.asgi import Reply, call
 
 CHECK = "/v1/tasks/census/check"
 JSON = {"content-type": "application/json"}
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
+    lines = [record for record in caplog.records if record.getMessage() == LogAction.CREDENTIAL_REFUSED]
+    return [getattr(line, FIELDS) for line in lines]
 
 
 def post(access: LocalAccess, authorization: str | None, body: bytes = b'{"rows": [{}]}', path: str = CHECK) -> Reply:
@@ -77,7 +90,19 @@ def test_an_expired_token_is_401() -> None:
     token = access.token(lifetime_s=60)
     access.clock.advance(61)
     reply = post(access, f"Bearer {token}")
-    assert (reply.status, reply.json()["where"]) == (401, "exp")
+    assert (reply.status, reply.json()["where"]) == (401, "header Authorization")
+
+
+def test_a_refused_token_is_told_nothing_and_the_log_why(caplog: pytest.LogCaptureFixture) -> None:
+    access = LocalAccess()
+    expired, strange = access.token(lifetime_s=60), access.forged(header={"kid": "other"})
+    access.clock.advance(61)
+    caplog.set_level(logging.INFO)
+    told = [post(access, f"Bearer {token}").json() for token in (expired, strange, "nonsense")]
+    assert {(each["detail"], each["where"], each["fix"]) for each in told} == {
+        (told[0]["detail"], "header Authorization", told[0]["fix"])
+    }
+    assert [fields["reason"] for fields in logged(caplog)] == ["expired", "key", "malformed"]
 
 
 def test_forged_tokens_are_401() -> None:
@@ -122,3 +147,27 @@ def test_liveness_and_readiness_need_no_token_and_ignore_a_bad_one() -> None:
     for path in ("/livez", "/readyz"):
         assert call(echo_app(access), "GET", path).status == 200
         assert call(echo_app(access), "GET", path, headers={"authorization": "Bearer nonsense"}).status == 200
+
+
+def test_a_credential_that_is_not_known_yet_is_waited_for_before_it_is_refused() -> None:
+    access = LocalAccess()
+    made = new_secret(SeededRandomness(3))
+    kept = ApiKey(
+        key_id=made.key_id,
+        name="batch",
+        digest=made.digest,
+        scope=("verdicts:read",),
+        tasks=("census",),
+        created_at_us=access.clock.now_us(),
+        expires_at_us=access.clock.now_us() + 1_000_000,
+        by="ada",
+    )
+
+    async def refresh() -> None:
+        access.tokens.use(CredentialList((), [kept]))
+
+    access.verifier = PreparingVerifier(access.tokens, {API_KEYS: refresh})
+    assert not access.verifier.at_hand(made.text)
+    assert post(access, f"Bearer {made.text}").status == 200
+    assert access.verifier.at_hand(made.text)
+    assert post(access, f"Bearer {made.text[:-2]}xx").status == 401

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from uvicorn.server import ServerState
 
+from dissonance.security.revocations import CredentialList, Revocation, Revoked
 from dissonance.telemetry.metrics import Metrics
 from dissonance.telemetry.names import MetricName
 from dissonance.web.connections import sweep
@@ -344,5 +345,32 @@ def test_the_audit_trail_knows_the_address_also_of_a_request_whose_head_was_not_
             await scene.answered()
         (told,) = scene.app.state.trail.take(everything=True)
         assert (told.who, told.source, told.count) == ("tester", "127.0.0.1", 3)
+
+    play(story)
+
+
+def test_a_head_that_is_known_opens_nothing_once_its_token_is_revoked() -> None:
+    async def story(scene: Scene) -> None:
+        for _ in range(2):
+            scene.wire.send(scene.request())
+            assert await scene.answered() == b'"tester directly 12"'
+        token_id = scene.access.verifier.verify(scene.token["authorization"].removeprefix("Bearer ")).token_id
+        lost = Revocation(what=Revoked.TOKEN, value=token_id, revoked_at_us=0, by="ada", reason="")
+        scene.access.tokens.use(CredentialList([lost]))
+        scene.wire.send(scene.request())
+        assert ((await scene.wire.reply()).status, scene.calls) == (401, [])
+
+    play(story)
+
+
+def test_a_head_is_known_again_after_a_revocation_that_is_not_about_it() -> None:
+    async def story(scene: Scene) -> None:
+        for value in ("another", "and another"):
+            scene.wire.send(scene.request())
+            assert await scene.answered() == b'"tester directly 12"'
+            other = Revocation(what=Revoked.TOKEN, value=value, revoked_at_us=0, by="ada", reason="")
+            scene.access.tokens.use(CredentialList([other]))
+        scene.wire.send(scene.request())
+        assert await scene.answered() == b'"tester directly 12"'
 
     play(story)

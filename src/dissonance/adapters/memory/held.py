@@ -10,7 +10,9 @@ from dissonance.errors import EngineUnavailable, UnknownTask
 from dissonance.ports.accesses import KeptAccess
 from dissonance.ports.clock import Clock
 from dissonance.ports.findings import Finding
-from dissonance.ports.store import Experience
+from dissonance.ports.store import Experience, IdempotentAnswer
+from dissonance.security.api_keys import ApiKey
+from dissonance.security.revocations import Revocation, Revoked
 
 
 class Held:
@@ -24,6 +26,10 @@ class Held:
         self._batches: dict[str, int] = {}
         self._accesses: list[KeptAccess] = []
         self._findings: dict[tuple[str, str, str, int], Finding] = {}
+        self._idempotency: dict[tuple[str, bytes], tuple[IdempotentAnswer, int]] = {}
+        self._revocations: dict[tuple[Revoked, str], Revocation] = {}
+        self._api_keys: dict[str, ApiKey] = {}
+        self._credential_changes = 0
 
     def rows_of(self, task_id: str) -> TaskRows:
         """What is held of a task, for tests that look behind the port or tamper with it."""

@@ -12,8 +12,10 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from dissonance.adapters.memory.accesses import MemoryAccesses
+from dissonance.adapters.memory.credentials import MemoryCredentials
 from dissonance.adapters.memory.decisions import MemoryDecisions
 from dissonance.adapters.memory.findings import MemoryFindings
+from dissonance.adapters.memory.idempotency import MemoryIdempotency
 from dissonance.adapters.memory.labels import MemoryLabels
 from dissonance.adapters.memory.reference import MemoryReference
 from dissonance.adapters.memory.replays import MemoryReplays
@@ -32,7 +34,6 @@ from dissonance.ports.labels import AskedAs
 from dissonance.ports.store import (
     Counts,
     Experience,
-    IdempotentAnswer,
     PolicyRecord,
     Sureness,
     VerdictRows,
@@ -53,6 +54,8 @@ class MemoryStore(
     MemoryDecisions,
     MemoryWindows,
     MemoryFindings,
+    MemoryIdempotency,
+    MemoryCredentials,
 ):
     """`ports.store.Store`. `available = False` plays a database that is away."""
 
@@ -61,7 +64,6 @@ class MemoryStore(
     def __init__(self, clock: Clock) -> None:
         logger.warning("an experience store in memory: its rows end with this process, production refuses it")
         super().__init__(clock)
-        self._idempotency: dict[tuple[str, bytes], tuple[IdempotentAnswer, int]] = {}
         self._claimed: set[str] = set()
 
     @asynccontextmanager
@@ -304,26 +306,6 @@ class MemoryStore(
     async def dropped_by_retention(self, task_id: str) -> int:
         self._require()
         return self._tasks[task_id].dropped if task_id in self._tasks else 0
-
-    async def reserve(
-        self, task_id: str, answers: Sequence[IdempotentAnswer], now_us: int
-    ) -> dict[bytes, IdempotentAnswer]:
-        self._require()
-        earlier = {}
-        for answer in answers:
-            name = (task_id, answer.key_hash)
-            if name in self._idempotency:
-                earlier[answer.key_hash] = self._idempotency[name][0]
-            else:
-                self._idempotency[name] = (answer, now_us)
-        return earlier
-
-    async def forget_idempotency(self, older_than_us: int) -> int:
-        self._require()
-        old = [name for name, (_, kept_at_us) in self._idempotency.items() if kept_at_us < older_than_us]
-        for name in old:
-            del self._idempotency[name]
-        return len(old)
 
     async def evidence(self, task_id: str, after: int = 0, limit: int = 1000) -> list[tuple[int, bytes]]:
         known = self._known(task_id)

@@ -19,7 +19,9 @@ from dissonance.adapters.mlflow_server.files import read_access
 from dissonance.adapters.mlflow_server.people import TokenHolders
 from dissonance.adapters.mlflow_server.rights import may_ask
 from dissonance.errors import Unauthenticated
-from dissonance.security.tokens import Identity, TokenVerifier
+from dissonance.security.identity import Identity
+from dissonance.security.tokens import LocalIssuer
+from dissonance.security.verifier import TokenVerifier
 
 CHALLENGES = ('Bearer realm="dissonance"', 'Basic realm="name: any, password: an access token", charset="UTF-8"')
 
@@ -62,8 +64,8 @@ def holders() -> TokenHolders:
 @lru_cache
 def guard() -> Guard:
     access = read_access(Path(_get_auth_config_path()))
-    verifier = TokenVerifier(access.public_key_pem, issuer=access.issuer, audience=access.audience, clock=SystemClock())
-    return Guard(verifier, holders())
+    local = LocalIssuer(access.public_key_pem, issuer=access.issuer, audience=access.audience)
+    return Guard(TokenVerifier([local], clock=SystemClock()), holders())
 
 
 def authenticate() -> Authorization | Response:

@@ -18,7 +18,8 @@ from mlflow.server.auth.entities import User
 
 from dissonance.adapters.mlflow_server.files import NOBODY
 from dissonance.adapters.mlflow_server.rights import EXPERIMENT, MODEL, Grant, Rights, model_names, rights_of
-from dissonance.security.tokens import CACHED_TOKENS, Identity
+from dissonance.security.identity import Identity
+from dissonance.security.verifier import CACHED
 
 ID_BYTES = 6
 """Of the digest that a user's number is made of: a number that JavaScript keeps whole."""
@@ -40,7 +41,7 @@ class TokenHolders:
         with self._lock:
             self._known[username] = (int.from_bytes(digest[:ID_BYTES], "big"), rights_of(identity))
             self._known.move_to_end(username)
-            if len(self._known) > CACHED_TOKENS:
+            if len(self._known) > CACHED:
                 self._known.popitem(last=False)
         return username
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from dissonance.ports.registry import ModelRole
 from dissonance.security.grants import default_grants
+from dissonance.security.identity import Identity
 from dissonance.security.permissions import ANY_TASK, Permission
-from dissonance.security.tokens import Identity
 
 
 class Level(StrEnum):

@@ -753,3 +753,36 @@ FROM accesses WHERE link BETWEEN %(first)s AND %(last)s ORDER BY link, position;
 SELECT source, who, sum(count)::bigint AS denied
 FROM accesses WHERE outcome = 'denied' AND last_us >= %(start_us)s
 GROUP BY source, who ORDER BY denied DESC, source, who;
+
+-- name: credential_changes
+-- purpose: how often revocations or API keys were changed
+SELECT changes FROM credential_changes;
+
+-- name: revoke
+-- purpose: keep a revocation; of several about the same the latest
+WITH kept AS (
+    INSERT INTO revocations AS r (what, value, revoked_at_us, revoked_by, reason)
+    VALUES (%(what)s, %(value)s, %(revoked_at_us)s, %(by)s, %(reason)s)
+    ON CONFLICT (what, value) DO UPDATE
+    SET revoked_at_us = excluded.revoked_at_us, revoked_by = excluded.revoked_by, reason = excluded.reason
+    WHERE r.revoked_at_us < excluded.revoked_at_us
+)
+UPDATE credential_changes SET changes = changes + 1 RETURNING changes;
+
+-- name: revocations
+-- purpose: those that something may still be under
+SELECT what, value, revoked_at_us, revoked_by, reason FROM revocations
+WHERE revoked_at_us >= %(since_us)s ORDER BY revoked_at_us DESC, what, value;
+
+-- name: keep_api_key
+-- purpose: keep a new API key, without its secret
+WITH kept AS (
+    INSERT INTO api_keys (key_id, name, digest, scope, tasks, created_at_us, expires_at_us, made_by)
+    VALUES (%(key_id)s, %(name)s, %(digest)s, %(scope)s, %(tasks)s, %(created_at_us)s, %(expires_at_us)s, %(by)s)
+)
+UPDATE credential_changes SET changes = changes + 1 RETURNING changes;
+
+-- name: api_keys
+-- purpose: all that were made, the newest first
+SELECT key_id, name, digest, scope, tasks, created_at_us, expires_at_us, made_by FROM api_keys
+ORDER BY created_at_us DESC, key_id;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dissonance.adapters.postgres.accesses import PostgresAccesses
+from dissonance.adapters.postgres.credentials import PostgresCredentials
 from dissonance.adapters.postgres.database import Database
 from dissonance.adapters.postgres.decisions import PostgresDecisions
 from dissonance.adapters.postgres.experience import PostgresExperience
@@ -34,6 +35,7 @@ class PostgresStore(
     PostgresReplays,
     PostgresWindows,
     PostgresIdempotency,
+    PostgresCredentials,
 ):
     """`ports.store.Store`. Connects at first use; call `migrate.migrate` on the database before.
 

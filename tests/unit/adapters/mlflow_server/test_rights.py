@@ -6,7 +6,7 @@ import pytest
 
 from dissonance.adapters.mlflow_server.rights import Level, Rights, may_ask, owner, rights_of
 from dissonance.security.grants import default_grants
-from dissonance.security.tokens import Identity
+from dissonance.security.identity import Identity
 
 READS, WRITES = Rights(False, Level.READ, frozenset({"census"})), Rights(False, Level.MANAGE, frozenset({"census"}))
 

@@ -17,8 +17,8 @@ from dissonance.roles.proposer.protocols.open_inference import (
     server_metadata,
 )
 from dissonance.roles.role import Workplace
+from dissonance.security.identity import Identity
 from dissonance.security.permissions import Permission
-from dissonance.security.tokens import Identity
 from dissonance.web.admission import require
 from dissonance.web.grpc_service import Call, GrpcService, Method
 

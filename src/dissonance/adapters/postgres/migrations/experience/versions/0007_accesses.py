@@ -6,7 +6,7 @@ The chains' tables no longer refer to tasks, since one chain is of none; deletin
 from alembic import op
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
