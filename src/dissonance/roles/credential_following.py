@@ -1,8 +1,8 @@
 """What is revoked, and which API keys there are, in every process as it is in the store.
 
-A change is told on the bus, and heard in milliseconds. Who did not hear it, since the bus was away or this process cut
-off, asks the store every `EVERY_S` how often it was changed: one number; all is read only when that is another one.
-While both are away nothing can be revoked either, and what was known last goes on.
+A change is told on the bus. Who did not hear it, since the bus was away or this process cut off, asks the store every
+`EVERY_S` how often it was changed: one number; all is read only when that is another one. While both are away nothing
+can be revoked either, and what was known last goes on.
 """
 
 from __future__ import annotations
