@@ -26,6 +26,7 @@ from dissonance.adapters.postgres import database
 from dissonance.adapters.postgres.keys import PostgresDataSubjectKeys
 from dissonance.adapters.postgres.migrate import Schema, migrate
 from dissonance.adapters.postgres.store import PostgresStore
+from dissonance.bootstrap_keys import key_guards
 from dissonance.contracts.topics import DEAD_STREAM, EventKind, stream
 from dissonance.errors import EngineUnavailable
 from dissonance.ports.anchors import Anchors
@@ -110,7 +111,8 @@ async def open_system(settings: Settings) -> AsyncIterator[System]:
     addresses = addresses_of(settings)
     clock, randomness = SystemClock(), SystemRandomness()
     breakers = Breakers(clock)
-    key_folder = KeyFolder.open_or_create(settings.keys_folder, randomness)
+    guards = key_guards(settings, randomness, breakers)
+    key_folder = await asyncio.to_thread(KeyFolder.open_or_create, settings.keys_folder, randomness, guards)
     await asyncio.to_thread(migrate, addresses.database_url, Schema.EXPERIENCE)
     await asyncio.to_thread(migrate, addresses.keys_database_url, Schema.DATA_SUBJECT_KEYS)
     bus = await _connect(settings, addresses, clock)
@@ -135,6 +137,7 @@ async def open_system(settings: Settings) -> AsyncIterator[System]:
         lambda: _mlflow(addresses.mlflow_url),
         breakers.make("MLflow", failures=guarded_registry.FAILURES, rest_s=guarded_registry.REST_S),
     )
+    artefact_keys = ArtefactKeys.from_seed(key_folder.derive("artefacts"), seed_of(key_folder.signing_private_key_pem))
     try:
         yield System(
             settings=settings,
@@ -147,9 +150,7 @@ async def open_system(settings: Settings) -> AsyncIterator[System]:
             clock=clock,
             randomness=randomness,
             key_folder=key_folder,
-            artefact_keys=ArtefactKeys.from_seed(
-                key_folder.derive("artefacts"), seed_of(key_folder.signing_private_key_pem)
-            ),
+            artefact_keys=artefact_keys,
             anchors=AnchorFolder(settings.anchors),
             breakers=breakers,
         )

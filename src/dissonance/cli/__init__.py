@@ -22,6 +22,7 @@ from dissonance.cli import (
     demo,
     drill,
     engines,
+    keys,
     kpis,
     labels,
     models,
@@ -66,6 +67,7 @@ app.command("audit")(audit.audit)
 app.command("replay")(replay.replay_command)
 app.command("replays")(replays.replays_command)
 app.add_typer(token.app, name="token")
+app.add_typer(keys.app, name="keys")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(dead_letters.app, name="deadletters", hidden=True)
 app.command("kpis")(kpis.kpis)

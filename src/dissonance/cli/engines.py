@@ -55,7 +55,9 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Start PostgreSQL, NATS and MLflow, and keep them running until Ctrl-C or `dissonance down`."""
+    from dissonance.adapters.clock import SystemRandomness
     from dissonance.adapters.embedded.engines import EnginesSpecification
+    from dissonance.bootstrap_keys import key_guards
 
     settings = settings_of(data)
     specification = EnginesSpecification(
@@ -66,6 +68,7 @@ def up(
         nats_port=nats_port,
         mlflow_port=mlflow_port,
         nats_sync_interval=nats_sync,
+        guards=key_guards(settings, SystemRandomness()),
     )
     asyncio.run(_up(specification, as_json))
 

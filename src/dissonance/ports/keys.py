@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from dissonance.ports.key_versions import KeyVersions
+
 DataSubjectHash = bytes
 """Keyed hash of a data subject within a task, 16 bytes."""
 
@@ -17,6 +19,11 @@ SpareId = bytes
 
 
 class DataSubjectKeys(Protocol):
+    @property
+    def versions(self) -> KeyVersions:
+        """The key-encryption keys that these are wrapped under."""
+        ...
+
     async def obtain(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> dict[DataSubjectHash, DataKey]:
         """The key of each subject, made (and durable before this returns) where there was none.
 
