@@ -29,6 +29,7 @@ from dissonance.adapters.postgres.store import PostgresStore
 from dissonance.bootstrap_keys import key_guards
 from dissonance.contracts.topics import DEAD_STREAM, EventKind, stream
 from dissonance.errors import EngineUnavailable
+from dissonance.pipeline.subjects.again import erase_again
 from dissonance.ports.anchors import Anchors
 from dissonance.ports.breaker import Breakers
 from dissonance.ports.bus import Bus
@@ -139,6 +140,7 @@ async def open_system(settings: Settings) -> AsyncIterator[System]:
     )
     artefact_keys = ArtefactKeys.from_seed(key_folder.derive("artefacts"), seed_of(key_folder.signing_private_key_pem))
     try:
+        await erase_again(store, keys, erasure_notes(settings), artefact_keys.verification)
         yield System(
             settings=settings,
             addresses=addresses,
@@ -158,6 +160,11 @@ async def open_system(settings: Settings) -> AsyncIterator[System]:
         await bus.close()
         await store.close()
         await keys.close()
+
+
+def erasure_notes(settings: Settings) -> Anchors:
+    """Who was erased, in files beside the key folder: kept with its backup, not with that of the data."""
+    return AnchorFolder(settings.erasures)
 
 
 def _mlflow(url: str) -> Registry:

@@ -79,6 +79,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def anchors(self) -> Path:
         return Path(self.anchor_folder).expanduser().absolute() if self.anchor_folder else self.data_folder / "anchors"
 
+    @property
+    def erasures(self) -> Path:
+        """Notes of erasures, which no restore may take back."""
+        return self.keys_folder.with_name(f"{self.keys_folder.name}-erased")
+
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Settings from variables of the environment.

@@ -31,6 +31,7 @@ from dissonance.cli import (
     replay,
     replays,
     score,
+    subjects,
     task,
     token,
 )
@@ -67,6 +68,7 @@ app.command("audit")(audit.audit)
 app.command("replay")(replay.replay_command)
 app.command("replays")(replays.replays_command)
 app.add_typer(token.app, name="token")
+app.add_typer(subjects.app, name="subjects")
 app.add_typer(keys.app, name="keys")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(dead_letters.app, name="deadletters", hidden=True)

@@ -68,6 +68,10 @@ class DataSubjectKeys(Protocol):
         """Erase: returns how many keys were destroyed; logged so that a restore destroys them again."""
         ...
 
+    async def not_destroyed(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> list[DataSubjectHash]:
+        """Those that the log of destroyed keys does not name, as after an old backup of it was restored."""
+        ...
+
     async def destroy_task(self, task_id: str) -> int: ...
 
     def data_subject_hash(self, task_id: str, data_subject: str) -> DataSubjectHash:

@@ -20,6 +20,7 @@ from dissonance.contracts.schema import Task
 from dissonance.contracts.verdicts import Reason, Verdict
 from dissonance.contracts.windows import SliceFigures, Stated
 from dissonance.ports.decisions import DecisionStore
+from dissonance.ports.erasures import ErasureStore
 from dissonance.ports.findings import FindingStore
 from dissonance.ports.labels import LabelStore
 from dissonance.ports.replays import ReplayStore
@@ -312,6 +313,7 @@ class Store(
     RolloutStore,
     DecisionStore,
     FindingStore,
+    ErasureStore,
     ReplayStore,
     IdempotencyStore,
     Protocol,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dissonance.adapters.memory.task_rows import TaskRows
 from dissonance.errors import EngineUnavailable, UnknownTask
 from dissonance.ports.clock import Clock
+from dissonance.ports.erasures import Erasure
 from dissonance.ports.findings import Finding
 from dissonance.ports.store import Experience
 
@@ -19,6 +20,7 @@ class Held:
         self._clock = clock
         self._tasks: dict[str, TaskRows] = {}
         self._findings: dict[tuple[str, str, str, int], Finding] = {}
+        self._erasures: dict[tuple[str, bytes], Erasure] = {}
 
     def rows_of(self, task_id: str) -> TaskRows:
         """What is held of a task, for tests that look behind the port or tamper with it."""

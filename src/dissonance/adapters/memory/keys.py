@@ -120,6 +120,10 @@ class MemoryDataSubjectKeys:
         self._destroy_spares(task_id, set(data_subjects))
         return sum(self._shared.wrapped.pop(name, None) is not None for name in names)
 
+    async def not_destroyed(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> list[DataSubjectHash]:
+        self._require()
+        return [each for each in data_subjects if not self._is_destroyed(task_id, each)]
+
     async def destroy_task(self, task_id: str) -> int:
         self._require()
         self._shared.destroyed_tasks.add(task_id)

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from dissonance.adapters.memory.decisions import MemoryDecisions
+from dissonance.adapters.memory.erasures import MemoryErasures
 from dissonance.adapters.memory.findings import MemoryFindings
 from dissonance.adapters.memory.labels import MemoryLabels
 from dissonance.adapters.memory.replays import MemoryReplays
@@ -44,7 +45,9 @@ logger = logging.getLogger(__name__)
 CREATED, CREATED_BY = "task created", "task create"
 
 
-class MemoryStore(MemoryReplays, MemoryLabels, MemoryRollouts, MemoryDecisions, MemoryWindows, MemoryFindings):
+class MemoryStore(
+    MemoryReplays, MemoryLabels, MemoryRollouts, MemoryDecisions, MemoryWindows, MemoryFindings, MemoryErasures
+):
     """`ports.store.Store`. `available = False` plays a database that is away."""
 
     is_double = True

@@ -173,6 +173,10 @@ class PostgresDataSubjectKeys:
         """A data subject that has no key yet is logged too, and never gets one."""
         return await self._destroy(task_id, "log_destroyed_keys", "destroy_keys", "destroy_spares", data_subjects)
 
+    async def not_destroyed(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> list[DataSubjectHash]:
+        parameters = {"task": task_key(task_id), "data_subjects": Byteas(data_subjects)}
+        return [row[0] for row in await self._database.rows("not_destroyed", parameters)]
+
     async def destroy_task(self, task_id: str) -> int:
         """No data subject of the task ever gets a key again."""
         return await self._destroy(task_id, "log_destroyed_task", "destroy_task_keys", "destroy_task_spares", None)

@@ -125,6 +125,14 @@ INSERT INTO destroyed_keys (task_id, data_subject, destroyed_at_us)
 SELECT %(task)s, data_subject, %(at_us)s FROM unnest(%(data_subjects)s::bytea[]) AS given (data_subject)
 ON CONFLICT DO NOTHING;
 
+-- name: not_destroyed
+-- purpose: which of these data subjects the logs do not name
+SELECT g.data_subject FROM unnest(%(data_subjects)s::bytea[]) AS g (data_subject)
+WHERE NOT EXISTS (SELECT FROM destroyed_tasks d WHERE d.task_id = %(task)s)
+    AND NOT EXISTS (
+        SELECT FROM destroyed_keys d WHERE d.task_id = %(task)s AND d.data_subject = g.data_subject
+    );
+
 -- name: destroy_keys
 -- purpose: the keys of these data subjects
 DELETE FROM data_subject_keys WHERE task_id = %(task)s AND data_subject = ANY(%(data_subjects)s::bytea[]);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dissonance.adapters.postgres.database import Database
 from dissonance.adapters.postgres.decisions import PostgresDecisions
+from dissonance.adapters.postgres.erasures import PostgresErasures
 from dissonance.adapters.postgres.experience import PostgresExperience
 from dissonance.adapters.postgres.findings import PostgresFindings
 from dissonance.adapters.postgres.idempotency import PostgresIdempotency
@@ -29,6 +30,7 @@ class PostgresStore(
     PostgresRollouts,
     PostgresDecisions,
     PostgresFindings,
+    PostgresErasures,
     PostgresReplays,
     PostgresWindows,
     PostgresIdempotency,
