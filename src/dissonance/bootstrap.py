@@ -29,8 +29,10 @@ from dissonance.adapters.postgres import database
 from dissonance.adapters.postgres.keys import PostgresDataSubjectKeys
 from dissonance.adapters.postgres.migrate import Schema, migrate
 from dissonance.adapters.postgres.store import PostgresStore
+from dissonance.bootstrap_keys import key_guards
 from dissonance.contracts.topics import DEAD_STREAM, EventKind, stream
 from dissonance.errors import ConfigurationError, EngineUnavailable
+from dissonance.pipeline.subjects.again import erase_again
 from dissonance.ports.anchors import Anchors
 from dissonance.ports.breaker import Breakers
 from dissonance.ports.bus import Bus
@@ -147,7 +149,8 @@ async def open_system(settings: Settings, known_as: str = "") -> AsyncIterator[S
     addresses = addresses_of(settings)
     clock, randomness = SystemClock(), SystemRandomness()
     breakers = Breakers(clock)
-    key_folder = KeyFolder.open_or_create(settings.keys_folder, randomness)
+    guards = key_guards(settings, randomness, breakers)
+    key_folder = await asyncio.to_thread(KeyFolder.open_or_create, settings.keys_folder, randomness, guards)
     await asyncio.to_thread(migrate, addresses.database_url, Schema.EXPERIENCE)
     await asyncio.to_thread(migrate, addresses.keys_database_url, Schema.DATA_SUBJECT_KEYS)
     bus = await _connect(settings, addresses, clock, known_as)
@@ -172,7 +175,9 @@ async def open_system(settings: Settings, known_as: str = "") -> AsyncIterator[S
         lambda: _mlflow(addresses.mlflow_url, _registrar(settings, key_folder, clock, randomness)),
         breakers.make("MLflow", failures=guarded_registry.FAILURES, rest_s=guarded_registry.REST_S),
     )
+    artefact_keys = ArtefactKeys.from_seed(key_folder.derive("artefacts"), seed_of(key_folder.signing_private_key_pem))
     try:
+        await erase_again(store, keys, erasure_notes(settings), artefact_keys.verification)
         yield System(
             settings=settings,
             addresses=addresses,
@@ -184,9 +189,7 @@ async def open_system(settings: Settings, known_as: str = "") -> AsyncIterator[S
             clock=clock,
             randomness=randomness,
             key_folder=key_folder,
-            artefact_keys=ArtefactKeys.from_seed(
-                key_folder.derive("artefacts"), seed_of(key_folder.signing_private_key_pem)
-            ),
+            artefact_keys=artefact_keys,
             anchors=AnchorFolder(settings.anchors),
             breakers=breakers,
         )
@@ -194,6 +197,11 @@ async def open_system(settings: Settings, known_as: str = "") -> AsyncIterator[S
         await bus.close()
         await store.close()
         await keys.close()
+
+
+def erasure_notes(settings: Settings) -> Anchors:
+    """Who was erased, in files beside the key folder: kept with its backup, not with that of the data."""
+    return AnchorFolder(settings.erasures)
 
 
 def _registrar(settings: Settings, keys: KeyFolder, clock: Clock, randomness: Randomness) -> Callable[[], str] | None:

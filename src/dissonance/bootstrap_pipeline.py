@@ -15,6 +15,7 @@ from dissonance.errors import ConfigurationError, InputError
 from dissonance.pipeline.flow.bench import Bench
 from dissonance.pipeline.flow.sources.file_rows import FileRows
 from dissonance.pipeline.flow.sources.topic_rows import TOPIC, TopicRows
+from dissonance.pipeline.subjects.about import SnapshotFiles
 from dissonance.ports.sources import RowSource
 from dissonance.science.proposer import Grow
 from dissonance.settings import Settings
@@ -74,6 +75,11 @@ def open_bench(system: System, source: RowSource | None = None, cluster: str = "
 
 def folder_of(settings: Settings) -> str:
     return str(settings.data_folder / FOLDER)
+
+
+def snapshot_files(settings: Settings) -> SnapshotFiles:
+    """Where the pipeline keeps its snapshots."""
+    return SnapshotFiles(LocalFiles(), folder_of(settings))
 
 
 def open_grow(cluster: str) -> Grow:

@@ -137,6 +137,16 @@ class UnknownDecision(InputError):
     slug, title, status = "unknown-decision", "There is no such decision", 404
 
 
+class UnknownKey(InputError):
+    slug, title, status = "unknown-key", "There is no such key", 404
+
+
+class KeyInUse(InputError):
+    """Without it something could not be opened any more; nothing was changed."""
+
+    slug, title, status = "key-in-use", "The key is still needed", 409
+
+
 class RequestNotHeld(InputError):
     slug, title, status = "request-not-held", "You do not hold this label request", 409
 

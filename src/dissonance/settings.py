@@ -21,6 +21,9 @@ PREFIX = "DISSONANCE_"
 Port = Annotated[int, Meta(ge=0, le=65535)]
 PortOrOff = Annotated[int, Meta(ge=-1, le=65535)]
 Count = Annotated[int, Meta(ge=1)]
+SecretSource = Annotated[str, Meta(pattern=r"^$|^(file|fd|keyring):.+")]
+"""Where a secret is; never the secret, which would be seen in the environment of the process."""
+
 Seconds = Annotated[float, Meta(gt=0.0, le=1e9)]
 
 
@@ -35,6 +38,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mlflow_url: str = ""  # http://host:port; empty = embedded
     mlflow_takes_our_tokens: bool = False  # whether that MLflow does; the embedded one always does
     key_folder: str = ""  # key-encryption, signing and issuer keys; empty = <data>/keys
+    key_passphrase: SecretSource = ""  # where the passphrase of the root key is: file:PATH, fd:N, keyring:SERVICE/NAME
+    openbao_address: str = ""  # https://host:port of the OpenBao or Vault that guards the root key
+    openbao_token: SecretSource = ""  # where its token is, as for the passphrase
+    openbao_key: str = "transit/dissonance"  # mount/name of its transit key
+    openbao_ca_file: str = ""  # authority of its certificate, PEM; empty = those of the system
     http_host: str = "127.0.0.1"
     http_port: Port = 0  # 0 = any free port
     grpc_port: PortOrOff = -1  # -1 = no gRPC, 0 = any free port; on http_host
@@ -89,6 +97,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def anchors(self) -> Path:
         return Path(self.anchor_folder).expanduser().absolute() if self.anchor_folder else self.data_folder / "anchors"
+
+    @property
+    def erasures(self) -> Path:
+        """Notes of erasures, which no restore may take back."""
+        return self.keys_folder.with_name(f"{self.keys_folder.name}-erased")
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:

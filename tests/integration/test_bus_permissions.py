@@ -15,7 +15,7 @@ from dissonance.adapters.nats.connection import Connection
 from dissonance.adapters.nats.credentials import Credentials, public_keys, seed_file
 from dissonance.adapters.nats.permissions import users
 from dissonance.adapters.nats.streams import durable
-from dissonance.contracts.bus_needs import CHANGES, NEEDS
+from dissonance.contracts.bus_needs import NEEDS, WATCHED
 from dissonance.contracts.consumers import CONSUMERS
 from dissonance.contracts.standings import SERVING
 from dissonance.contracts.topics import DEAD_STREAM, EventKind, stream, topic
@@ -144,7 +144,7 @@ def test_part_watches_its_kinds_and_hears_no_other_and_no_foreign_inbox(
 ) -> None:
     async def scenario() -> None:
         async with acting(server, folder, name) as part:
-            mine = {*CHANGES, *NEEDS[name].watches}
+            mine = {*WATCHED, *NEEDS[name].watches}
             async with part.bus.watch(sorted(mine)):
                 assert await part.settled() == []
             foreign = [topic(kind) for kind in EventKind if kind not in mine]

@@ -7,8 +7,10 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from dissonance.adapters.embedded.at_rest import plain_streams
+from dissonance.adapters.embedded.folder import DataFolder
 from dissonance.adapters.spool.segment import ENDING
-from dissonance.ports.host import Disk, KeyFolderMode, Spooled
+from dissonance.ports.host import Disk, KeyFolderMode, PlainStreams, Spooled
 
 
 class LocalHost:
@@ -30,6 +32,10 @@ class LocalHost:
         except OSError:
             return None
         return KeyFolderMode(str(self._key_folder), mode)
+
+    def plain_streams(self) -> PlainStreams | None:
+        folder = DataFolder(self._data_folder).nats
+        return PlainStreams(str(folder), plain_streams(folder)) if folder.is_dir() else None
 
     def spooled(self) -> Spooled | None:
         if not self._spool_folder.is_dir():

@@ -24,6 +24,7 @@ from dissonance.cli import (
     demo,
     drill,
     engines,
+    keys,
     kpis,
     labels,
     models,
@@ -32,6 +33,7 @@ from dissonance.cli import (
     replay,
     replays,
     score,
+    subjects,
     task,
     token,
 )
@@ -72,6 +74,8 @@ app.command("replay")(replay.replay_command)
 app.command("replays")(replays.replays_command)
 app.add_typer(token.app, name="token")
 app.add_typer(bus.app, name="bus")
+app.add_typer(subjects.app, name="subjects")
+app.add_typer(keys.app, name="keys")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(dead_letters.app, name="deadletters", hidden=True)
 app.command("kpis")(kpis.kpis)

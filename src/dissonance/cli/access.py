@@ -95,7 +95,7 @@ def account() -> str:
 def holder(settings: Settings) -> Identity:
     """Of the token in the settings. Raises `Unauthenticated` for one that is not valid."""
     from dissonance.adapters.clock import SystemClock, SystemRandomness
-    from dissonance.adapters.keys.folder import KeyFolder
+    from dissonance.bootstrap_keys import open_key_folder
     from dissonance.security.tokens import LocalIssuer, public_key_pem
     from dissonance.security.verifier import TokenVerifier
 
@@ -104,7 +104,7 @@ def holder(settings: Settings) -> Identity:
             "there is no key here that the token could be of", where=str(settings.keys_folder), fix="dissonance up"
         )
     local = LocalIssuer(
-        public_key_pem(KeyFolder.open_or_create(settings.keys_folder, SystemRandomness()).issuer_private_key_pem),
+        public_key_pem(open_key_folder(settings, SystemRandomness()).issuer_private_key_pem),
         issuer=settings.token_issuer,
         audience=settings.token_audience,
     )

@@ -55,7 +55,9 @@ def up(
     as_json: AsJson = False,
 ) -> None:
     """Start PostgreSQL, NATS and MLflow, and keep them running until Ctrl-C or `dissonance down`."""
+    from dissonance.adapters.clock import SystemRandomness
     from dissonance.adapters.embedded.engines import EnginesSpecification
+    from dissonance.bootstrap_keys import key_guards
 
     settings = settings_of(data)
     specification = EnginesSpecification(
@@ -68,6 +70,7 @@ def up(
         nats_sync_interval=nats_sync,
         token_issuer=settings.token_issuer,
         token_audience=settings.token_audience,
+        guards=key_guards(settings, SystemRandomness()),
     )
     asyncio.run(_up(specification, as_json))
 

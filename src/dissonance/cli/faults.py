@@ -102,13 +102,16 @@ def _signing_folder(keys: Path | None, folder: Path) -> Path:
 def _finish(record: Record, records: Path, keys: Path, as_json: bool) -> None:
     from dissonance.adapters.clock import SystemRandomness
     from dissonance.adapters.keys.folder import KeyFolder
+    from dissonance.bootstrap_keys import key_guards
     from dissonance.drills.faults.picture import picture
     from dissonance.drills.records import Outcome, write_record
     from dissonance.drills.signed import sign_file
     from dissonance.security.signatures import seed_of
 
     path = write_record(records, record)
-    signing = KeyFolder.open_or_create(keys, SystemRandomness()).signing_private_key_pem
+    randomness = SystemRandomness()
+    guards = key_guards(read_settings(os.environ), randomness)
+    signing = KeyFolder.open_or_create(keys, randomness, guards).signing_private_key_pem
     sign_file(path, seed_of(signing))
     path.with_suffix(".html").write_text(picture(record), encoding="utf-8")
     emit(record, as_json, _tables(record, path))

@@ -86,11 +86,11 @@ def issue_token(settings: Settings, *, grants: list[str], tasks: list[str], name
     unknown grant or a lifetime out of range.
     """
     from dissonance.adapters.clock import SystemClock, SystemRandomness  # late: other commands need no keys
-    from dissonance.adapters.keys.folder import KeyFolder
+    from dissonance.bootstrap_keys import open_key_folder
 
-    _check_keys_exist(settings.keys_folder)
+    require_keys(settings.keys_folder)
     clock, randomness = SystemClock(), SystemRandomness()
-    private_key = KeyFolder.open_or_create(settings.keys_folder, randomness).issuer_private_key_pem
+    private_key = open_key_folder(settings, randomness).issuer_private_key_pem
     names = {"issuer": settings.token_issuer, "audience": settings.token_audience}
     known = read_grants(settings.grants)
     issuer = TokenIssuer(private_key, **names, clock=clock, randomness=randomness, grants=known)
@@ -107,10 +107,11 @@ def issue_token(settings: Settings, *, grants: list[str], tasks: list[str], name
     )
 
 
-def _check_keys_exist(folder: Path) -> None:
+def require_keys(folder: Path) -> None:
+    """Raises `DataFolderError` for a folder without keys: new ones would open nothing."""
     if not folder.is_dir() or not any(folder.iterdir()):
         raise DataFolderError(
-            "there are no keys yet to sign a token with",
+            "there are no keys yet",
             where=str(folder),
             fix="start the system once (dissonance up), or name its data folder with --data",
         )

@@ -22,11 +22,14 @@ CHANGES = (
 )
 """What every role watches, to know which model and policy are in force."""
 
+WATCHED = (*CHANGES, EventKind.CREDENTIALS_CHANGED)
+"""All that every role watches: also whose credentials count no more."""
+
 SEVERAL = "roles"
 
 
 class BusNeeds(NamedTuple):
-    """`consumers`: its durable consumers, of `CONSUMERS`. `watches`: besides `CHANGES`. `reads_back`: kinds of which it
+    """`consumers`: its durable consumers, of `CONSUMERS`. `watches`: besides `WATCHED`. `reads_back`: kinds of which it
     reads single events that it published. `asks`, `answers`: questions. `looks_at_all`: how far every consumer is, and
     dead letters."""
 

@@ -28,6 +28,13 @@ class Spooled(NamedTuple):
     size_bytes: int
 
 
+class PlainStreams(NamedTuple):
+    """Names of streams that lie unencrypted in the broker's `folder`."""
+
+    folder: str
+    names: list[str]
+
+
 class Host(Protocol):
     def disk(self) -> Disk | None:
         """Where the engines keep their data; None when they are on other machines."""
@@ -35,6 +42,10 @@ class Host(Protocol):
 
     def key_folder(self) -> KeyFolderMode | None:
         """None when there is none to look at."""
+        ...
+
+    def plain_streams(self) -> PlainStreams | None:
+        """None when the broker keeps its files on another machine."""
         ...
 
     def spooled(self) -> Spooled | None:

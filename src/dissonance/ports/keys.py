@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from dissonance.ports.key_versions import KeyVersions
+
 DataSubjectHash = bytes
 """Keyed hash of a data subject within a task, 16 bytes."""
 
@@ -17,6 +19,11 @@ SpareId = bytes
 
 
 class DataSubjectKeys(Protocol):
+    @property
+    def versions(self) -> KeyVersions:
+        """The key-encryption keys that these are wrapped under."""
+        ...
+
     async def obtain(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> dict[DataSubjectHash, DataKey]:
         """The key of each subject, made (and durable before this returns) where there was none.
 
@@ -59,6 +66,10 @@ class DataSubjectKeys(Protocol):
 
     async def destroy(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> int:
         """Erase: returns how many keys were destroyed; logged so that a restore destroys them again."""
+        ...
+
+    async def not_destroyed(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> list[DataSubjectHash]:
+        """Those that the log of destroyed keys does not name, as after an old backup of it was restored."""
         ...
 
     async def destroy_task(self, task_id: str) -> int: ...

@@ -22,6 +22,7 @@ from dissonance.contracts.windows import SliceFigures, Stated
 from dissonance.ports.accesses import AccessStore
 from dissonance.ports.credentials import CredentialStore
 from dissonance.ports.decisions import Decision, DecisionStore
+from dissonance.ports.erasures import ErasureStore
 from dissonance.ports.findings import FindingStore
 from dissonance.ports.labels import LabelStore
 from dissonance.ports.replays import ReplayStore
@@ -323,6 +324,7 @@ class Store(
     DecisionStore,
     AccessStore,
     FindingStore,
+    ErasureStore,
     ReplayStore,
     IdempotencyStore,
     CredentialStore,

@@ -44,6 +44,10 @@ class Permission(StrEnum):
     DEAD_LETTERS = "dead_letters:read"
     SET_DEAD_LETTERS = "dead_letters:write"
     TOKENS = "tokens:write"
+    KEYS = "keys:read"  # which there are, never the keys themselves
+    SET_KEYS = "keys:write"  # rotate, revoke and destroy them
+    DATA_SUBJECTS = "data_subjects:read"  # all that is known of a person
+    ERASE = "data_subjects:write"
     ENGINES = "engines:read"
     SET_ENGINES = "engines:write"  # start and stop them
     RUN_ROLES = "roles:write"
@@ -62,6 +66,8 @@ OF_THE_SYSTEM = frozenset(
         Permission.DEAD_LETTERS,
         Permission.SET_DEAD_LETTERS,
         Permission.TOKENS,
+        Permission.KEYS,
+        Permission.SET_KEYS,
         Permission.ENGINES,
         Permission.SET_ENGINES,
         Permission.RUN_ROLES,

@@ -1,9 +1,14 @@
-"""Keys under a key: how the key of a data subject rests, and the keyed hash that stands for a data subject."""
+"""Keys under a key: how the key of a data subject rests, and the keyed hash that stands for a data subject.
+
+The root key of the key folder opens the key-encryption keys, which are versions; each data key rests under one of them
+(ADR 59).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -20,6 +25,7 @@ HASH_BYTES = 16
 TASKS_KEPT = 64
 
 _SPARE = b"dissonance-spare-key|"
+_VERSION = b"dissonance-key-encryption-key|"
 
 
 class SubjectHash:
@@ -73,6 +79,10 @@ class KeyWrap:
         """A new key of nobody yet, wrapped under its own id. `random` as for `new`."""
         return self.seal(random[KEY_BYTES:], random[:KEY_BYTES], _SPARE + spare_id)
 
+    def of_spare(self, spare_id: bytes, key: bytes, nonce: bytes) -> bytes:
+        """A spare key that there is already, wrapped under its own id."""
+        return self.seal(nonce, key, _SPARE + spare_id)
+
     def open_spare(self, spare_id: bytes, wrapped: bytes) -> bytes:
         """The key. Raises `SealBroken` under another key-encryption key, or for another id."""
         return self.unseal(wrapped, _SPARE + spare_id)
@@ -80,6 +90,14 @@ class KeyWrap:
     def open(self, task_id: str, data_subject: bytes, wrapped: bytes) -> bytes:
         """The key. Raises `SealBroken` under another key-encryption key, or for another data subject."""
         return self.unseal(wrapped, _bound_to(task_id, data_subject))
+
+    def new_version(self, version: int, random: bytes) -> bytes:
+        """A new key-encryption key under this one, the root key. `random` as for `new`."""
+        return self.seal(random[KEY_BYTES:], random[:KEY_BYTES], _VERSION + version.to_bytes(4))
+
+    def open_version(self, version: int, sealed: bytes) -> bytes:
+        """The key-encryption key. Raises `SealBroken` under another root key, or for another version."""
+        return self.unseal(sealed, _VERSION + version.to_bytes(4))
 
     def seal(self, nonce: bytes, plain: bytes, associated: bytes) -> bytes:
         return VERSION + nonce + self._cipher.encrypt(nonce, plain, VERSION + associated)
@@ -96,6 +114,27 @@ class KeyWrap:
                 where="keys of data subjects",
                 fix="use the key folder that belongs to this database, or restore it from its backup",
             ) from error
+
+
+class HeldKeys(NamedTuple):
+    """Key-encryption keys that may be used, by version; `active` wraps new data keys."""
+
+    active: int
+    wraps: Mapping[int, KeyWrap]
+
+    @property
+    def wrap(self) -> KeyWrap:
+        return self.wraps[self.active]
+
+    def under(self, version: int) -> KeyWrap:
+        """Raises `SealBroken` for a version that was revoked or destroyed, or that never was."""
+        if version not in self.wraps:
+            raise SealBroken(
+                f"a data key rests under key-encryption key {version}, which is revoked, destroyed or unknown",
+                where="keys of data subjects",
+                fix="see dissonance keys list; restore the keys database from a backup in which that key is",
+            )
+        return self.wraps[version]
 
 
 def _bound_to(task_id: str, data_subject: bytes) -> bytes:

@@ -27,7 +27,8 @@ from dissonance.adapters.embedded.postgres import PostgresEngine, create_databas
 from dissonance.adapters.embedded.process import ProcessIdentity, stop_left_over
 from dissonance.adapters.embedded.state import State, read_recorded_state, write_state
 from dissonance.adapters.embedded.supervisor import Backoff, Report, SupervisedEngine
-from dissonance.adapters.keys.folder import KeyFolder
+from dissonance.adapters.keys.folder import NO_GUARDS, KeyFolder
+from dissonance.adapters.keys.guards import Guards
 from dissonance.adapters.mlflow_server.files import Access
 from dissonance.adapters.nats.credentials import NATS_KEYS, public_keys
 from dissonance.adapters.nats.permissions import users
@@ -45,6 +46,7 @@ class EnginesSpecification(msgspec.Struct, frozen=True):
 
     `external`: an address that is not empty points at an engine run by others, and no child is started for it.
     `wanted`: engines to leave out are not in it. Ports: 0 is any free one.
+    `guards`: who may keep the root key.
     `nats_sync_interval`: `always`, or how often the broker's files are put on disk, as `2m`.
     `token_issuer`, `token_audience`: of the tokens that MLflow takes.
     """
@@ -59,6 +61,7 @@ class EnginesSpecification(msgspec.Struct, frozen=True):
     nats_sync_interval: str = SYNC_ALWAYS
     token_issuer: str = "dissonance-local"  # noqa: S105 - a name, not a secret
     token_audience: str = "dissonance"  # noqa: S105 - a name, not a secret
+    guards: Guards = NO_GUARDS
     backoff: Backoff = Backoff()
 
 
@@ -96,7 +99,7 @@ class EmbeddedEngines:
         try:
             await asyncio.to_thread(self._end_left_overs)
             self._before = read_ports(self._folder)
-            keys = KeyFolder.open_or_create(self._specification.keys_folder, self._randomness)
+            keys = await asyncio.to_thread(self._open_keys)
             await _all_or_none([self._start_nats(keys), self._start_postgres_then_mlflow(keys)])
             self._ready = True
             remember_ports(self._folder, self._ports())
@@ -246,6 +249,10 @@ class EmbeddedEngines:
                 where=str(self._folder.state),
                 fix="free space on its disk",
             ) from error
+
+    def _open_keys(self) -> KeyFolder:
+        specification = self._specification
+        return KeyFolder.open_or_create(specification.keys_folder, self._randomness, specification.guards)
 
     def _end_left_overs(self) -> None:
         """What a killed supervisor left: we hold the lock, so whoever wrote the state is gone."""

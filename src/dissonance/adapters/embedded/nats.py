@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 import sysconfig
@@ -16,6 +17,7 @@ from nats.aio.client import Client
 from nats.js.errors import Error as JetStreamError
 
 from dissonance.adapters.embedded.addresses import EngineName
+from dissonance.adapters.embedded.at_rest import refuse_plain_streams
 from dissonance.adapters.embedded.engine import passed_on
 from dissonance.adapters.embedded.files import write_atomically
 from dissonance.adapters.embedded.folder import LEAST_FREE_BYTES, DataFolder
@@ -160,6 +162,7 @@ class NatsEngine:
         return msgspec.json.decode(answer.data, type=_HealthAnswer).data
 
     async def check_ready(self) -> None:
+        await asyncio.to_thread(refuse_plain_streams, self._folder.nats)
         refuse_lost_streams(
             recorded_streams(self._folder.root), await present_streams(self.url), str(self._folder.nats)
         )

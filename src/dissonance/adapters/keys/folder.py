@@ -8,6 +8,9 @@
 | `issuer.pem` | ES256 (P-256) private key of the local token issuer |
 | `signing.pem` | Ed25519 private key that signs models |
 
+Where a guard keeps the root key (`key-encryption.key`; ADR 59), its file is a document that only the guard opens, and
+the other files are sealed under a key derived from it.
+
 The folder appears whole or not at all: it is written beside its place, synced, then renamed. Files are 0600 in
 a folder of 0700. A file that is missing later is never made anew, since what it protected would be lost for good.
 """
@@ -24,9 +27,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from dissonance.adapters.embedded.files import write_atomically
+from dissonance.adapters.keys.documents import GuardName, guard_of
+from dissonance.adapters.keys.guards import Guards
 from dissonance.adapters.synced import sync_folder
-from dissonance.errors import DataFolderError
+from dissonance.errors import DataFolderError, SealBroken
 from dissonance.ports.clock import Randomness
+from dissonance.security.envelope import NONCE_BYTES, open_sealed, seal
 
 KEY_BYTES = 32
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -38,6 +45,11 @@ NATS_STORE = "nats-store.key"
 NATS_PASSWORD = "nats-password"  # noqa: S105 - a file's name
 ISSUER = "issuer.pem"
 SIGNING = "signing.pem"
+
+SEALED = b"dissonance-sealed-1|"
+"""How a sealed file begins."""
+
+NO_GUARDS = Guards()
 
 
 class KeyFolder(msgspec.Struct, frozen=True):
@@ -53,27 +65,30 @@ class KeyFolder(msgspec.Struct, frozen=True):
     nats_password: str
     issuer_private_key_pem: bytes
     signing_private_key_pem: bytes
+    guard: GuardName = GuardName.FILE
+
+    def __repr__(self) -> str:
+        """Without the secrets: it may end up in a log."""
+        return f"KeyFolder({str(self.folder)!r}, guard={self.guard.value})"
 
     @classmethod
-    def open_or_create(cls, folder: Path, randomness: Randomness) -> KeyFolder:
+    def open_or_create(cls, folder: Path, randomness: Randomness, guards: Guards = NO_GUARDS) -> KeyFolder:
         """The keys in `folder`, made when there is no folder yet.
 
-        Raises `DataFolderError` when a file of an existing folder is missing, damaged or cannot be read or written.
+        Raises `DataFolderError` when a file of an existing folder is missing, damaged or cannot be read or written, and
+        what the guard of its root key raises.
         """
         try:
             if not folder.is_dir() or not any(folder.iterdir()):
-                _create(folder, randomness)
-            return cls._read(folder)
+                _create(folder, randomness, guards)
+            return cls._read(folder, guards)
         except OSError as error:
-            raise DataFolderError(
-                f"the key folder cannot be used: {error.strerror or error}",
-                where=str(error.filename or folder),
-                fix="give this user the right to read and write it, and free space on its disk",
-            ) from error
+            raise _unusable(folder, error) from error
 
     @classmethod
-    def _read(cls, folder: Path) -> KeyFolder:
-        key = _content(folder, KEY_ENCRYPTION)
+    def _read(cls, folder: Path, guards: Guards) -> KeyFolder:
+        content = _content(folder, KEY_ENCRYPTION)
+        key = guards.opened(content)
         if len(key) != KEY_BYTES:
             raise DataFolderError(
                 f"the key-encryption key has {len(key)} bytes, not {KEY_BYTES}",
@@ -83,11 +98,48 @@ class KeyFolder(msgspec.Struct, frozen=True):
         return cls(
             folder=folder,
             key_encryption_key=key,
-            nats_store_key=_content(folder, NATS_STORE).decode("ascii"),
-            nats_password=_content(folder, NATS_PASSWORD).decode("ascii"),
-            issuer_private_key_pem=_content(folder, ISSUER),
-            signing_private_key_pem=_content(folder, SIGNING),
+            nats_store_key=secret(folder, NATS_STORE, key).decode("ascii"),
+            nats_password=secret(folder, NATS_PASSWORD, key).decode("ascii"),
+            issuer_private_key_pem=secret(folder, ISSUER, key),
+            signing_private_key_pem=secret(folder, SIGNING, key),
+            guard=guard_of(content),
         )
+
+    def protect(self, guards: Guards, name: GuardName, randomness: Randomness) -> KeyFolder:
+        """Give the root key to another guard, or to the same one with another passphrase.
+
+        The other files are sealed first and the root key's is replaced last, each whole: cut short at any moment, the
+        folder opens as before or as afterwards. Raises as `open_or_create` does; nothing is changed then.
+        """
+        try:
+            document = guards.protected(self.key_encryption_key, name)
+            if guards.opened(document) != self.key_encryption_key:
+                raise SealBroken("the guard gave back another key", where=str(self.folder), fix="take another guard")
+            for path in sorted(self.folder.iterdir()):
+                if path.name != KEY_ENCRYPTION and path.is_file() and not path.name.startswith("."):
+                    content = secret(self.folder, path.name, self.key_encryption_key)
+                    write_atomically(path, _sealed(path.name, content, self.key_encryption_key, randomness))
+            write_atomically(self.folder / KEY_ENCRYPTION, document)
+        except OSError as error:
+            raise _unusable(self.folder, error) from error
+        return self._read(self.folder, guards)
+
+    def renew(self, guards: Guards) -> None:
+        """Another document of the same root key, under a new key of the guard. Raises as `open_or_create` does."""
+        guard = guards.named(self.guard)
+        if guard is None:
+            raise DataFolderError(
+                "nobody guards the root key",
+                where=str(self.folder / KEY_ENCRYPTION),
+                fix="give it a guard: dissonance keys protect passphrase",
+            )
+        try:
+            document = guard.renew(_content(self.folder, KEY_ENCRYPTION))
+            if guard.open(document) != self.key_encryption_key:
+                raise SealBroken("the guard gave back another key", where=str(self.folder), fix="take another guard")
+            write_atomically(self.folder / KEY_ENCRYPTION, document)
+        except OSError as error:
+            raise _unusable(self.folder, error) from error
 
     def derive(self, purpose: str) -> bytes:
         """A 32-byte key for one purpose, by HKDF-SHA-256 (RFC 5869) from the key-encryption key.
@@ -98,8 +150,40 @@ class KeyFolder(msgspec.Struct, frozen=True):
         >>> keys.derive("artefacts") == keys.derive("artefacts") != keys.derive("data-subjects")
         True
         """
-        info = f"dissonance/{purpose}".encode()
-        return HKDF(algorithm=hashes.SHA256(), length=KEY_BYTES, salt=None, info=info).derive(self.key_encryption_key)
+        return _derived(self.key_encryption_key, purpose)
+
+
+def secret(folder: Path, name: str, root_key: bytes) -> bytes:
+    """The content of a file of the folder, opened where it is sealed. Raises `DataFolderError` or `SealBroken`."""
+    content = _content(folder, name)
+    if not content.startswith(SEALED):
+        return content
+    try:
+        return open_sealed(_derived(root_key, "key-folder"), content[len(SEALED) :], name.encode())
+    except SealBroken as error:
+        raise SealBroken(
+            f"the key file {name} does not open: it was changed, or is of another key folder",
+            where=str(folder / name),
+            fix="restore the key folder from its backup",
+        ) from error
+
+
+def _sealed(name: str, content: bytes, root_key: bytes, randomness: Randomness) -> bytes:
+    nonce = randomness.token(NONCE_BYTES)
+    return SEALED + seal(_derived(root_key, "key-folder"), nonce, content, name.encode())
+
+
+def _derived(root_key: bytes, purpose: str) -> bytes:
+    info = f"dissonance/{purpose}".encode()
+    return HKDF(algorithm=hashes.SHA256(), length=KEY_BYTES, salt=None, info=info).derive(root_key)
+
+
+def _unusable(folder: Path, error: OSError) -> DataFolderError:
+    return DataFolderError(
+        f"the key folder cannot be used: {error.strerror or error}",
+        where=str(error.filename or folder),
+        fix="give this user the right to read and write it, and free space on its disk",
+    )
 
 
 def _content(folder: Path, name: str) -> bytes:
@@ -113,13 +197,13 @@ def _content(folder: Path, name: str) -> bytes:
     return path.read_bytes()
 
 
-def _create(folder: Path, randomness: Randomness) -> None:
+def _create(folder: Path, randomness: Randomness, guards: Guards) -> None:
     """Make all keys beside `folder`, then rename; a start that was cut short leaves only the part beside it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = folder.with_name(f".{folder.name}.{randomness.token(6).hex()}.part")
     part.mkdir(mode=0o700)
     try:
-        for name, content in _new_keys(randomness).items():
+        for name, content in _guarded(_new_keys(randomness), randomness, guards).items():
             _write_synced(part / name, content)
         sync_folder(part)
         try:
@@ -146,6 +230,14 @@ def _new_keys(randomness: Randomness) -> dict[str, bytes]:
         ISSUER: issuer.private_bytes(*pem),
         SIGNING: signing.private_bytes(*pem),
     }
+
+
+def _guarded(keys: dict[str, bytes], randomness: Randomness, guards: Guards) -> dict[str, bytes]:
+    if guards.new is GuardName.FILE:
+        return keys
+    root_key = keys.pop(KEY_ENCRYPTION)
+    sealed = {name: _sealed(name, content, root_key, randomness) for name, content in keys.items()}
+    return {KEY_ENCRYPTION: guards.protected(root_key, guards.new), **sealed}
 
 
 def _write_synced(path: Path, content: bytes) -> None:

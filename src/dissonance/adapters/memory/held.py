@@ -9,6 +9,7 @@ from dissonance.contracts.events import WHOLE_SYSTEM
 from dissonance.errors import EngineUnavailable, UnknownTask
 from dissonance.ports.accesses import KeptAccess
 from dissonance.ports.clock import Clock
+from dissonance.ports.erasures import Erasure
 from dissonance.ports.findings import Finding
 from dissonance.ports.store import Experience, IdempotentAnswer
 from dissonance.security.api_keys import ApiKey
@@ -30,6 +31,7 @@ class Held:
         self._revocations: dict[tuple[Revoked, str], Revocation] = {}
         self._api_keys: dict[str, ApiKey] = {}
         self._credential_changes = 0
+        self._erasures: dict[tuple[str, bytes], Erasure] = {}
 
     def rows_of(self, task_id: str) -> TaskRows:
         """What is held of a task, for tests that look behind the port or tamper with it."""

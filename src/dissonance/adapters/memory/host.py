@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dissonance.ports.host import Disk, KeyFolderMode, Spooled
+from dissonance.ports.host import Disk, KeyFolderMode, PlainStreams, Spooled
 
 GIB = 2**30
 
@@ -12,12 +12,16 @@ class MemoryHost:
         self.free = 90 * GIB
         self.mode = 0o700
         self.spool_files = 0
+        self.plain: list[str] = []
 
     def disk(self) -> Disk | None:
         return Disk("/data", 100 * GIB, self.free)
 
     def key_folder(self) -> KeyFolderMode | None:
         return KeyFolderMode("/data/keys", self.mode)
+
+    def plain_streams(self) -> PlainStreams | None:
+        return PlainStreams("/data/nats", self.plain)
 
     def spooled(self) -> Spooled | None:
         return Spooled("/data/spool", self.spool_files, 1000 * self.spool_files)

@@ -6,23 +6,14 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from dissonance.adapters.memory.clock import FixedClock
+from dissonance.adapters.memory.key_versions import MemoryKeyVersions, WrappedKeys
 from dissonance.errors import EngineUnavailable
 from dissonance.ports.clock import Clock, Randomness
 from dissonance.ports.keys import DataKey, DataSubjectHash, SpareId
-from dissonance.security.wrapping import NEW_KEY_BYTES, KeyWrap, SubjectHash
+from dissonance.security.envelope import NONCE_BYTES
+from dissonance.security.wrapping import NEW_KEY_BYTES, SubjectHash
 
 logger = logging.getLogger(__name__)
-
-
-class WrappedKeys:
-    """What replicas share: wrapped keys by task and data subject, and what was destroyed."""
-
-    def __init__(self) -> None:
-        self.spares: dict[bytes, bytes] = {}
-        self.used: dict[bytes, tuple[str, bytes]] = {}
-        self.wrapped: dict[tuple[str, bytes], bytes] = {}
-        self.destroyed: set[tuple[str, bytes]] = set()
-        self.destroyed_tasks: set[str] = set()
 
 
 class MemoryDataSubjectKeys:
@@ -46,9 +37,11 @@ class MemoryDataSubjectKeys:
         logger.warning("keys of data subjects in memory: they end with this process, production refuses it")
         self.available = True
         self._randomness = randomness
-        self._wrap = KeyWrap(key_encryption_key)
         self._subject_hash = SubjectHash(hash_key)
         self._shared = shared or WrappedKeys()
+        self.versions = MemoryKeyVersions(
+            self._shared, key_encryption_key, randomness, clock or FixedClock(), self._require
+        )
         self._clock = clock or FixedClock()
         self._remembered_us = round(remembered_s * 1e6)
         self._got: dict[tuple[str, bytes], tuple[bytes, int]] = {}
@@ -57,17 +50,19 @@ class MemoryDataSubjectKeys:
         self._require()
         for data_subject in data_subjects:
             if not self._is_destroyed(task_id, data_subject) and (task_id, data_subject) not in self._shared.wrapped:
-                wrapped = self._wrap.new(task_id, data_subject, self._randomness.token(NEW_KEY_BYTES))
-                self._shared.wrapped[task_id, data_subject] = wrapped
+                held = self.versions.held()
+                wrapped = held.wrap.new(task_id, data_subject, self._randomness.token(NEW_KEY_BYTES))
+                self._shared.wrapped[task_id, data_subject] = (wrapped, held.active)
         return await self.find(task_id, data_subjects)
 
     async def find(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> dict[DataSubjectHash, DataKey]:
         self._require()
-        found = {
-            data_subject: self._wrap.open(task_id, data_subject, self._shared.wrapped[task_id, data_subject])
-            for data_subject in data_subjects
-            if (task_id, data_subject) in self._shared.wrapped
-        }
+        held = self.versions.held()
+        found = {}
+        for data_subject in data_subjects:
+            if (task_id, data_subject) in self._shared.wrapped:
+                wrapped, under = self._shared.wrapped[task_id, data_subject]
+                found[data_subject] = held.under(under).open(task_id, data_subject, wrapped)
         self._got |= {(task_id, data_subject): (key, self._clock.now_us()) for data_subject, key in found.items()}
         return found
 
@@ -83,6 +78,7 @@ class MemoryDataSubjectKeys:
         self._require()
         made = {self._randomness.token(16): self._randomness.token(32) for _ in range(count)}
         self._shared.spares |= made
+        self._shared.spares_under |= dict.fromkeys(made, self.versions.held().active)
         return made
 
     async def release(self, spare_ids: Sequence[SpareId]) -> None:
@@ -101,8 +97,9 @@ class MemoryDataSubjectKeys:
                 name = (task_id, data_subject)
                 if self._shared.used.setdefault(spare_id, name) == name:
                     key = adopted[spare_id] = self._shared.spares[spare_id]
-                    wrapped = self._wrap.of(task_id, data_subject, key, self._randomness.token(12))
-                    self._shared.wrapped.setdefault(name, wrapped)
+                    held = self.versions.held()
+                    wrapped = held.wrap.of(task_id, data_subject, key, self._randomness.token(NONCE_BYTES))
+                    self._shared.wrapped.setdefault(name, (wrapped, held.active))
         return adopted
 
     def spares(self) -> dict[SpareId, DataKey]:
@@ -122,6 +119,10 @@ class MemoryDataSubjectKeys:
         self._got = {name: got for name, got in self._got.items() if name not in names}
         self._destroy_spares(task_id, set(data_subjects))
         return sum(self._shared.wrapped.pop(name, None) is not None for name in names)
+
+    async def not_destroyed(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> list[DataSubjectHash]:
+        self._require()
+        return [each for each in data_subjects if not self._is_destroyed(task_id, each)]
 
     async def destroy_task(self, task_id: str) -> int:
         self._require()

@@ -14,6 +14,7 @@ import msgspec
 from dissonance.adapters.memory.accesses import MemoryAccesses
 from dissonance.adapters.memory.credentials import MemoryCredentials
 from dissonance.adapters.memory.decisions import MemoryDecisions
+from dissonance.adapters.memory.erasures import MemoryErasures
 from dissonance.adapters.memory.findings import MemoryFindings
 from dissonance.adapters.memory.idempotency import MemoryIdempotency
 from dissonance.adapters.memory.labels import MemoryLabels
@@ -56,6 +57,7 @@ class MemoryStore(
     MemoryFindings,
     MemoryIdempotency,
     MemoryCredentials,
+    MemoryErasures,
 ):
     """`ports.store.Store`. `available = False` plays a database that is away."""
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from dissonance.adapters.nats.streams import NAMES_REQUEST, durable
-from dissonance.contracts.bus_needs import CHANGES, BusNeeds
+from dissonance.contracts.bus_needs import WATCHED, BusNeeds
 from dissonance.contracts.consumers import CONSUMERS
 from dissonance.contracts.topics import ANY_TASK, DEAD_STREAM, EventKind, ask_topic, dead_topic, stream, topic
 
@@ -47,7 +47,7 @@ def allowed(name: str, needs: BusNeeds) -> Allowed:
         publish.add(f"{API}.STREAM.MSG.GET.{DEAD_STREAM}")
         for consumer, kinds in CONSUMERS.items():
             publish.update(*(_of_looking(consumer, kind) for kind in kinds))
-    subscribe = {f"{inbox_of(name)}.>", *map(topic, (*CHANGES, *needs.watches)), *map(ask_topic, needs.answers)}
+    subscribe = {f"{inbox_of(name)}.>", *map(topic, (*WATCHED, *needs.watches)), *map(ask_topic, needs.answers)}
     return Allowed(tuple(sorted(publish)), tuple(sorted(subscribe)), bool(needs.answers))
 
 

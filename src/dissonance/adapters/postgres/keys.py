@@ -1,4 +1,4 @@
-"""Keys of data subjects in a database of their own, wrapped under the key-encryption key.
+"""Keys of data subjects in a database of their own, each wrapped under a version of the key-encryption key.
 
 A wrapped key is `version (1) | nonce (12) | AES-256-GCM of the key`, bound to task and data subject; random nonces
 allow 2**32 wrapped keys under one key-encryption key (NIST SP 800-38D, section 8.3).
@@ -6,26 +6,21 @@ allow 2**32 wrapped keys under one key-encryption key (NIST SP 800-38D, section 
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from dissonance.adapters.postgres.columns import Byteas
 from dissonance.adapters.postgres.database import Database
+from dissonance.adapters.postgres.key_versions import CHUNK_KEYS, PostgresKeyVersions
 from dissonance.adapters.postgres.migrate import Schema
 from dissonance.adapters.postgres.part import task_key
 from dissonance.adapters.postgres.version import require_version
-from dissonance.errors import SealBroken
 from dissonance.ports.breaker import Breaker
 from dissonance.ports.clock import Clock, Randomness
 from dissonance.ports.keys import DataKey, DataSubjectHash, SpareId
 from dissonance.security.envelope import NONCE_BYTES
 from dissonance.security.key_cache import CACHED_US, KeyCache
 from dissonance.security.wrapping import NEW_KEY_BYTES, KeyWrap, SubjectHash
-
-CHUNK_KEYS = 5_000
-"""Keys of one statement."""
 
 SPARE_ID_BYTES = 16
 
@@ -35,13 +30,16 @@ UNUSED_SPARES_KEPT_US = 90 * 86_400 * 1_000_000
 STATEMENT_S = 7.0
 """Seconds of one statement: every prediction about somebody new waits for one."""
 
+Wrapping = Callable[[KeyWrap, bytes], bytes]
+"""The wrapped key of a data subject, under a key-encryption key."""
+
 
 class PostgresDataSubjectKeys:
     """`ports.keys.DataSubjectKeys`. Connects at first use; migrate the database before (`Schema.DATA_SUBJECT_KEYS`).
 
-    `key_encryption_key`: 32 bytes. `hash_key`: for `data_subject_hash`. Both are checked against the database at
-    first use: `SealBroken` when it was made with others. A key that another replica destroyed may be in use here for
-    up to 60 seconds more (`security.key_cache.CACHED_US`); it is remembered for `remembered_s`.
+    `key_encryption_key`: the root key, 32 bytes. `hash_key`: for `data_subject_hash`. Both are checked against the
+    database at first use: `SealBroken` when it was made with others. A key that another replica destroyed may be in use
+    here for up to 60 seconds more (`security.key_cache.CACHED_US`); it is remembered for `remembered_s`.
     """
 
     def __init__(
@@ -59,37 +57,49 @@ class PostgresDataSubjectKeys:
         self._database = Database(
             keys_database_url, queries="keys.sql", connections=connections, statement_s=STATEMENT_S, breaker=breaker
         )
-        self._wrap = KeyWrap(key_encryption_key)
-        self._hash_key = hash_key
+        self.versions = PostgresKeyVersions(
+            self._database, root_key=key_encryption_key, hash_key=hash_key, clock=clock, randomness=randomness
+        )
         self._subject_hash = SubjectHash(hash_key)
         self._clock = clock
         self._randomness = randomness
         self._cache = KeyCache(lifetime_us=max(CACHED_US, round(remembered_s * 1e6)))
-        self._checked = False
 
     async def obtain(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> dict[DataSubjectHash, DataKey]:
         keys, missing = self._cache.take(task_id, data_subjects, self._clock.now_us(), CACHED_US)
-        if missing:
-            await self._check()
         for start in range(0, len(missing), CHUNK_KEYS):
             chunk = missing[start : start + CHUNK_KEYS]
             random = self._randomness.token(NEW_KEY_BYTES * len(chunk))
-            wrapped = [
-                self._wrap.new(task_id, data_subject, random[i * NEW_KEY_BYTES : (i + 1) * NEW_KEY_BYTES])
-                for i, data_subject in enumerate(chunk)
-            ]
-            parameters = {"task": task_key(task_id), "data_subjects": Byteas(chunk), "wrapped": Byteas(wrapped)}
-            here = self._unwrapped(task_id, await self._database.rows("obtain_keys", parameters))
-            if rest := [data_subject for data_subject in chunk if data_subject not in here]:
-                here |= await self._read(task_id, rest)
+            parts = {each: random[i * NEW_KEY_BYTES : (i + 1) * NEW_KEY_BYTES] for i, each in enumerate(chunk)}
+            here = await self._kept(task_id, chunk, _new_keys(task_id, parts))
             self._cache.put(task_id, here, self._clock.now_us())
             keys |= here
         return keys
 
+    async def _kept(self, task_id: str, data_subjects: Sequence[bytes], wrapping: Wrapping) -> dict[bytes, bytes]:
+        """The keys there are, and new ones under the active version; again when another one became that meanwhile."""
+        held = await self.versions.held()
+        while True:
+            parameters = {
+                "task": task_key(task_id),
+                "data_subjects": Byteas(data_subjects),
+                "wrapped": Byteas([wrapping(held.wrap, each) for each in data_subjects]),
+                "under": held.active,
+            }
+            here = await self._unwrapped(task_id, await self._database.rows("obtain_keys", parameters))
+            rest = [data_subject for data_subject in data_subjects if data_subject not in here]
+            if not rest:
+                return here
+            here |= await self._read(task_id, rest)
+            now = held if len(here) == len(data_subjects) else await self.versions.read()
+            if now.active == held.active:
+                return here
+            held = now
+
     async def find(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> dict[DataSubjectHash, DataKey]:
         keys, missing = self._cache.take(task_id, data_subjects, self._clock.now_us(), CACHED_US)
         if missing:
-            await self._check()
+            await self.versions.held()
         for start in range(0, len(missing), CHUNK_KEYS):
             here = await self._read(task_id, missing[start : start + CHUNK_KEYS])
             self._cache.put(task_id, here, self._clock.now_us())
@@ -98,10 +108,16 @@ class PostgresDataSubjectKeys:
 
     async def _read(self, task_id: str, data_subjects: Sequence[bytes]) -> dict[bytes, bytes]:
         parameters = {"task": task_key(task_id), "data_subjects": Byteas(data_subjects)}
-        return self._unwrapped(task_id, await self._database.rows("find_keys", parameters))
+        return await self._unwrapped(task_id, await self._database.rows("find_keys", parameters))
 
-    def _unwrapped(self, task_id: str, rows: Iterable[tuple[Any, ...]]) -> dict[bytes, bytes]:
-        return {data_subject: self._wrap.open(task_id, data_subject, wrapped) for data_subject, wrapped in rows}
+    async def _unwrapped(self, task_id: str, rows: Iterable[tuple[Any, ...]]) -> dict[bytes, bytes]:
+        held = await self.versions.held()
+        keys = {}
+        for data_subject, wrapped, under in rows:
+            if under not in held.wraps:
+                held = await self.versions.knowing(under)
+            keys[data_subject] = held.under(under).open(task_id, data_subject, wrapped)
+        return keys
 
     def remembered(
         self, task_id: str, data_subjects: Sequence[DataSubjectHash], read_within_s: float | None = None
@@ -110,42 +126,56 @@ class PostgresDataSubjectKeys:
         return self._cache.take(task_id, data_subjects, self._clock.now_us(), within_us)[0]
 
     async def reserve(self, count: int) -> dict[SpareId, DataKey]:
-        await self._check()
+        held = await self.versions.held()
         now_us = self._clock.now_us()
         await self._database.execute("forget_spares", {"older_than_us": now_us - UNUSED_SPARES_KEPT_US})
         made: dict[bytes, bytes] = {}
-        for start in range(0, count, CHUNK_KEYS):
-            ids = [self._randomness.token(SPARE_ID_BYTES) for _ in range(min(CHUNK_KEYS, count - start))]
-            wrapped = [self._wrap.new_spare(each, self._randomness.token(NEW_KEY_BYTES)) for each in ids]
-            parameters = {"spare_ids": Byteas(ids), "wrapped": Byteas(wrapped), "now_us": now_us}
-            await self._database.execute("reserve_keys", parameters)
-            made |= {each: self._wrap.open_spare(each, key) for each, key in zip(ids, wrapped, strict=True)}
+        while len(made) < count:
+            ids = [self._randomness.token(SPARE_ID_BYTES) for _ in range(min(CHUNK_KEYS, count - len(made)))]
+            wrapped = [held.wrap.new_spare(each, self._randomness.token(NEW_KEY_BYTES)) for each in ids]
+            parameters = {
+                "spare_ids": Byteas(ids),
+                "wrapped": Byteas(wrapped),
+                "now_us": now_us,
+                "under": held.active,
+            }
+            if await self._database.execute("reserve_keys", parameters):
+                made |= {each: held.wrap.open_spare(each, key) for each, key in zip(ids, wrapped, strict=True)}
+            else:
+                held = await self.versions.read()
         return made
 
     async def release(self, spare_ids: Sequence[SpareId]) -> None:
         await self._database.execute("release_keys", {"spare_ids": Byteas(spare_ids)})
 
     async def adopt(self, task_id: str, spares: Mapping[SpareId, DataSubjectHash]) -> dict[SpareId, DataKey]:
-        await self._check()
+        held = await self.versions.held()
         parameters = {
             "task": task_key(task_id),
             "spare_ids": Byteas(list(spares)),
             "data_subjects": Byteas(list(spares.values())),
         }
         rows = await self._database.rows("adopt_keys", parameters)
-        opened = {spare_id: self._wrap.open_spare(spare_id, wrapped) for spare_id, _, wrapped in rows}
-        first = {data_subject: opened[spare_id] for spare_id, data_subject, _ in reversed(rows)}
-        keys = {
-            data_subject: self._wrap.of(task_id, data_subject, key, self._randomness.token(NONCE_BYTES))
-            for data_subject, key in first.items()
-        }
-        parameters = {"task": task_key(task_id), "data_subjects": Byteas(list(keys))}
-        await self._database.rows("obtain_keys", parameters | {"wrapped": Byteas(list(keys.values()))})
+        opened = {}
+        for spare_id, _, wrapped, under in rows:
+            if under not in held.wraps:
+                held = await self.versions.knowing(under)
+            opened[spare_id] = held.under(under).open_spare(spare_id, wrapped)
+        first = {data_subject: opened[spare_id] for spare_id, data_subject, *_ in reversed(rows)}
+
+        def wrapped_for(wrap: KeyWrap, data_subject: bytes) -> bytes:
+            return wrap.of(task_id, data_subject, first[data_subject], self._randomness.token(NONCE_BYTES))
+
+        await self._kept(task_id, list(first), wrapped_for)
         return opened
 
     async def destroy(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> int:
         """A data subject that has no key yet is logged too, and never gets one."""
         return await self._destroy(task_id, "log_destroyed_keys", "destroy_keys", "destroy_spares", data_subjects)
+
+    async def not_destroyed(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> list[DataSubjectHash]:
+        parameters = {"task": task_key(task_id), "data_subjects": Byteas(data_subjects)}
+        return [row[0] for row in await self._database.rows("not_destroyed", parameters)]
 
     async def destroy_task(self, task_id: str) -> int:
         """No data subject of the task ever gets a key again."""
@@ -178,26 +208,12 @@ class PostgresDataSubjectKeys:
     async def ready(self) -> None:
         """Raises `EngineUnavailable`, `EngineError` for a newer database, or `SealBroken` for other keys."""
         await require_version(self._database, Schema.DATA_SUBJECT_KEYS)
-        await self._check()
-
-    async def _check(self) -> None:
-        if self._checked:
-            return
-        hash_key_digest = hashlib.sha256(self._hash_key).digest()
-        ours = self._wrap.seal(self._randomness.token(12), b"key check", hash_key_digest)
-        first: list[tuple[Any, ...]] = []
-        while not first:  # nobody's yet, and made by another meanwhile: the statement saw neither
-            first = await self._database.rows("key_check", {"sealed": ours})
-        sealed = first[0][0]
-        try:
-            opened = self._wrap.unseal(sealed, hash_key_digest)
-        except SealBroken as error:
-            raise SealBroken(
-                "the keys of data subjects were made with another key-encryption key or hash key",
-                where="keys database",
-                fix="use the key folder that belongs to this database, or restore it from its backup",
-            ) from error
-        self._checked = hmac.compare_digest(opened, b"key check")
+        await self.versions.held()
 
     async def close(self) -> None:
         await self._database.close()
+
+
+def _new_keys(task_id: str, random: Mapping[bytes, bytes]) -> Wrapping:
+    """`random`: what makes each data subject's key, 44 bytes."""
+    return lambda wrap, data_subject: wrap.new(task_id, data_subject, random[data_subject])

@@ -12,8 +12,78 @@ WITH first AS (
 )
 SELECT sealed FROM first UNION ALL SELECT sealed FROM key_check;
 
+-- name: first_key_encryption_key
+-- purpose: version 1: the root key itself where data keys rest under it from before there were versions
+INSERT INTO key_encryption_keys (version, state, sealed, made_at_us, changed_at_us)
+SELECT 1, 'active', CASE
+    WHEN EXISTS (SELECT FROM data_subject_keys) OR EXISTS (SELECT FROM spare_keys) THEN %(root)s ELSE %(fresh)s
+END, %(now_us)s, %(now_us)s
+WHERE NOT EXISTS (SELECT FROM key_encryption_keys)
+ON CONFLICT DO NOTHING;
+
+-- name: usable_key_encryption_keys
+-- purpose: those that open data keys, the active one first
+SELECT version, sealed FROM key_encryption_keys WHERE state IN ('active', 'retired') ORDER BY state;
+
+-- name: key_versions
+-- purpose: every version, and how many keys rest under it
+SELECT v.version, v.state, v.made_at_us, v.changed_at_us,
+    (SELECT count(*) FROM data_subject_keys k WHERE k.wrapped_under = v.version),
+    (SELECT count(*) FROM spare_keys s WHERE s.wrapped_under = v.version)
+FROM key_encryption_keys v ORDER BY v.version;
+
+-- name: highest_version
+-- purpose: the last version that was made
+SELECT max(version) FROM key_encryption_keys;
+
+-- name: retire_active
+-- purpose: make way for another active version
+UPDATE key_encryption_keys SET state = 'retired', changed_at_us = %(now_us)s WHERE state = 'active';
+
+-- name: add_version
+-- purpose: a new active version
+INSERT INTO key_encryption_keys (version, state, sealed, made_at_us, changed_at_us)
+VALUES (%(version)s, 'active', %(sealed)s, %(now_us)s, %(now_us)s);
+
+-- name: end_version
+-- purpose: revoke or destroy a version that is not active and that nothing rests under
+UPDATE key_encryption_keys v SET state = %(state)s, changed_at_us = %(now_us)s,
+    sealed = CASE WHEN %(state)s = 'destroyed' THEN NULL ELSE v.sealed END
+WHERE v.version = %(version)s AND v.state <> 'active'
+    AND NOT EXISTS (SELECT FROM data_subject_keys k WHERE k.wrapped_under = v.version)
+    AND NOT EXISTS (SELECT FROM spare_keys s WHERE s.wrapped_under = v.version);
+
+-- name: count_to_rewrap
+-- purpose: keys that rest under another version than this one
+SELECT (SELECT count(*) FROM data_subject_keys WHERE wrapped_under <> %(under)s)
+    + (SELECT count(*) FROM spare_keys WHERE wrapped_under <> %(under)s);
+
+-- name: keys_to_rewrap
+-- purpose: the next of them, in order
+SELECT task_id, data_subject, wrapped, wrapped_under FROM data_subject_keys
+WHERE wrapped_under <> %(under)s AND (task_id, data_subject) > (%(task)s, %(data_subject)s)
+ORDER BY task_id, data_subject LIMIT %(limit)s;
+
+-- name: rewrap_keys
+-- purpose: put them under this version, but for what was destroyed meanwhile
+UPDATE data_subject_keys k SET wrapped = g.wrapped, wrapped_under = %(under)s
+FROM unnest(%(tasks)s::uuid[], %(data_subjects)s::bytea[], %(before)s::bytea[], %(wrapped)s::bytea[])
+    AS g (task_id, data_subject, before, wrapped)
+WHERE k.task_id = g.task_id AND k.data_subject = g.data_subject AND k.wrapped = g.before;
+
+-- name: spares_to_rewrap
+-- purpose: the next spare keys, in order
+SELECT spare_id, wrapped, wrapped_under FROM spare_keys
+WHERE wrapped_under <> %(under)s AND spare_id > %(spare_id)s ORDER BY spare_id LIMIT %(limit)s;
+
+-- name: rewrap_spares
+-- purpose: put them under this version, but for what was destroyed meanwhile
+UPDATE spare_keys s SET wrapped = g.wrapped, wrapped_under = %(under)s
+FROM unnest(%(spare_ids)s::bytea[], %(before)s::bytea[], %(wrapped)s::bytea[]) AS g (spare_id, before, wrapped)
+WHERE s.spare_id = g.spare_id AND s.wrapped = g.before;
+
 -- name: obtain_keys
--- purpose: new keys where there was none, and the keys there were; misses what another replica made meanwhile
+-- purpose: new keys where there was none (if their version is active), and the keys there were; misses what others made
 WITH given AS (
     SELECT data_subject, wrapped FROM unnest(%(data_subjects)s::bytea[], %(wrapped)s::bytea[])
         AS g (data_subject, wrapped)
@@ -22,21 +92,23 @@ WITH given AS (
             SELECT FROM destroyed_keys d WHERE d.task_id = %(task)s AND d.data_subject = g.data_subject
         )
 ), there AS (
-    SELECT k.data_subject, k.wrapped FROM data_subject_keys k JOIN given USING (data_subject)
+    SELECT k.data_subject, k.wrapped, k.wrapped_under FROM data_subject_keys k JOIN given USING (data_subject)
     WHERE k.task_id = %(task)s
 ), made AS (
-    INSERT INTO data_subject_keys (task_id, data_subject, wrapped)
-    SELECT %(task)s, data_subject, wrapped FROM given
+    INSERT INTO data_subject_keys (task_id, data_subject, wrapped, wrapped_under)
+    SELECT %(task)s, data_subject, wrapped, %(under)s FROM given
     WHERE NOT EXISTS (SELECT FROM there WHERE there.data_subject = given.data_subject)
+        AND EXISTS (SELECT FROM key_encryption_keys v WHERE v.version = %(under)s AND v.state = 'active')
     ORDER BY data_subject
     ON CONFLICT DO NOTHING
-    RETURNING data_subject, wrapped
+    RETURNING data_subject, wrapped, wrapped_under
 )
-SELECT data_subject, wrapped FROM there UNION ALL SELECT data_subject, wrapped FROM made;
+SELECT data_subject, wrapped, wrapped_under FROM there
+UNION ALL SELECT data_subject, wrapped, wrapped_under FROM made;
 
 -- name: find_keys
 -- purpose: the keys there are
-SELECT k.data_subject, k.wrapped FROM data_subject_keys k
+SELECT k.data_subject, k.wrapped, k.wrapped_under FROM data_subject_keys k
 WHERE k.task_id = %(task)s AND k.data_subject = ANY(%(data_subjects)s::bytea[])
     AND NOT EXISTS (SELECT FROM destroyed_tasks d WHERE d.task_id = k.task_id)
     AND NOT EXISTS (
@@ -52,6 +124,14 @@ LOCK TABLE data_subject_keys, spare_keys IN SHARE ROW EXCLUSIVE MODE;
 INSERT INTO destroyed_keys (task_id, data_subject, destroyed_at_us)
 SELECT %(task)s, data_subject, %(at_us)s FROM unnest(%(data_subjects)s::bytea[]) AS given (data_subject)
 ON CONFLICT DO NOTHING;
+
+-- name: not_destroyed
+-- purpose: which of these data subjects the logs do not name
+SELECT g.data_subject FROM unnest(%(data_subjects)s::bytea[]) AS g (data_subject)
+WHERE NOT EXISTS (SELECT FROM destroyed_tasks d WHERE d.task_id = %(task)s)
+    AND NOT EXISTS (
+        SELECT FROM destroyed_keys d WHERE d.task_id = %(task)s AND d.data_subject = g.data_subject
+    );
 
 -- name: destroy_keys
 -- purpose: the keys of these data subjects
@@ -74,9 +154,11 @@ DELETE FROM spare_keys WHERE task_id = %(task)s AND data_subject = ANY(%(data_su
 DELETE FROM spare_keys WHERE task_id = %(task)s;
 
 -- name: reserve_keys
--- purpose: spare keys of nobody yet
-INSERT INTO spare_keys (spare_id, wrapped, made_at_us)
-SELECT spare_id, wrapped, %(now_us)s FROM unnest(%(spare_ids)s::bytea[], %(wrapped)s::bytea[]) AS g (spare_id, wrapped);
+-- purpose: spare keys of nobody yet; none under a version that is not active any more
+INSERT INTO spare_keys (spare_id, wrapped, made_at_us, wrapped_under)
+SELECT spare_id, wrapped, %(now_us)s, %(under)s
+FROM unnest(%(spare_ids)s::bytea[], %(wrapped)s::bytea[]) AS g (spare_id, wrapped)
+WHERE EXISTS (SELECT FROM key_encryption_keys v WHERE v.version = %(under)s AND v.state = 'active');
 
 -- name: release_keys
 -- purpose: spare keys that were never used
@@ -101,4 +183,4 @@ WITH given AS (
 UPDATE spare_keys s SET task_id = %(task)s, data_subject = g.data_subject FROM given g
 WHERE s.spare_id = g.spare_id AND NOT g.erased
     AND (s.data_subject IS NULL OR (s.task_id = %(task)s AND s.data_subject = g.data_subject))
-RETURNING s.spare_id, s.data_subject, s.wrapped;
+RETURNING s.spare_id, s.data_subject, s.wrapped, s.wrapped_under;

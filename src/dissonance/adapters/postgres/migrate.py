@@ -72,7 +72,7 @@ def revisions(schema: Schema) -> tuple[str, ...]:
 def head(schema: Schema) -> str:
     """
     >>> head(Schema.DATA_SUBJECT_KEYS)
-    '0002'
+    '0003'
     """
     return revisions(schema)[0]
 

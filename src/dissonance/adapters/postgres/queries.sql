@@ -786,3 +786,30 @@ UPDATE credential_changes SET changes = changes + 1 RETURNING changes;
 -- purpose: all that were made, the newest first
 SELECT key_id, name, digest, scope, tasks, created_at_us, expires_at_us, made_by FROM api_keys
 ORDER BY created_at_us DESC, key_id;
+
+-- name: predictions_about
+-- purpose: ids of what is stored about one data subject, in order of event time
+SELECT uuid_send(prediction_id) FROM experience
+WHERE data_subject = %(data_subject)s AND task_id = %(task)s ORDER BY event_time_us, prediction_id;
+
+-- name: reference_about
+-- purpose: rows of the data file about one data subject
+SELECT row_number, split, sealed FROM reference_rows
+WHERE task_id = %(task)s AND data_subject = %(data_subject)s ORDER BY row_number;
+
+-- name: requests_about
+-- purpose: how many label requests are about one data subject
+SELECT count(*) FROM label_requests WHERE task_id = %(task)s AND data_subject = %(data_subject)s;
+
+-- name: keep_erasure
+-- purpose: the certificate of an erasure; the first one stays
+INSERT INTO erasures (task_id, data_subject, erased_at_us, certificate)
+VALUES (%(task)s, %(data_subject)s, %(erased_at_us)s, %(certificate)s) ON CONFLICT DO NOTHING;
+
+-- name: erasure
+-- purpose: the certificate of one erasure
+SELECT erased_at_us, certificate FROM erasures WHERE task_id = %(task)s AND data_subject = %(data_subject)s;
+
+-- name: erased
+-- purpose: every data subject that was erased, by this store's account
+SELECT task_id, data_subject FROM erasures ORDER BY task_id, erased_at_us;

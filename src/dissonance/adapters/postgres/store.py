@@ -6,6 +6,7 @@ from dissonance.adapters.postgres.accesses import PostgresAccesses
 from dissonance.adapters.postgres.credentials import PostgresCredentials
 from dissonance.adapters.postgres.database import Database
 from dissonance.adapters.postgres.decisions import PostgresDecisions
+from dissonance.adapters.postgres.erasures import PostgresErasures
 from dissonance.adapters.postgres.experience import PostgresExperience
 from dissonance.adapters.postgres.findings import PostgresFindings
 from dissonance.adapters.postgres.idempotency import PostgresIdempotency
@@ -32,6 +33,7 @@ class PostgresStore(
     PostgresDecisions,
     PostgresAccesses,
     PostgresFindings,
+    PostgresErasures,
     PostgresReplays,
     PostgresWindows,
     PostgresIdempotency,

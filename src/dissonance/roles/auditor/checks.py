@@ -34,6 +34,11 @@ CHECKS: dict[str, Check] = {
         "others than its owner may read the key folder",
         "chmod 700 the folder, and change its keys if somebody may have read them",
     ),
+    "streams-in-plain": Check(
+        Severity.CRITICAL,
+        "the broker's files on this machine are not encrypted",
+        "start the broker by dissonance up, with its cipher, and publish anew what those streams hold",
+    ),
     "disk-low": Check(
         Severity.ERROR,
         "less than a tenth of the disk, or less than 1 GiB, is free where the engines keep their data",

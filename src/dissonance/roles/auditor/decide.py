@@ -11,7 +11,7 @@ from dissonance.contracts.schema import Feature, FeatureKind, Task
 from dissonance.ports.accesses import Denied
 from dissonance.ports.breaker import BreakerState
 from dissonance.ports.bus import DeadLetter
-from dissonance.ports.host import Disk, KeyFolderMode, Spooled
+from dissonance.ports.host import Disk, KeyFolderMode, PlainStreams, Spooled
 from dissonance.ports.store import Window
 
 SECOND_US = 1_000_000
@@ -83,6 +83,13 @@ def key_folder_open(folder: KeyFolderMode) -> Fault | None:
     if not folder.mode & OTHERS:
         return None
     return Fault(folder.folder, f"its permissions are {folder.mode:o}, not 700", {"mode": f"{folder.mode:o}"})
+
+
+def streams_in_plain(found: PlainStreams) -> Fault | None:
+    if not found.names:
+        return None
+    what = f"{len(found.names)} streams are not encrypted: {', '.join(found.names[:5])}"
+    return Fault(found.folder, what, {"streams": len(found.names)})
 
 
 def clock_skew(before_us: int, database_us: int, after_us: int) -> Fault | None:

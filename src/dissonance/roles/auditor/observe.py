@@ -46,6 +46,7 @@ from dissonance.roles.auditor.decide import (
     label_budget_spent,
     label_famine,
     schema_faults,
+    streams_in_plain,
 )
 from dissonance.roles.serving import ModelLoader
 from dissonance.web.health import require_answer
@@ -89,6 +90,7 @@ class Observer:
         sights = await self._engines()
         for code, check in (
             ("key-folder-open", self._key_folder),
+            ("streams-in-plain", self._streams),
             ("disk-low", self._disk),
             ("events-spooled", self._spooled),
             ("breaker-open", self._breakers),
@@ -133,6 +135,10 @@ class Observer:
     async def _key_folder(self) -> list[Fault]:
         folder = self._at.host.key_folder()
         return _one(None if folder is None else key_folder_open(folder))
+
+    async def _streams(self) -> list[Fault]:
+        found = await asyncio.to_thread(self._at.host.plain_streams)
+        return _one(None if found is None else streams_in_plain(found))
 
     async def _disk(self) -> list[Fault]:
         disk = self._at.host.disk()

@@ -96,3 +96,9 @@ def test_derived_keys_differ_by_purpose_and_by_installation(tmp_path: Path) -> N
     assert len(derived) == 3
     assert {len(key) for key in derived} == {32}
     assert one.key_encryption_key not in derived
+
+
+def test_secrets_are_not_in_what_a_log_would_show(tmp_path: Path) -> None:
+    keys = KeyFolder.open_or_create(tmp_path / "keys", SeededRandomness(1))
+    assert keys.nats_password not in repr(keys) and keys.nats_password not in f"{keys}"
+    assert repr(keys.key_encryption_key) not in repr(keys)

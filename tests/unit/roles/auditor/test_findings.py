@@ -69,6 +69,14 @@ async def folder_is_closed(here: Audited) -> None:
     here.host.mode = 0o700
 
 
+async def cipher_is_off(here: Audited) -> None:
+    here.host.plain = ["PREDICTED"]
+
+
+async def cipher_is_on(here: Audited) -> None:
+    here.host.plain = []
+
+
 async def disk_fills(here: Audited) -> None:
     here.host.free = 9 * GIB
 
@@ -213,6 +221,7 @@ CASES: dict[str, Case] = {
     "record-broken": Case(policy_breaks, policy_heals, "table policies"),
     "keys-do-not-match": Case(keys_are_exchanged, keys_come_back, "key folder", WHOLE_SYSTEM),
     "key-folder-open": Case(folder_is_opened, folder_is_closed, "/data/keys", WHOLE_SYSTEM),
+    "streams-in-plain": Case(cipher_is_off, cipher_is_on, "/data/nats", WHOLE_SYSTEM),
     "disk-low": Case(disk_fills, disk_is_freed, "/data", WHOLE_SYSTEM),
     "clock-skew": Case(clock_runs_away, clock_is_set, "database", WHOLE_SYSTEM),
     "events-spooled": Case(broker_takes_nothing, broker_takes_all, "/data/spool", WHOLE_SYSTEM),

@@ -1,0 +1,189 @@
+"""Versions of the key-encryption key, in the database of the keys that rest under them (ADR 59).
+
+Making a version active waits for statements that make data keys, and holds back new ones while it commits: from then on
+none is kept under the version before, by whatever process, so that wrapping anew comes to an end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from typing import Any
+from uuid import UUID
+
+from dissonance.adapters.postgres.columns import Byteas, Uuids
+from dissonance.adapters.postgres.database import Database
+from dissonance.errors import KeyInUse, SealBroken, UnknownKey
+from dissonance.ports.clock import Clock, Randomness
+from dissonance.ports.key_versions import Follow, KeyState, KeyVersion
+from dissonance.security.envelope import NONCE_BYTES
+from dissonance.security.wrapping import NEW_KEY_BYTES, HeldKeys, KeyWrap
+
+CHUNK_KEYS = 5_000
+"""Keys of one statement."""
+
+HELD_US = 60_000_000
+"""Another process may open data keys with a version that was revoked for so long."""
+
+
+class PostgresKeyVersions:
+    """`ports.key_versions.KeyVersions`. `root_key`: 32 bytes; it and `hash_key` are checked against the database at
+    first use: `SealBroken` when it was made with others, and nothing is changed."""
+
+    def __init__(
+        self, database: Database, *, root_key: bytes, hash_key: bytes, clock: Clock, randomness: Randomness
+    ) -> None:
+        self._database = database
+        self._root_key = root_key
+        self._root = KeyWrap(root_key)
+        self._hash_key = hash_key
+        self._clock = clock
+        self._randomness = randomness
+        self._held: HeldKeys | None = None
+        self._read_us = 0
+
+    async def held(self) -> HeldKeys:
+        """Those that may be used, as they were read in the last minute."""
+        if self._held is None or self._clock.now_us() - self._read_us > HELD_US:
+            return await self.read()
+        return self._held
+
+    async def knowing(self, version: int) -> HeldKeys:
+        """As `held`, read anew when this version is not among them."""
+        held = await self.held()
+        return held if version in held.wraps else await self.read()
+
+    async def read(self) -> HeldKeys:
+        """Those that may be used now; the first one is made where there is none."""
+        if self._held is None:
+            await self._check()
+            await self._database.execute("first_key_encryption_key", self._first())
+        rows = await self._database.rows("usable_key_encryption_keys", {})
+        wraps = {version: KeyWrap(self._root.open_version(version, sealed)) for version, sealed in rows}
+        self._held, self._read_us = HeldKeys(rows[0][0], wraps), self._clock.now_us()
+        return self._held
+
+    async def all(self) -> list[KeyVersion]:
+        await self.held()
+        rows = await self._unlimited("key_versions")
+        return [KeyVersion(version, KeyState(state), *rest) for version, state, *rest in rows]
+
+    async def rotate(self) -> int:
+        await self.held()
+        now_us = self._clock.now_us()
+        async with self._database.connection("rotate") as connection, connection.transaction():
+            await self._database.execute_on(connection, "hold_back_new_keys", {})
+            version = int((await self._database.rows_on(connection, "highest_version", {}))[0][0]) + 1
+            sealed = self._root.new_version(version, self._randomness.token(NEW_KEY_BYTES))
+            await self._database.execute_on(connection, "retire_active", {"now_us": now_us})
+            parameters = {"version": version, "sealed": sealed, "now_us": now_us}
+            await self._database.execute_on(connection, "add_version", parameters)
+        await self.read()
+        return version
+
+    async def rewrap(self, follow: Follow) -> int:
+        held = await self.read()
+        total = int((await self._unlimited("count_to_rewrap", under=held.active))[0][0])
+        done = 0
+        task, data_subject = UUID(int=0), b""
+        while rows := await self._next("keys_to_rewrap", held, task=task, data_subject=data_subject):
+            task, data_subject = rows[-1][0], rows[-1][1]
+            done += await self._rewrap_keys(held, rows)
+            follow(min(done, total), total)
+        spare_id = b""
+        while rows := await self._next("spares_to_rewrap", held, spare_id=spare_id):
+            spare_id = rows[-1][0]
+            done += await self._rewrap_spares(held, rows)
+            follow(min(done, total), total)
+        return done
+
+    async def revoke(self, version: int) -> None:
+        await self._end(version, KeyState.REVOKED)
+
+    async def destroy(self, version: int) -> None:
+        await self._end(version, KeyState.DESTROYED)
+
+    async def _end(self, version: int, state: KeyState) -> None:
+        there = next((each for each in await self.all() if each.version == version), None)
+        if there is None:
+            raise UnknownKey(
+                f"there is no version {version}", where="key-encryption keys", fix="see dissonance keys list"
+            )
+        if there.state in (state, KeyState.DESTROYED):
+            return
+        parameters = {"version": version, "state": state.value, "now_us": self._clock.now_us()}
+        async with self._database.connection(state.value, limited=False) as connection, connection.transaction():
+            await connection.execute("SET LOCAL statement_timeout = 0")
+            if not await self._database.execute_on(connection, "end_version", parameters):
+                resting = there.data_keys + there.spare_keys
+                raise KeyInUse(
+                    f"version {version} is {there.state.value}; {resting:,} keys rest under it",
+                    where="key-encryption keys",
+                    fix="wrap them under another one first: dissonance keys rotate",
+                )
+        await self.read()
+
+    async def _rewrap_keys(self, held: HeldKeys, rows: list[tuple[Any, ...]]) -> int:
+        wrapped = []
+        for task, data_subject, before, under in rows:
+            key = held.under(under).open(task.hex, data_subject, before)
+            wrapped.append(held.wrap.of(task.hex, data_subject, key, self._randomness.token(NONCE_BYTES)))
+        parameters = {
+            "under": held.active,
+            "tasks": Uuids([row[0].bytes for row in rows]),
+            "data_subjects": Byteas([row[1] for row in rows]),
+            "before": Byteas([row[2] for row in rows]),
+            "wrapped": Byteas(wrapped),
+        }
+        return await self._database.execute("rewrap_keys", parameters)
+
+    async def _rewrap_spares(self, held: HeldKeys, rows: list[tuple[Any, ...]]) -> int:
+        wrapped = []
+        for spare_id, before, under in rows:
+            key = held.under(under).open_spare(spare_id, before)
+            wrapped.append(held.wrap.of_spare(spare_id, key, self._randomness.token(NONCE_BYTES)))
+        parameters = {
+            "under": held.active,
+            "spare_ids": Byteas([row[0] for row in rows]),
+            "before": Byteas([row[1] for row in rows]),
+            "wrapped": Byteas(wrapped),
+        }
+        return await self._database.execute("rewrap_spares", parameters)
+
+    async def _next(self, query: str, held: HeldKeys, **after: object) -> list[tuple[Any, ...]]:
+        return await self._unlimited(query, under=held.active, limit=CHUNK_KEYS, **after)
+
+    async def _unlimited(self, query: str, **parameters: object) -> list[tuple[Any, ...]]:
+        """What reads a whole table may take as long as that is."""
+        async with self._database.connection(query, limited=False) as connection, connection.transaction():
+            await connection.execute("SET LOCAL statement_timeout = 0")
+            return await self._database.rows_on(connection, query, parameters)
+
+    def _first(self) -> dict[str, object]:
+        random = self._randomness.token(NEW_KEY_BYTES)
+        return {
+            "root": self._root.new_version(1, self._root_key + random[-NONCE_BYTES:]),
+            "fresh": self._root.new_version(1, random),
+            "now_us": self._clock.now_us(),
+        }
+
+    async def _check(self) -> None:
+        hash_key_digest = hashlib.sha256(self._hash_key).digest()
+        ours = self._root.seal(self._randomness.token(NONCE_BYTES), b"key check", hash_key_digest)
+        first: list[tuple[Any, ...]] = []
+        while not first:  # nobody's yet, and made by another meanwhile: the statement saw neither
+            first = await self._database.rows("key_check", {"sealed": ours})
+        try:
+            opened = self._root.unseal(first[0][0], hash_key_digest)
+        except SealBroken as error:
+            raise _others() from error
+        if not hmac.compare_digest(opened, b"key check"):
+            raise _others()
+
+
+def _others() -> SealBroken:
+    return SealBroken(
+        "the keys of data subjects were made with another key-encryption key or hash key",
+        where="keys database",
+        fix="use the key folder that belongs to this database, or restore it from its backup",
+    )

@@ -1,0 +1,188 @@
+"""`dissonance keys`: list, rotate, revoke, destroy, protect: the life of the keys that other keys rest under."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from dissonance.adapters.keys.documents import GuardName
+from dissonance.cli.connected import on_system
+from dissonance.cli.output import emit, progress, share_done
+from dissonance.cli.token import require_keys
+from dissonance.contracts.times import to_text
+from dissonance.settings import read_settings
+
+if TYPE_CHECKING:
+    from dissonance.bootstrap import System
+    from dissonance.ports.key_versions import KeyVersion
+
+app = typer.Typer(help="Key-encryption keys: list, rotate, revoke, destroy, protect.", no_args_is_help=True)
+
+Version = Annotated[int, typer.Argument(metavar="VERSION", min=1, help="As keys list shows it.")]
+Data = Annotated[str | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+class KeyLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One version. `state`: active, retired, revoked or destroyed; `data_keys`, `spare_keys`: that rest under it."""
+
+    version: int
+    state: str
+    made_at: str
+    changed_at: str
+    data_keys: int
+    spare_keys: int
+
+
+class KeysAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What these commands print with --json. `root_guard`: who keeps the root key, that the others rest under: file,
+    passphrase or transit. `rewrapped`: keys that this command wrapped anew."""
+
+    root_guard: str
+    keys: list[KeyLine]
+    rewrapped: int = 0
+
+
+class ProtectAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What `protect --json` prints: who keeps the root key from now on, and the folder that it is in."""
+
+    root_guard: str
+    folder: str
+
+
+@app.command("list")
+def list_(data: Data = None, as_json: AsJson = False) -> None:
+    """Every version of the key-encryption key, and how many data keys rest under it."""
+
+    async def work(system: System) -> KeysAnswer:
+        return await keys_answer(system)
+
+    _tell(on_system(data, work), as_json)
+
+
+@app.command()
+def rotate(
+    root: Annotated[bool, typer.Option(help="Also renew what the guard of the root key keeps it under.")] = False,
+    resume: Annotated[bool, typer.Option(help="Make no new key: only wrap what a rotation left over.")] = False,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a new key-encryption key, and wrap every data key under it, while the system works.
+
+    Rows are not touched. What was cut short is finished by --resume.
+    """
+
+    async def work(system: System) -> KeysAnswer:
+        versions = system.keys.versions
+        if root:
+            await asyncio.to_thread(_renew, system)
+        if not resume:
+            await versions.rotate()
+        with share_done("wrapping data keys anew", quiet=as_json) as follow:
+            done = await versions.rewrap(follow)
+        return await keys_answer(system, done)
+
+    _tell(on_system(data, work), as_json)
+
+
+@app.command()
+def revoke(version: Version, data: Data = None, as_json: AsJson = False) -> None:
+    """Open nothing with a version any more, as when it may have been seen; refused while data keys rest under it."""
+
+    async def work(system: System) -> KeysAnswer:
+        await system.keys.versions.revoke(version)
+        return await keys_answer(system)
+
+    _tell(on_system(data, work), as_json)
+
+
+@app.command()
+def destroy(
+    version: Version,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a version for ever; refused while data keys rest under it."""
+    if not yes:
+        typer.confirm(f"Destroy key-encryption key {version}? Nothing brings it back.", abort=True, err=True)
+
+    async def work(system: System) -> KeysAnswer:
+        await system.keys.versions.destroy(version)
+        return await keys_answer(system)
+
+    _tell(on_system(data, work), as_json)
+
+
+@app.command()
+def protect(
+    guard: Annotated[GuardName, typer.Argument(help="Who keeps it from now on; file: whoever can read its file.")],
+    new_passphrase: Annotated[
+        str, typer.Option(metavar="SOURCE", help="Where another passphrase is: file:PATH, fd:N, keyring:SERVICE/NAME.")
+    ] = "",
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give the root key, that all others rest under, to a guard: a passphrase, or OpenBao's transit engine.
+
+    Processes that run go on as they are; each start asks the guard (DISSONANCE_KEY_PASSPHRASE, DISSONANCE_OPENBAO_…).
+    """
+    from dissonance.adapters.clock import SystemRandomness
+    from dissonance.bootstrap_keys import key_guards, open_key_folder
+
+    variables = dict(os.environ) if data is None else {**os.environ, "DISSONANCE_DATA": data}
+    settings, randomness = read_settings(variables), SystemRandomness()
+    after = msgspec.structs.replace(settings, key_passphrase=new_passphrase) if new_passphrase else settings
+    with progress("protecting the root key", quiet=as_json):
+        require_keys(settings.keys_folder)
+        folder = open_key_folder(settings, randomness).protect(key_guards(after, randomness), guard, randomness)
+    answer = ProtectAnswer(root_guard=folder.guard.value, folder=str(folder.folder))
+    emit(answer, as_json, f"The root key in {escape(answer.folder)} is guarded by: {answer.root_guard}.")
+
+
+async def keys_answer(system: System, rewrapped: int = 0) -> KeysAnswer:
+    guard = system.key_folder.guard.value
+    return KeysAnswer(
+        root_guard=guard, keys=[key_line(each) for each in await system.keys.versions.all()], rewrapped=rewrapped
+    )
+
+
+def key_line(found: KeyVersion) -> KeyLine:
+    return KeyLine(
+        version=found.version,
+        state=found.state.value,
+        made_at=to_text(found.made_at_us),
+        changed_at=to_text(found.changed_at_us),
+        data_keys=found.data_keys,
+        spare_keys=found.spare_keys,
+    )
+
+
+def keys_table(answer: KeysAnswer) -> Table:
+    again = f"; {answer.rewrapped:,} keys were wrapped anew" if answer.rewrapped else ""
+    caption = f"The root key is guarded by: {answer.root_guard}{again}"
+    table = Table(title="Key-encryption keys", caption=caption)
+    for heading in ("version", "data keys", "spare keys"):
+        table.add_column(heading, justify="right")
+    for heading in ("state", "made at", "changed at"):
+        table.add_column(heading, no_wrap=True)
+    for line in answer.keys:
+        numbers = (f"{line.version}", f"{line.data_keys:,}", f"{line.spare_keys:,}")
+        table.add_row(*numbers, line.state, line.made_at, line.changed_at)
+    return table
+
+
+def _renew(system: System) -> None:
+    from dissonance.bootstrap_keys import key_guards
+
+    system.key_folder.renew(key_guards(system.settings, system.randomness, system.breakers))
+
+
+def _tell(answer: KeysAnswer, as_json: bool) -> None:
+    emit(answer, as_json, keys_table(answer))

@@ -1,0 +1,1 @@
+"""What is known about one data subject: shown, exported, erased."""

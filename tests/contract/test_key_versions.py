@@ -1,0 +1,163 @@
+"""What versions of the key-encryption key keep to: the double in memory, and PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Iterator
+
+import pytest
+
+from dissonance.adapters.embedded.addresses import EngineAddresses
+from dissonance.adapters.postgres.migrate import Schema, migrate
+from dissonance.errors import KeyInUse, SealBroken, UnknownKey
+from dissonance.ports.key_versions import KeyState
+from dissonance.ports.keys import DataSubjectKeys
+from support.database import fresh_database
+from support.keys import KeysCase, MemoryKeysCase, PostgresKeysCase
+
+SUBJECTS = [bytes([number]) * 16 for number in range(5)]
+
+
+@pytest.fixture
+def keys_url(engines: EngineAddresses) -> Iterator[str]:
+    with fresh_database(engines.keys_database_url) as url:
+        migrate(url, Schema.DATA_SUBJECT_KEYS)
+        yield url
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def case(request: pytest.FixtureRequest) -> KeysCase:
+    """On a database of its own: versions are of the whole of it."""
+    seed = zlib.crc32(request.node.nodeid.encode())
+    if request.param == "memory":
+        return MemoryKeysCase(seed)
+    return PostgresKeysCase(seed, request.getfixturevalue("keys_url"))
+
+
+async def states(keys: DataSubjectKeys) -> dict[int, KeyState]:
+    return {each.version: each.state for each in await keys.versions.all()}
+
+
+def quiet(done: int, total: int) -> None:
+    assert 0 <= done <= total
+
+
+def test_first_version_is_made_at_first_use(case: KeysCase) -> None:
+    async def story(one: DataSubjectKeys, two: DataSubjectKeys) -> None:
+        await one.obtain(case.task_id, SUBJECTS)
+        await two.reserve(2)
+        (first,) = await two.versions.all()
+        assert (first.version, first.state, first.data_keys, first.spare_keys) == (1, KeyState.ACTIVE, 5, 2)
+
+    case.tell(story)
+
+
+def test_rotation_keeps_every_data_key_and_leaves_nothing_under_the_version_before(case: KeysCase) -> None:
+    async def story(one: DataSubjectKeys, two: DataSubjectKeys) -> None:
+        made = await one.obtain(case.task_id, SUBJECTS)
+        spares = await two.reserve(3)
+        assert await one.versions.rotate() == 2
+        assert await one.versions.rewrap(quiet) == 8
+        assert await one.versions.rewrap(quiet) == 0
+        first, second = await one.versions.all()
+        assert (first.state, first.data_keys, first.spare_keys) == (KeyState.RETIRED, 0, 0)
+        assert (second.state, second.data_keys, second.spare_keys) == (KeyState.ACTIVE, 5, 3)
+        case.clock.advance(61)
+        assert await one.find(case.task_id, SUBJECTS) == made == await two.find(case.task_id, SUBJECTS)
+        spare_id = next(iter(spares))
+        assert await two.adopt(case.task_id, {spare_id: b"new" * 5}) == {spare_id: spares[spare_id]}
+
+    case.tell(story)
+
+
+def test_replica_that_knows_only_the_version_before_goes_on_without_a_restart(case: KeysCase) -> None:
+    async def story(one: DataSubjectKeys, two: DataSubjectKeys) -> None:
+        await two.obtain(case.task_id, SUBJECTS[:1])
+        await one.versions.rotate()
+        made = await two.obtain(case.task_id, SUBJECTS[1:])
+        assert set(made) == set(SUBJECTS[1:])
+        assert len(await two.reserve(2)) == 2
+        first, second = await one.versions.all()
+        assert (first.data_keys, first.spare_keys, second.data_keys, second.spare_keys) == (1, 0, 4, 2)
+        await one.obtain(case.other_task_id, SUBJECTS)
+        await one.versions.rotate()
+        assert set(await two.find(case.other_task_id, SUBJECTS)) == set(SUBJECTS)
+
+    case.tell(story)
+
+
+def test_keys_are_made_and_destroyed_while_others_are_wrapped_anew(case: KeysCase) -> None:
+    async def story(one: DataSubjectKeys, two: DataSubjectKeys) -> None:
+        subjects = [number.to_bytes(16) for number in range(400)]
+        made = await one.obtain(case.task_id, subjects)
+
+        async def rotated() -> None:
+            await one.versions.rotate()
+            await one.versions.rewrap(quiet)
+
+        async def worked() -> None:
+            for number in range(20):
+                fresh = [bytes([number, i]) * 8 for i in range(10)]
+                assert len(await two.obtain(case.task_id, fresh)) == 10
+                await two.destroy(case.task_id, subjects[number : number + 1])
+
+        await asyncio.gather(rotated(), worked())
+        assert await one.versions.rewrap(quiet) == 0
+        case.clock.advance(61)
+        assert await two.find(case.task_id, subjects) == {each: made[each] for each in subjects[20:]}
+
+    case.tell(story)
+
+
+def test_version_that_is_needed_is_neither_revoked_nor_destroyed(case: KeysCase) -> None:
+    async def story(one: DataSubjectKeys, _: DataSubjectKeys) -> None:
+        made = await one.obtain(case.task_id, SUBJECTS)
+        with pytest.raises(KeyInUse):
+            await one.versions.destroy(1)
+        await one.versions.rotate()
+        for end in (one.versions.revoke, one.versions.destroy):
+            for version in (1, 2):
+                with pytest.raises(KeyInUse):
+                    await end(version)
+            with pytest.raises(UnknownKey):
+                await end(3)
+        assert await states(one) == {1: KeyState.RETIRED, 2: KeyState.ACTIVE}
+        case.clock.advance(61)
+        assert await one.find(case.task_id, SUBJECTS) == made
+
+    case.tell(story)
+
+
+def test_version_without_keys_is_revoked_then_destroyed_for_good(case: KeysCase) -> None:
+    async def story(one: DataSubjectKeys, two: DataSubjectKeys) -> None:
+        made = await one.obtain(case.task_id, SUBJECTS)
+        await one.versions.rotate()
+        await one.versions.rewrap(quiet)
+        await one.versions.revoke(1)
+        await one.versions.revoke(1)
+        assert (await states(two))[1] is KeyState.REVOKED
+        await two.versions.destroy(1)
+        await one.versions.destroy(1)
+        await one.versions.revoke(1)
+        assert await states(one) == {1: KeyState.DESTROYED, 2: KeyState.ACTIVE}
+        case.clock.advance(61)
+        assert await two.find(case.task_id, SUBJECTS) == made
+        assert await one.versions.rotate() == 3
+
+    case.tell(story)
+
+
+def test_other_root_key_opens_no_version_and_changes_none(case: KeysCase) -> None:
+    async def story(one: DataSubjectKeys, other: DataSubjectKeys) -> None:
+        made = await one.obtain(case.task_id, SUBJECTS)
+        for attempt in (other.versions.rotate(), other.versions.all(), other.versions.destroy(1)):
+            with pytest.raises(SealBroken, match="key-encryption key"):
+                await attempt
+        with pytest.raises(SealBroken, match="key-encryption key"):
+            await other.versions.rewrap(quiet)
+        assert await states(one) == {1: KeyState.ACTIVE}
+        case.clock.advance(61)
+        assert await one.find(case.task_id, SUBJECTS) == made
+
+    case.tell(story, second_key_encryption_key=b"\x07" * 32)
