@@ -170,6 +170,10 @@ drill-rollback: setup ## Hundreds of rollbacks under load, and bad models that t
 drill-deploy: setup ## Ten updates in a row into production without a hand, labels replayed (20 minutes)
 	@$(BIN)/dissonance drill deploy $(if $(DEPLOYMENTS),--deployments $(DEPLOYMENTS))
 
+.PHONY: drill-revocation
+drill-revocation: setup ## Seconds until a revoked credential is refused by every replica, one that was away too (minutes; ROUNDS=3)
+	@$(BIN)/dissonance drill revocation $(if $(ROUNDS),--rounds $(ROUNDS))
+
 .PHONY: drill-who-answered
 drill-who-answered: setup ## Versions that come and go while predictions go on; then every prediction is asked about (4 minutes)
 	@$(BIN)/dissonance drill who-answered $(if $(VERSIONS),--versions $(VERSIONS)) $(if $(RATE),--rows-per-s $(RATE))

@@ -64,6 +64,7 @@ class MlflowRegistry:
         self._url = url
         self._client = MlflowClient(tracking_uri=url, registry_uri=url)
         self._names: dict[tuple[str, ModelRole], str] = {}
+        self._sources: dict[tuple[str, ModelRole, int], str] = {}
 
     def register(
         self,
@@ -127,19 +128,19 @@ class MlflowRegistry:
                     where="registry",
                     fix="promote one: dissonance models promote",
                 ) from error
-            return _version(version, dict.fromkeys(version.aliases, str(version.version)))
+            return self._read(version, dict.fromkeys(version.aliases, str(version.version)))
 
     @repeated
     def versions(self, task_id: str, role: ModelRole) -> list[ModelVersion]:
         with translated("list models"):
             model = self._model(task_id, role)
-            found = [_version(version, model.aliases) for version in self._all_versions(model.name)]
+            found = [self._read(version, model.aliases) for version in self._all_versions(model.name)]
         return sorted(found, key=lambda version: version.version, reverse=True)
 
     @repeated
     def artefact(self, task_id: str, role: ModelRole, version: int) -> bytes:
         with translated("fetch a model"), tempfile.TemporaryDirectory() as folder:
-            source = str(self._client.get_model_version(self._name(task_id, role), str(version)).source)
+            source = self._source(task_id, role, version)
             files = get_artifact_repository(source.removesuffix(f"/{ARTEFACT_FILE}"), tracking_uri=self._url)
             file = files.download_artifacts(ARTEFACT_FILE, folder)  # type: ignore[no-untyped-call]  # MLflow leaves it so
             return Path(str(file)).read_bytes()
@@ -198,6 +199,7 @@ class MlflowRegistry:
                 self._client.delete_experiment(experiment.experiment_id)
         for role in ModelRole:
             self._names.pop((task_id, role), None)
+        self._sources = {key: source for key, source in self._sources.items() if key[0] != task_id}
 
     def ready(self) -> None:
         with translated("answer"):
@@ -262,6 +264,18 @@ class MlflowRegistry:
         for alias in aliases:
             if model.aliases.get(alias.value) == str(version):
                 self._client.delete_registered_model_alias(model.name, alias.value)
+
+    def _read(self, version: MlflowVersion, aliases: Mapping[str, str]) -> ModelVersion:
+        """Where its artefact is never changes, so that it need not be asked for again."""
+        read = _version(version, aliases)
+        self._sources[read.task_id, read.role, read.version] = str(version.source)
+        return read
+
+    def _source(self, task_id: str, role: ModelRole, version: int) -> str:
+        known = self._sources.get((task_id, role, version))
+        if known is not None:
+            return known
+        return str(self._client.get_model_version(self._name(task_id, role), str(version)).source)
 
     def _name(self, task_id: str, role: ModelRole) -> str:
         name = self._names.get((task_id, role))
