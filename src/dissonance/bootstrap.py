@@ -26,6 +26,8 @@ from dissonance.adapters.postgres import database
 from dissonance.adapters.postgres.keys import PostgresDataSubjectKeys
 from dissonance.adapters.postgres.migrate import Schema, migrate
 from dissonance.adapters.postgres.store import PostgresStore
+from dissonance.adapters.tls.local_authority import LocalAuthority
+from dissonance.adapters.tls.required import unprotected
 from dissonance.contracts.topics import DEAD_STREAM, EventKind, stream
 from dissonance.errors import EngineUnavailable
 from dissonance.ports.anchors import Anchors
@@ -37,8 +39,10 @@ from dissonance.ports.keys import DataSubjectKeys
 from dissonance.ports.registry import Registry
 from dissonance.ports.store import Store
 from dissonance.security.artefacts import ArtefactKeys
+from dissonance.security.live_tls import LiveTls
 from dissonance.security.signatures import seed_of
-from dissonance.settings import Settings
+from dissonance.security.tls import Tls
+from dissonance.settings import Settings, given_addresses
 
 
 class System(NamedTuple):
@@ -57,6 +61,7 @@ class System(NamedTuple):
     artefact_keys: ArtefactKeys
     anchors: Anchors
     breakers: Breakers
+    tls: LiveTls
 
 
 def addresses_of(settings: Settings) -> EngineAddresses:
@@ -64,8 +69,8 @@ def addresses_of(settings: Settings) -> EngineAddresses:
 
     Raises `EngineUnavailable` when an address is neither given nor running.
     """
-    given = EngineAddresses(settings.database_url, settings.keys_database_url, settings.nats_url, settings.mlflow_url)
-    if all(msgspec.structs.astuple(given)):
+    given = given_addresses(settings)
+    if given.are_complete:
         return given
     state = read_state(settings.data_folder)
     if state is None:
@@ -76,20 +81,35 @@ def addresses_of(settings: Settings) -> EngineAddresses:
             "DISSONANCE_DATABASE_URL, DISSONANCE_KEYS_DATABASE_URL, DISSONANCE_NATS_URL and DISSONANCE_MLFLOW_URL",
         )
     running = msgspec.structs.asdict(state.addresses)
-    return EngineAddresses(**{name: value or running[name] for name, value in msgspec.structs.asdict(given).items()})
+    return EngineAddresses(**{name: getattr(given, name) or running[name] for name in running})
+
+
+def certificates_of(settings: Settings) -> LiveTls:
+    """Those from files that the settings name; else those of the installation's own authority, made where they are
+    missing. Its key folder must be there.
+
+    Raises `ConfigurationError`, `DataFolderError`.
+    """
+    given = settings.tls_files
+    if given is not None:
+        return LiveTls(given)
+    authority = LocalAuthority(settings.keys_folder, SystemClock(), SystemRandomness(), settings.names)
+    return LiveTls(authority.tls, authority.renew)
 
 
 @asynccontextmanager
 async def open_bus(settings: Settings) -> AsyncIterator[Bus]:
     """The bus alone, for commands that need nothing else."""
-    bus = await _connect(settings, addresses_of(settings), SystemClock())
+    addresses = addresses_of(settings)
+    KeyFolder.open_or_create(settings.keys_folder, SystemRandomness())
+    bus = await _connect(settings, addresses, SystemClock(), certificates_of(settings))
     try:
         yield bus
     finally:
         await bus.close()
 
 
-async def _connect(settings: Settings, addresses: EngineAddresses, clock: Clock) -> JetStreamBus:
+async def _connect(settings: Settings, addresses: EngineAddresses, clock: Clock, tls: LiveTls) -> JetStreamBus:
     return await JetStreamBus.connect(
         addresses.nats_url,
         clock=clock,
@@ -98,6 +118,7 @@ async def _connect(settings: Settings, addresses: EngineAddresses, clock: Clock)
         duplicate_window_s=settings.duplicate_window_s,
         stream_max_age_s=settings.stream_max_age_s,
         stream_max_bytes=settings.stream_max_bytes,
+        tls=tls.client,
     )
 
 
@@ -113,7 +134,8 @@ async def open_system(settings: Settings) -> AsyncIterator[System]:
     key_folder = KeyFolder.open_or_create(settings.keys_folder, randomness)
     await asyncio.to_thread(migrate, addresses.database_url, Schema.EXPERIENCE)
     await asyncio.to_thread(migrate, addresses.keys_database_url, Schema.DATA_SUBJECT_KEYS)
-    bus = await _connect(settings, addresses, clock)
+    tls = certificates_of(settings)
+    bus = await _connect(settings, addresses, clock, tls)
     if not settings.nats_url:
         record_streams(settings.data_folder, [*(stream(kind) for kind in EventKind), DEAD_STREAM])
     store = PostgresStore(
@@ -132,7 +154,7 @@ async def open_system(settings: Settings) -> AsyncIterator[System]:
         breaker=breakers.make("keys database", failures=database.FAILURES, rest_s=database.REST_S),
     )
     registry = GuardedRegistry(
-        lambda: _mlflow(addresses.mlflow_url),
+        lambda: _mlflow(addresses.mlflow_url, tls.tls),
         breakers.make("MLflow", failures=guarded_registry.FAILURES, rest_s=guarded_registry.REST_S),
     )
     try:
@@ -143,7 +165,9 @@ async def open_system(settings: Settings) -> AsyncIterator[System]:
             keys=keys,
             bus=bus,
             registry=registry,
-            host=LocalHost(settings.data_folder, settings.keys_folder, settings.spool),
+            host=LocalHost(
+                settings.data_folder, settings.keys_folder, settings.spool, unprotected(addresses, settings.plain)
+            ),
             clock=clock,
             randomness=randomness,
             key_folder=key_folder,
@@ -152,6 +176,7 @@ async def open_system(settings: Settings) -> AsyncIterator[System]:
             ),
             anchors=AnchorFolder(settings.anchors),
             breakers=breakers,
+            tls=tls,
         )
     finally:
         await bus.close()
@@ -159,9 +184,9 @@ async def open_system(settings: Settings) -> AsyncIterator[System]:
         await keys.close()
 
 
-def _mlflow(url: str) -> Registry:
+def _mlflow(url: str, tls: Tls) -> Registry:
     from dissonance.adapters.mlflow.registry import (
         MlflowRegistry,  # it loads for seconds, and few commands need a model
     )
 
-    return MlflowRegistry(url)
+    return MlflowRegistry(url, tls)

@@ -21,7 +21,8 @@ def registry(request: pytest.FixtureRequest) -> Iterator[Registry]:
     if request.param == "memory":
         yield MemoryRegistry(FixedClock())
     else:
-        yield MlflowRegistry(request.getfixturevalue("all_engines").mlflow_url)
+        engines = request.getfixturevalue("all_engines")
+        yield MlflowRegistry(engines.mlflow_url, engines.tls)
 
 
 class NewTask:

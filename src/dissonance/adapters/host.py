@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import shutil
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from dissonance.adapters.spool.segment import ENDING
 from dissonance.ports.host import Disk, KeyFolderMode, Spooled
+from dissonance.security.tls import Wire
 
 
 class LocalHost:
-    def __init__(self, data_folder: Path, key_folder: Path, spool_folder: Path) -> None:
+    """`unprotected`: connections of this process that a setting lets be plain."""
+
+    def __init__(
+        self, data_folder: Path, key_folder: Path, spool_folder: Path, unprotected: Sequence[Wire] = ()
+    ) -> None:
+        self._unprotected = tuple(unprotected)
         self._spool_folder = spool_folder
         self._data_folder = data_folder
         self._key_folder = key_folder
@@ -30,6 +37,9 @@ class LocalHost:
         except OSError:
             return None
         return KeyFolderMode(str(self._key_folder), mode)
+
+    def unprotected(self) -> tuple[Wire, ...]:
+        return self._unprotected
 
     def spooled(self) -> Spooled | None:
         if not self._spool_folder.is_dir():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+from dissonance.security.tls import Wire
+
 
 class Disk(NamedTuple):
     """Bytes of the file system that holds `folder`."""
@@ -35,6 +37,10 @@ class Host(Protocol):
 
     def key_folder(self) -> KeyFolderMode | None:
         """None when there is none to look at."""
+        ...
+
+    def unprotected(self) -> tuple[Wire, ...]:
+        """Connections of this process that may be read and changed on their way, since a setting lets them be plain."""
         ...
 
     def spooled(self) -> Spooled | None:

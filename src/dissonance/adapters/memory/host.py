@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dissonance.ports.host import Disk, KeyFolderMode, Spooled
+from dissonance.security.tls import Wire
 
 GIB = 2**30
 
@@ -12,12 +13,16 @@ class MemoryHost:
         self.free = 90 * GIB
         self.mode = 0o700
         self.spool_files = 0
+        self.plain: tuple[Wire, ...] = ()
 
     def disk(self) -> Disk | None:
         return Disk("/data", 100 * GIB, self.free)
 
     def key_folder(self) -> KeyFolderMode | None:
         return KeyFolderMode("/data/keys", self.mode)
+
+    def unprotected(self) -> tuple[Wire, ...]:
+        return self.plain
 
     def spooled(self) -> Spooled | None:
         return Spooled("/data/spool", self.spool_files, 1000 * self.spool_files)

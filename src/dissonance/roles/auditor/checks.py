@@ -34,6 +34,11 @@ CHECKS: dict[str, Check] = {
         "others than its owner may read the key folder",
         "chmod 700 the folder, and change its keys if somebody may have read them",
     ),
+    "connection-plain": Check(
+        Severity.ERROR,
+        "a setting lets connections of the auditor's process be plain: what is said on them can be read and changed",
+        "use TLS there and take it out of DISSONANCE_PLAIN_CONNECTIONS",
+    ),
     "disk-low": Check(
         Severity.ERROR,
         "less than a tenth of the disk, or less than 1 GiB, is free where the engines keep their data",

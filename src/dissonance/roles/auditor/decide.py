@@ -12,6 +12,7 @@ from dissonance.ports.breaker import BreakerState
 from dissonance.ports.bus import DeadLetter
 from dissonance.ports.host import Disk, KeyFolderMode, Spooled
 from dissonance.ports.store import Window
+from dissonance.security.tls import Wire
 
 SECOND_US = 1_000_000
 GIB = 2**30
@@ -61,6 +62,14 @@ def key_folder_open(folder: KeyFolderMode) -> Fault | None:
     if not folder.mode & OTHERS:
         return None
     return Fault(folder.folder, f"its permissions are {folder.mode:o}, not 700", {"mode": f"{folder.mode:o}"})
+
+
+def connections_plain(wires: Sequence[Wire]) -> list[Fault]:
+    """
+    >>> [fault.subject for fault in connections_plain((Wire.HTTP,))]
+    ['http']
+    """
+    return [Fault(wire, "a setting lets it be plain", {"connection": wire.value}) for wire in wires]
 
 
 def clock_skew(before_us: int, database_us: int, after_us: int) -> Fault | None:

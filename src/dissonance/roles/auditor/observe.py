@@ -33,6 +33,7 @@ from dissonance.roles.auditor.decide import (
     Fault,
     breakers_open,
     clock_skew,
+    connections_plain,
     consumer_stale,
     dead_letters,
     disk_low,
@@ -87,6 +88,7 @@ class Observer:
         sights = await self._engines()
         for code, check in (
             ("key-folder-open", self._key_folder),
+            ("connection-plain", self._connections),
             ("disk-low", self._disk),
             ("events-spooled", self._spooled),
             ("breaker-open", self._breakers),
@@ -130,6 +132,9 @@ class Observer:
     async def _key_folder(self) -> list[Fault]:
         folder = self._at.host.key_folder()
         return _one(None if folder is None else key_folder_open(folder))
+
+    async def _connections(self) -> list[Fault]:
+        return connections_plain(self._at.host.unprotected())
 
     async def _disk(self) -> list[Fault]:
         disk = self._at.host.disk()

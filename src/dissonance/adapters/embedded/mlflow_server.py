@@ -1,0 +1,61 @@
+"""Runs as its own small program: `mlflow_server.py APPLICATION HOST PORT CERTIFICATE KEY AUTHORITY`.
+
+An ASGI application under uvicorn, TLS 1.3 only, for callers whose certificate the authority vouches for. uvicorn's own
+command line can neither refuse older versions of TLS nor take renewed certificates. It imports nothing of the package,
+and so needs no more than that command.
+"""
+
+import os
+import ssl
+import sys
+
+import uvicorn
+
+LOOK_EVERY_S = 10
+
+
+def context_of(certificate: str, key: str, authority: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_cert_chain(certificate, key)
+    context.load_verify_locations(authority)
+    return context
+
+
+def main(arguments: list[str]) -> None:
+    application, host, port, *files = arguments
+    context = context_of(*files)
+    seen = _stamps(files)
+
+    async def look_again() -> None:
+        nonlocal seen
+        try:
+            stamps = _stamps(files)
+            if stamps == seen:
+                return
+            context_of(*files)  # files that do not fit each other are left alone until they do
+            context.load_cert_chain(*files[:2])
+            context.load_verify_locations(files[2])
+            seen = stamps
+        except OSError as error:
+            sys.stderr.write(f"renewed certificates cannot be used: {error}\n")
+
+    configuration = uvicorn.Config(
+        application,
+        host=host,
+        port=int(port),
+        access_log=False,
+        ssl_context_factory=lambda config, default: context,
+        callback_notify=look_again,
+        timeout_notify=LOOK_EVERY_S,
+    )
+    uvicorn.Server(configuration).run()
+
+
+def _stamps(files: list[str]) -> list[tuple[int, int]]:
+    return [(found.st_ino, found.st_mtime_ns) for found in map(os.stat, files)]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
