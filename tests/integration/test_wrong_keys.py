@@ -27,7 +27,7 @@ def test_roles_do_not_start_with_keys_that_the_database_was_not_made_with(tmp_pa
             database_url=addresses.database_url,
             keys_database_url=addresses.keys_database_url,
             nats_url=addresses.nats_url,
-            mlflow_url="http://127.0.0.1:9",  # nothing of it is needed to start
+            mlflow_url="https://127.0.0.1:9",  # nothing of it is needed to start
         )
         asyncio.run(run(ours))
         with pytest.raises(SealBroken, match="another key-encryption key"):

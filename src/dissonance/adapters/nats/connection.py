@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -12,6 +13,7 @@ from nats.aio.client import Client
 
 from dissonance.adapters.nats.credentials import Credentials
 from dissonance.adapters.nats.failures import translated, unavailable
+from dissonance.adapters.nats.securing import secured
 from dissonance.errors import EngineError, EngineUnavailable
 from dissonance.telemetry.logs import log
 from dissonance.telemetry.names import LogAction
@@ -42,11 +44,15 @@ class Connection:
         self._last_error: Exception | None = None
 
     @classmethod
-    async def open(cls, url: str, timeout_s: float, credentials: Credentials | None = None) -> Connection:
-        """`credentials`: in place of a user and password in `url`.
+    async def open(
+        cls, url: str, timeout_s: float, credentials: Credentials | None = None, tls: ssl.SSLContext | None = None
+    ) -> Connection:
+        """`credentials`: in place of a user and password in `url`. `tls`: of the connection, and of those that follow
+        when it is lost; needed for `tls://`.
 
-        Raises `EngineUnavailable` when the broker is not reachable for about `timeout_s`, or at once when it says
-        that it does not know us. (It hangs up so fast then that its word may be lost, and only a reset be seen.)"""
+        Raises `EngineUnavailable` when the broker is not reachable for about `timeout_s`, or at once when it says that
+        it does not know us. (It hangs up so fast then that its word may be lost, and only a reset be seen.)
+        """
         async for attempt in stamina.retry_context(
             on=_may_pass,
             attempts=None,
@@ -56,16 +62,17 @@ class Connection:
             wait_jitter=RECONNECT_WAIT_S,
         ):
             with attempt:
-                return await cls._opened(url, credentials)
+                return await cls._opened(url, credentials, tls)
         raise AssertionError("an attempt returns or raises")
 
     @classmethod
-    async def _opened(cls, url: str, credentials: Credentials | None) -> Connection:
+    async def _opened(cls, url: str, credentials: Credentials | None, tls: ssl.SSLContext | None) -> Connection:
         """One attempt."""
         self = cls()
         try:
             with translated("cannot connect"):
-                await self._connect(url, {} if credentials is None else credentials.options())
+                who = {} if credentials is None else credentials.options()
+                await self._connect(url, who | secured(url, tls))
             return self
         except EngineUnavailable as error:
             await self.close()
@@ -78,7 +85,7 @@ class Connection:
         """The last error of the client; one without a word by its name."""
         return "" if self._last_error is None else str(self._last_error) or type(self._last_error).__name__
 
-    async def _connect(self, url: str, who: Mapping[str, Any]) -> None:
+    async def _connect(self, url: str, options: Mapping[str, Any]) -> None:
         """One attempt, which ends by itself. Left to try for ever, as later for a lost connection, the client can
         swallow the cancellation that a timeout around it is, and go on."""
         await self.client.connect(
@@ -95,7 +102,7 @@ class Connection:
             pending_size=OUTBOUND_BYTES,
             flush_timeout=FLUSH_TIMEOUT_S,
             drain_timeout=DRAIN_TIMEOUT_S,
-            **who,
+            **options,
         )
         self.client.options.update(allow_reconnect=True, max_reconnect_attempts=-1)
 
