@@ -27,11 +27,13 @@ FLUSH_TIMEOUT_S = 5.0
 DRAIN_TIMEOUT_S = 10
 UNKNOWN_TO_BROKER = "Authorization Violation"
 NOT_ALLOWED = "permissions violation"
+FOREIGN = "CERTIFICATE_VERIFY_FAILED"
+FOREIGN_FIX = "name the authority that the broker is of: DISSONANCE_TLS_CA, or the key folder it was started with"
 OUTBOUND_BYTES = 8_388_608  # written by us and not yet taken by the socket
 
 
 def _may_pass(error: Exception) -> bool:
-    return isinstance(error, EngineUnavailable) and UNKNOWN_TO_BROKER not in error.what
+    return isinstance(error, EngineUnavailable) and not any(word in error.what for word in (UNKNOWN_TO_BROKER, FOREIGN))
 
 
 class Connection:
@@ -76,7 +78,8 @@ class Connection:
             return self
         except EngineUnavailable as error:
             await self.close()
-            raise unavailable(f"cannot connect: {self._why() or error.what}") from error
+            what = f"cannot connect: {self._why() or error.what}"
+            raise (unavailable(what, FOREIGN_FIX) if FOREIGN in what else unavailable(what)) from error
         except BaseException:
             await self.close()
             raise

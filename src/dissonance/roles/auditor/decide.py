@@ -98,7 +98,7 @@ def connections_plain(wires: Sequence[Wire]) -> list[Fault]:
     >>> [fault.subject for fault in connections_plain((Wire.HTTP,))]
     ['http']
     """
-    return [Fault(wire, "a setting lets it be plain", {"connection": wire.value}) for wire in wires]
+    return [Fault(wire.value, "a setting lets it be plain", {"connection": wire.value}) for wire in wires]
 
 
 def clock_skew(before_us: int, database_us: int, after_us: int) -> Fault | None:
