@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import ssl
 from collections.abc import Callable, Mapping
@@ -25,6 +26,7 @@ RECONNECT_LONGEST_S = 1.0  # between two attempts at the start, which grow apart
 PING_INTERVAL_S = 10  # a broker that is silent for three of these is given up
 FLUSH_TIMEOUT_S = 5.0
 DRAIN_TIMEOUT_S = 10
+CLOSE_TIMEOUT_S = 2.0
 UNKNOWN_TO_BROKER = "Authorization Violation"
 NOT_ALLOWED = "permissions violation"
 FOREIGN = "CERTIFICATE_VERIFY_FAILED"
@@ -134,8 +136,10 @@ class Connection:
             except EngineError as error:
                 log(logger, LogAction.ENGINE_UNREACHABLE, logging.WARNING, engine="nats", error=error.slug)
         self._closing = True
-        with suppress(OSError):  # nobody is at the other end any more
-            await self.client.close()
+        # Nobody is at the other end any more; after a handshake that failed the client would wait for ever for its end.
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self.client.close()
 
     async def _on_error(self, error: Exception) -> None:
         self._last_error = error
