@@ -18,7 +18,7 @@ from dissonance.science.dissonance import critic_distribution, dissonance
 from dissonance.science.metrics import accuracy, brier_score, expected_calibration_error, log_loss
 from dissonance.science.mixing import Calibration, fit_calibration, mixed
 from dissonance.science.proposer import LightGBMProposer
-from dissonance.science.renewal import Believed, Renewed, renew
+from dissonance.science.renewal import PULL_ROWS, Believed, Renewed, renew
 from dissonance.science.sceptic import Labelled, Sceptic, fit_sceptic, out_of_fold_confidence
 from dissonance.science.signed import SignedFit
 from dissonance.science.step import GRID, Doubted, HeldOut, largest_step, penalised_step
@@ -67,7 +67,9 @@ def answers(setting: Setting, fresh: Believed) -> Iterator[tuple[str, Matrix, Ma
     p_later, p_source = new.model.probabilities(later.features), new.model.probabilities(source.features)
     yield "signed", p_later, p_source
     unweighted = fit_calibration(
-        np.concatenate((new.p_reference, new.p_fresh)), np.concatenate((setting.reference.classes, fresh.classes))
+        np.concatenate((new.p_reference, new.p_fresh)),
+        np.concatenate((setting.reference.classes, fresh.classes)),
+        pull_rows=PULL_ROWS,
     )
     for name, calibration in (("calibrated, no weights", unweighted), ("calibrated", new.calibration)):
         yield name, mixed(later.p, p_later, 1.0, calibration), mixed(source.p, p_source, 1.0, calibration)

@@ -41,7 +41,8 @@ def test_settings_page_states_the_default(field: str) -> None:
     default = getattr(Settings(), field)
     _, stated, meaning = rows(DOCS / "settings.md")[PREFIX + field.upper()]
 
-    assert stated == (f"`{default}`" if default != "" else "empty")
+    said = str(default).lower() if isinstance(default, bool) else default
+    assert stated == (f"`{said}`" if said != "" else "empty")
     assert meaning
 
 

@@ -1,4 +1,4 @@
-"""What each part of the system does on the bus: all that it may do there follows from it (ADR 58).
+"""What each part of the system does on the bus: all that it may do there follows from it (ADR 56).
 
 Beside the roles stands `roles`, for a process that runs several of them, with the needs of all. A test holds the list
 to the manifests.

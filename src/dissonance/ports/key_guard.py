@@ -1,4 +1,4 @@
-"""Who keeps the root key of an installation: it rests as a document that only its guard opens (ADR 59)."""
+"""Who keeps the root key of an installation: it rests as a document that only its guard opens (ADR 57)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The key-encryption keys: versions of the key that data keys are wrapped under (ADR 59).
+"""The key-encryption keys: versions of the key that data keys are wrapped under (ADR 57).
 
 One version is active, and wraps every new data key. Rotation makes another one active and wraps the data keys anew; the
 rows that those sealed are not touched.

@@ -15,8 +15,8 @@ from scipy.special import logsumexp, softmax
 from dissonance.science.arrays import Classes, Matrix, Vector
 from dissonance.science.metrics import SMALLEST
 
-RIDGE = 1e-2
-"""Weight of the pull towards no change, per row of a hundred: few rows must not say much."""
+PULL_ROWS = 1.0
+"""The pull towards no change is as strong as so many rows: few rows must not say much."""
 
 LEAST_SCALE, MOST_SCALE = 0.2, 3.0
 
@@ -52,16 +52,19 @@ def mixed(p_old: Matrix, p_new: Matrix, step: float, calibration: Calibration) -
     return np.asarray(softmax((1.0 - step) * log_probabilities(p_old) + step * new, axis=1))
 
 
-def fit_calibration(p: Matrix, classes: Classes, weights: Vector | None = None) -> Calibration:
+def fit_calibration(
+    p: Matrix, classes: Classes, weights: Vector | None = None, *, pull_rows: float = PULL_ROWS
+) -> Calibration:
     """The scale and offsets with the least log loss on rows that the model was not fitted on, (n, k) and (n,), n ≥ 1.
 
     `weights` (n,), above 0: rows that are more like today's traffic say more (Shimodaira 2000). All 1 when left out.
+    `pull_rows`, above 0: how many rows the pull towards no change is worth (a ridge; Hoerl and Kennard 1970).
     """
     n, k = p.shape
     scores, rows = log_probabilities(p), np.arange(n)
     share = np.full(n, 1.0 / n) if weights is None else weights / weights.sum()
     # As many rows as they are worth (Kish 1965): a few heavy ones must not say much either.
-    pull = RIDGE * 100.0 * float(share @ share)
+    pull = pull_rows * float(share @ share)
 
     def loss(values: Matrix) -> tuple[float, Matrix]:
         scale, offsets = values[0], values[1:]

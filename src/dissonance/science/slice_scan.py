@@ -87,7 +87,7 @@ def _log_likelihood(error: Vector, wrong: Vector) -> Vector:
 
 
 def _conditions(rows: Checked, category_sizes: Sequence[int]) -> tuple[list[Condition], Mask]:
-    """Those that hold for enough rows, but not for all, and no two for the same: with (n, m)."""
+    """Those that hold for enough rows and leave enough out, no two the same ones: with (n, m)."""
     numbers = sum(size == 0 for size in category_sizes)
     codes = sum(size for size in category_sizes if size <= MOST_CATEGORIES)
     bounds = int(np.clip((MOST_CONDITIONS - 2 * codes) // max(1, 2 * numbers), LEAST_BOUNDS, MOST_BOUNDS))
@@ -101,7 +101,7 @@ def _conditions(rows: Checked, category_sizes: Sequence[int]) -> tuple[list[Cond
     different: dict[bytes, tuple[Condition, Mask]] = {}
     for condition in found:
         inside = condition.inside(rows.features)
-        if rows.least <= inside.sum() < rows.n:
+        if rows.least <= inside.sum() <= rows.n - rows.least:
             different.setdefault(inside.tobytes(), (condition, inside))
     if not different:
         return [], np.empty((rows.n, 0), dtype=np.bool_)

@@ -1,4 +1,4 @@
-"""TLS 1.3 (RFC 8446) of every connection: which files it is made of, and contexts made of them (ADR 55)."""
+"""TLS 1.3 (RFC 8446) of every connection: which files it is made of, and contexts made of them (ADR 61)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Keys under a key: how the key of a data subject rests, and the keyed hash that stands for a data subject.
 
 The root key of the key folder opens the key-encryption keys, which are versions; each data key rests under one of them
-(ADR 59).
+(ADR 57).
 """
 
 from __future__ import annotations

@@ -65,10 +65,10 @@ class Coin(NamedTuple):
 
 def test_rows_that_are_like_todays_traffic_say_most_about_calibration() -> None:
     train, fresh = believed(0, 2), believed(0, 0)
-    reference = Believed(np.zeros((400, 1)), np.repeat([0, 1], 200), np.full((400, 2), 0.5))
+    reference = Believed(np.zeros((2000, 1)), np.repeat([0, 1], 1000), np.full((2000, 2), 0.5))
     todays = np.where(reference.classes == 1, 1.9, 0.1)
-    folds = (np.arange(400) % 2, np.array([], dtype=np.int64))
-    alike = renew(Coin(), train, reference, fresh, weights=np.ones(400), folds=folds).calibration
+    folds = (np.arange(2000) % 2, np.array([], dtype=np.int64))
+    alike = renew(Coin(), train, reference, fresh, weights=np.ones(2000), folds=folds).calibration
     heavy = renew(Coin(), train, reference, fresh, weights=todays, folds=folds).calibration
     assert alike.offsets[1] == pytest.approx(0.0, abs=1e-4)
     assert heavy.offsets[1] > 1.0
@@ -76,10 +76,22 @@ def test_rows_that_are_like_todays_traffic_say_most_about_calibration() -> None:
 
 def test_fresh_labels_outweigh_reference_rows_when_a_model_is_calibrated() -> None:
     train = believed(0, 2)
-    reference = Believed(np.zeros((200, 1)), np.repeat([0, 1], 100), np.full((200, 2), 0.5))
-    fresh = believed(0, 40)  # all of class 1
-    folds = (np.arange(200) % 2, np.arange(40) % 2)
-    calibration = renew(Coin(), train, reference, fresh, weights=np.ones(200), folds=folds).calibration
+    reference = Believed(np.zeros((1000, 1)), np.repeat([0, 1], 500), np.full((1000, 2), 0.5))
+    fresh = believed(0, 200)  # all of class 1
+    folds = (np.arange(1000) % 2, np.arange(200) % 2)
+    calibration = renew(Coin(), train, reference, fresh, weights=np.ones(1000), folds=folds).calibration
     yes = 1.0 / (1.0 + np.exp(calibration.offsets[0] - calibration.offsets[1]))
-    answers = np.tile([1.0 - yes, yes], (40, 1))
+    answers = np.tile([1.0 - yes, yes], (200, 1))
     assert log_loss(answers, fresh.classes) < 0.3
+
+
+def test_few_rows_calibrate_less_than_many() -> None:
+    """At the same share of either class, as a pull that is worth a number of rows asks for."""
+    train, fresh, sure = believed(0, 2), believed(0, 0), []
+    for rows in (40, 4000):
+        reference = Believed(np.zeros((rows, 1)), (np.arange(rows) % 10 > 0).astype(np.int64), np.full((rows, 2), 0.5))
+        folds = (np.arange(rows) % 2, np.array([], dtype=np.int64))
+        calibration = renew(Coin(), train, reference, fresh, weights=np.ones(rows), folds=folds).calibration
+        sure.append(calibration.offsets[1] - calibration.offsets[0])
+    assert 0.0 < sure[0] < 0.75 * sure[1]
+    assert sure[1] == pytest.approx(np.log(9.0), abs=0.2)

@@ -3,7 +3,7 @@
 `mlflow server` starts a parent that only waits for its uvicorn child, and helpers for jobs we do not run. The same
 application is therefore started under uvicorn directly (`mlflow_server/serve.py`), with the settings that the parent
 would have handed down (`mlflow.server.constants`; a test holds the names against the installed release): one process
-instead of two. Its access control is on, and takes our tokens (ADR 57).
+instead of two. Its access control is on, and takes our tokens (ADR 55).
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ class NatsEngine:
     """`sync_interval`: `always` puts every publish on disk before it is acknowledged; `2m` is the server's default.
 
     Secrets reach the server through its environment, never through a file or its command line.
-    `users`: entries of the server's configuration for the roles (ADR 58); the account with the password is of whoever
+    `users`: entries of the server's configuration for the roles (ADR 56); the account with the password is of whoever
     runs commands. `supervisor_password`: of who asks the server how it is; nobody else needs to know it.
     `tls`: it answers nobody whose certificate it does not trust, and says nothing before it has seen that. At a SIGHUP
     it reads renewed files.

@@ -8,7 +8,7 @@
 | `issuer.pem` | ES256 (P-256) private key of the local token issuer |
 | `signing.pem` | Ed25519 private key that signs models |
 
-Where a guard keeps the root key (`key-encryption.key`; ADR 59), its file is a document that only the guard opens, and
+Where a guard keeps the root key (`key-encryption.key`; ADR 57), its file is a document that only the guard opens, and
 the other files are sealed under a key derived from it.
 
 The folder appears whole or not at all: it is written beside its place, synced, then renamed. Files are 0600 in

@@ -1,1 +1,1 @@
-"""What runs inside the MLflow server that we start: its access control, fed by our tokens (ADR 57)."""
+"""What runs inside the MLflow server that we start: its access control, fed by our tokens (ADR 55)."""

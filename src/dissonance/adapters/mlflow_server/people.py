@@ -1,4 +1,4 @@
-"""Who MLflow thinks its users are: holders of our tokens, known while they ask, stored nowhere (ADR 57).
+"""Who MLflow thinks its users are: holders of our tokens, known while they ask, stored nowhere (ADR 55).
 
 It stands where MLflow's auth app has its table of users, roles and passwords: there is no such table, so there is no
 administrator with a password, a default one least of all, and a right that a token lost is lost with it.

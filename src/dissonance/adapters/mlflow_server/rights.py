@@ -1,4 +1,4 @@
-"""What the holder of one of our tokens may do at MLflow (ADR 57). Pure: permissions and addresses in, levels out."""
+"""What the holder of one of our tokens may do at MLflow (ADR 55). Pure: permissions and addresses in, levels out."""
 
 from __future__ import annotations
 

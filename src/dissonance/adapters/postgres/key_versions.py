@@ -1,4 +1,4 @@
-"""Versions of the key-encryption key, in the database of the keys that rest under them (ADR 59).
+"""Versions of the key-encryption key, in the database of the keys that rest under them (ADR 57).
 
 Making a version active waits for statements that make data keys, and holds back new ones while it commits: from then on
 none is kept under the version before, by whatever process, so that wrapping anew comes to an end.

@@ -1,4 +1,4 @@
-"""The authority of one installation: certificates of its own engines and roles, made here and renewed in time (ADR 55).
+"""The authority of one installation: certificates of its own engines and roles, made here and renewed in time (ADR 61).
 
 ```
 keys/tls/authority.pem  key and certificate of the authority: whoever reads it can pretend to be any of us

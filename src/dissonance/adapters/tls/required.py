@@ -1,4 +1,4 @@
-"""Addresses of engines that are run by others: TLS to each, or a setting that says that one may do without (ADR 56)."""
+"""Addresses of engines that are run by others: TLS to each, or a setting that says that one may do without (ADR 62)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""After a restore: who was erased before is erased again, before anything is opened (ADR 60).
+"""After a restore: who was erased before is erased again, before anything is opened (ADR 58).
 
 An erasure is written down three times: in the keys database, beside the rows, and in files beside both. Whatever of
 them is restored to an older state, the others tell.

@@ -1,4 +1,4 @@
-"""The certificate of an erasure, put together from what was found, and signed as decisions are (ADR 45, ADR 60)."""
+"""The certificate of an erasure, put together from what was found, and signed as decisions are (ADR 45, ADR 58)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Erase a data subject: destroy its key, and certify that (ADR 60)."""
+"""Erase a data subject: destroy its key, and certify that (ADR 58)."""
 
 from __future__ import annotations
 
