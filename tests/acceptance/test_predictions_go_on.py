@@ -113,7 +113,7 @@ async def story(folder: Path) -> None:
     async with RunningSystem(data, folder / "logs", TWO_PROCESSES, {"spare_keys": str(SPARE_KEYS)}) as running:
         await running.command(*census.create_arguments(census.write_training_file(folder, TRAINING_ROWS)))
         await running.start_all()
-        token = await running.token("client", "operator", task=census.TASK)
+        token = await running.token("client", "operator")
         stream = Stream(running.url("proposer"), token, running.trust())
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(stream.run())
