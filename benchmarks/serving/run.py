@@ -21,12 +21,11 @@ from typing import NamedTuple
 import lightgbm
 import msgspec
 
-from dissonance.adapters.clock import SystemClock, SystemRandomness
+from dissonance.adapters.clock import SystemClock
 from dissonance.bootstrap import open_system
 from dissonance.contracts.api import Row, RowsRequest
 from dissonance.decisions.rows import RowEncoder
 from dissonance.drills import census
-from dissonance.drills.client import DissonanceClient
 from dissonance.drills.load import NOBODY, Answered, ask, require_wrk, write_bodies
 from dissonance.drills.records import AtLeast, AtMost, Equals, Limit, Outcome, Raw, Record, make_record, write_record
 from dissonance.drills.system import TWO_PROCESSES, RunningSystem
@@ -144,16 +143,16 @@ def write_all(folder: Path, records: list[Row], encoder: RowEncoder) -> Bodies:
     )
 
 
-async def drained(running: RunningSystem, url: str) -> None:
+async def drained(running: RunningSystem) -> None:
     """Wait until no consumer lags."""
     token = await running.token("operator")
     async with asyncio.timeout(DRAINED_S):
-        while any((await _lags(url, token)).values()):
+        while any((await _lags(running, token)).values()):
             await asyncio.sleep(1.0)
 
 
-async def _lags(url: str, token: str) -> dict[str, float]:
-    async with DissonanceClient(url, token, SystemRandomness()) as client:
+async def _lags(running: RunningSystem, token: str) -> dict[str, float]:
+    async with running.client("critic", token) as client:
         return {each.labels["role"]: each.value for each in await client.samples() if each.name == MetricName.LAG}
 
 
@@ -177,7 +176,7 @@ async def strict(folder: Path, rounds: int, seconds: float) -> dict[str, Raw]:
         await running.start("backstage")
         consumed = Cell("product_with_consumers_64", product, bodies.single, 64, token)
         beside = await in_turns([consumed, Cell("echo_with_consumers_64", echo, bodies.single, 64)], rounds, seconds)
-        await drained(running, running.url("critic"))
+        await drained(running)
         await running.stop_group("backstage")
 
         unsealed = await stack.enter_async_context(variant("unsealed", running.data, path, logs))

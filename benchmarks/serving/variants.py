@@ -18,7 +18,7 @@ import msgspec
 import uvloop
 from starlette.types import Receive, Scope, Send
 
-from dissonance.bootstrap import open_system
+from dissonance.bootstrap import certificates_of, open_system
 from dissonance.bootstrap_roles import run_on
 from dissonance.contracts.events import Event
 from dissonance.contracts.sealed import SealedRow
@@ -73,8 +73,12 @@ def _unsealed_role() -> Role:
     return ROLE._replace(build=partial(build, seal=unsealed))
 
 
-async def _echo(_: str, stop: asyncio.Event, ready: Callable[[str], None]) -> None:
-    await serve(echo, "127.0.0.1", 0, stop=stop, on_started=lambda port: ready(f"http://127.0.0.1:{port}"))
+async def _echo(data: str, stop: asyncio.Event, ready: Callable[[str], None]) -> None:
+    def announce(port: int) -> None:
+        ready(f"https://127.0.0.1:{port}")
+
+    tls = certificates_of(Settings(data=data))
+    await serve(echo, "127.0.0.1", 0, stop=stop, on_started=announce, tls=tls.server)
 
 
 async def _unsealed(data: str, stop: asyncio.Event, ready: Callable[[str], None]) -> None:

@@ -29,7 +29,9 @@ from dissonance.adapters.postgres import database
 from dissonance.adapters.postgres.keys import PostgresDataSubjectKeys
 from dissonance.adapters.postgres.migrate import Schema, migrate
 from dissonance.adapters.postgres.store import PostgresStore
-from dissonance.bootstrap_keys import key_guards
+from dissonance.adapters.tls.local_authority import LocalAuthority
+from dissonance.adapters.tls.required import unprotected
+from dissonance.bootstrap_keys import key_guards, open_key_folder
 from dissonance.contracts.topics import DEAD_STREAM, EventKind, stream
 from dissonance.errors import ConfigurationError, EngineUnavailable
 from dissonance.pipeline.subjects.again import erase_again
@@ -44,10 +46,12 @@ from dissonance.ports.store import Store
 from dissonance.security.artefacts import ArtefactKeys
 from dissonance.security.grants import read_grants
 from dissonance.security.issuers import IssuerRules, read_issuers
+from dissonance.security.live_tls import LiveTls
 from dissonance.security.service_tokens import ServiceToken
 from dissonance.security.signatures import seed_of
+from dissonance.security.tls import Tls
 from dissonance.security.tokens import TokenIssuer
-from dissonance.settings import Settings
+from dissonance.settings import Settings, given_addresses
 
 
 class System(NamedTuple):
@@ -66,6 +70,7 @@ class System(NamedTuple):
     artefact_keys: ArtefactKeys
     anchors: Anchors
     breakers: Breakers
+    tls: LiveTls
 
 
 def addresses_of(settings: Settings) -> EngineAddresses:
@@ -73,8 +78,8 @@ def addresses_of(settings: Settings) -> EngineAddresses:
 
     Raises `EngineUnavailable` when an address is neither given nor running.
     """
-    given = EngineAddresses(settings.database_url, settings.keys_database_url, settings.nats_url, settings.mlflow_url)
-    if all(msgspec.structs.astuple(given)):
+    given = given_addresses(settings)
+    if given.are_complete:
         return given
     state = read_state(settings.data_folder)
     if state is None:
@@ -85,7 +90,20 @@ def addresses_of(settings: Settings) -> EngineAddresses:
             "DISSONANCE_DATABASE_URL, DISSONANCE_KEYS_DATABASE_URL, DISSONANCE_NATS_URL and DISSONANCE_MLFLOW_URL",
         )
     running = msgspec.structs.asdict(state.addresses)
-    return EngineAddresses(**{name: value or running[name] for name, value in msgspec.structs.asdict(given).items()})
+    return EngineAddresses(**{name: getattr(given, name) or running[name] for name in running})
+
+
+def certificates_of(settings: Settings) -> LiveTls:
+    """Those from files that the settings name; else those of the installation's own authority, made where they are
+    missing. Its key folder must be there.
+
+    Raises `ConfigurationError`, `DataFolderError`.
+    """
+    given = settings.tls_files
+    if given is not None:
+        return LiveTls(given)
+    authority = LocalAuthority(settings.keys_folder, SystemClock(), SystemRandomness(), settings.names)
+    return LiveTls(authority.tls, authority.renew)
 
 
 def trusted_issuers(settings: Settings) -> list[IssuerRules]:
@@ -109,21 +127,26 @@ def trusted_issuers(settings: Settings) -> list[IssuerRules]:
 @asynccontextmanager
 async def open_bus(settings: Settings) -> AsyncIterator[Bus]:
     """The bus alone, for commands that need nothing else."""
-    bus = await _connect(settings, addresses_of(settings), SystemClock(), "")
+    addresses = addresses_of(settings)
+    if not settings.keys_folder.is_dir():
+        await asyncio.to_thread(open_key_folder, settings, SystemRandomness())
+    bus = await _connect(settings, addresses, SystemClock(), "", certificates_of(settings))
     try:
         yield bus
     finally:
         await bus.close()
 
 
-async def _connect(settings: Settings, addresses: EngineAddresses, clock: Clock, name: str) -> JetStreamBus:
+async def _connect(
+    settings: Settings, addresses: EngineAddresses, clock: Clock, name: str, tls: LiveTls
+) -> JetStreamBus:
     """As the part `name`, or as who runs commands. Parts may not make streams; embedded, they are made before."""
     url, who = addresses.nats_url, None
     if settings.nats_credentials:
         who = Credentials(name, Path(settings.nats_credentials).expanduser())
     elif name and not settings.nats_url:
         who = Credentials(name, seed_file(settings.keys_folder / NATS_KEYS, name))
-        await (await _connect(settings, addresses, clock, "")).close()
+        await (await _connect(settings, addresses, clock, "", tls)).close()
         url = without_password(url)
     return await JetStreamBus.connect(
         url,
@@ -135,6 +158,7 @@ async def _connect(settings: Settings, addresses: EngineAddresses, clock: Clock,
         stream_max_bytes=settings.stream_max_bytes,
         credentials=who,
         makes_streams=who is None or not name,
+        tls=tls.client,
     )
 
 
@@ -153,7 +177,8 @@ async def open_system(settings: Settings, known_as: str = "") -> AsyncIterator[S
     key_folder = await asyncio.to_thread(KeyFolder.open_or_create, settings.keys_folder, randomness, guards)
     await asyncio.to_thread(migrate, addresses.database_url, Schema.EXPERIENCE)
     await asyncio.to_thread(migrate, addresses.keys_database_url, Schema.DATA_SUBJECT_KEYS)
-    bus = await _connect(settings, addresses, clock, known_as)
+    tls = await asyncio.to_thread(certificates_of, settings)
+    bus = await _connect(settings, addresses, clock, known_as, tls)
     if not settings.nats_url:
         record_streams(settings.data_folder, [*(stream(kind) for kind in EventKind), DEAD_STREAM])
     store = PostgresStore(
@@ -172,7 +197,7 @@ async def open_system(settings: Settings, known_as: str = "") -> AsyncIterator[S
         breaker=breakers.make("keys database", failures=database.FAILURES, rest_s=database.REST_S),
     )
     registry = GuardedRegistry(
-        lambda: _mlflow(addresses.mlflow_url, _registrar(settings, key_folder, clock, randomness)),
+        lambda: _mlflow(addresses.mlflow_url, _registrar(settings, key_folder, clock, randomness), tls.tls),
         breakers.make("MLflow", failures=guarded_registry.FAILURES, rest_s=guarded_registry.REST_S),
     )
     artefact_keys = ArtefactKeys.from_seed(key_folder.derive("artefacts"), seed_of(key_folder.signing_private_key_pem))
@@ -185,13 +210,16 @@ async def open_system(settings: Settings, known_as: str = "") -> AsyncIterator[S
             keys=keys,
             bus=bus,
             registry=registry,
-            host=LocalHost(settings.data_folder, settings.keys_folder, settings.spool),
+            host=LocalHost(
+                settings.data_folder, settings.keys_folder, settings.spool, unprotected(addresses, settings.plain)
+            ),
             clock=clock,
             randomness=randomness,
             key_folder=key_folder,
             artefact_keys=artefact_keys,
             anchors=AnchorFolder(settings.anchors),
             breakers=breakers,
+            tls=tls,
         )
     finally:
         await bus.close()
@@ -218,9 +246,9 @@ def _registrar(settings: Settings, keys: KeyFolder, clock: Clock, randomness: Ra
     return ServiceToken(issuer, clock, subject="registrar", grant="registrar")
 
 
-def _mlflow(url: str, token: Callable[[], str] | None) -> Registry:
+def _mlflow(url: str, token: Callable[[], str] | None, tls: Tls) -> Registry:
     from dissonance.adapters.mlflow.registry import (
         MlflowRegistry,  # it loads for seconds, and few commands need a model
     )
 
-    return MlflowRegistry(url, token)
+    return MlflowRegistry(url, token, tls)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import platform
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -30,15 +32,22 @@ from dissonance.roles.role import AtWork, Role, Work, Workplace
 from dissonance.roles.worker import Worker
 from dissonance.security.grants import read_grants
 from dissonance.security.issuers import TrustedIssuer
+from dissonance.security.tls import Wire
 from dissonance.security.tokens import LocalIssuer, public_key_pem
 from dissonance.security.verifier import API_KEYS, TokenVerifier
 from dissonance.settings import Settings
+from dissonance.telemetry.logs import log
 from dissonance.telemetry.metrics import Metrics
+from dissonance.telemetry.names import LogAction
 from dissonance.web.app import DissonanceApp, create_app
+from dissonance.web.grpc_versions import refuse_older_tls
 from dissonance.web.health import HealthCheck, require_answer
 from dissonance.web.preparing import PreparingVerifier
 from dissonance.web.rate_limits import RateLimitedVerifier, Verifier
+from dissonance.web.renewing import renew_for_ever
 from dissonance.web.server import serve
+
+_logger = logging.getLogger(__name__)
 
 WITHOUT_ENGINES = frozenset({"proposer"})
 """Roles that work while engines are away, and then are ready (ADR 40, ADR 41)."""
@@ -73,6 +82,8 @@ async def run_on(
 ) -> None:
     """As `run_roles`, on engines that are connected already."""
     settings, metrics = system.settings, Metrics()
+    for wire in system.host.unprotected():
+        log(_logger, LogAction.CONNECTION_PLAIN, logging.WARNING, connection=wire, setting="plain_connections")
     await system.keys.ready()
     outbox = _outbox(system, metrics)
     models = RegistryLoader(system.registry, system.artefact_keys)
@@ -114,27 +125,30 @@ async def run_on(
         max_body_bytes=settings.max_body_bytes,
     )
     accesses = _accesses(system, app, place.replica, metrics)
-    async with _grpc(place, settings, app, at_work, stop, on_grpc):
-        always = [catalogue.follow, outbox.drain, accesses.follow, *entrance.follows]
-        await _live(settings, app, always, at_work, workers, stop, on_started)
+    async with _grpc(system, metrics, app, at_work, stop, on_grpc):
+        renewing = partial(renew_for_ever, system.tls)
+        always: list[Callable[[], Awaitable[None]]] = [catalogue.follow, outbox.drain, accesses.follow, renewing]
+        await _live(system, app, [*always, *entrance.follows], at_work, workers, stop, on_started)
     await outbox.close()
     await accesses.close()
 
 
 @asynccontextmanager
 async def _grpc(
-    place: Workplace,
-    settings: Settings,
+    system: System,
+    metrics: Metrics,
     app: DissonanceApp,
     at_work: Mapping[str, AtWork],
     stop: asyncio.Event,
     on_started: Callable[[str], None] | None,
 ) -> AsyncIterator[None]:
     """Serve gRPC while the block lasts, where a role has a service and the setting a port."""
+    settings = system.settings
     services = [built.grpc for built in at_work.values() if built.grpc is not None]
     if settings.grpc_port < 0 or not services:
         yield
         return
+    refuse_older_tls()
     from dissonance.web.grpc_server import GrpcServer  # a process without gRPC does not load its library
 
     server = GrpcServer(
@@ -143,9 +157,10 @@ async def _grpc(
         lockout=app.state.lockout,
         trail=app.state.trail,
         health=app.state.health,
-        clock=place.clock,
-        metrics=place.metrics,
+        clock=system.clock,
+        metrics=metrics,
         max_message_bytes=settings.max_body_bytes,
+        tls=None if Wire.GRPC in settings.plain else system.tls,
     )
     async with server.serving(settings.http_host, settings.grpc_port, stop, settings.drain_s) as port:
         if on_started is not None:
@@ -171,7 +186,7 @@ def _accesses(system: System, app: DissonanceApp, replica: str, metrics: Metrics
 
 
 async def _live(
-    settings: Settings,
+    system: System,
     app: DissonanceApp,
     always: Sequence[Callable[[], Awaitable[None]]],
     at_work: Mapping[str, AtWork],
@@ -187,11 +202,20 @@ async def _live(
             tasks.create_task(worker.run())
             lasting.append(tasks.create_task(worker.watch_lag()))
 
+        settings = system.settings
+        is_plain = Wire.HTTP in settings.plain
+
         def announce(port: int) -> None:
-            on_started(f"http://{settings.http_host}:{port}")
+            on_started(f"{'http' if is_plain else 'https'}://{settings.http_host}:{port}")
 
         await serve(
-            app, settings.http_host, settings.http_port, stop=stop, drain_s=settings.drain_s, on_started=announce
+            app,
+            settings.http_host,
+            settings.http_port,
+            stop=stop,
+            drain_s=settings.drain_s,
+            on_started=announce,
+            tls=None if is_plain else system.tls.server,
         )
         await asyncio.gather(*(built.drain() for built in at_work.values() if built.drain))
         for worker in (worker for group in workers.values() for worker in group):

@@ -14,7 +14,10 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import FieldInfo, fields
 
+from dissonance.adapters.embedded.addresses import EngineAddresses
+from dissonance.adapters.tls.required import require_safe_for_tokens, secured_addresses
 from dissonance.errors import ConfigurationError
+from dissonance.security.tls import Pair, Tls, Wire
 
 PREFIX = "DISSONANCE_"
 
@@ -33,10 +36,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: str = "~/.local/share/dissonance"  # folder of the embedded engines, keys and logs
     database_url: str = ""  # postgresql://…; empty = embedded
     keys_database_url: str = ""  # postgresql://… of the keys of data subjects; empty = embedded
-    nats_url: str = ""  # nats://user:password@host:port; empty = embedded
+    nats_url: str = ""  # tls://user:password@host:port; empty = embedded
     nats_credentials: str = ""  # file with the seed of an nkey, or made by nsc; empty = what nats_url says, or embedded
-    mlflow_url: str = ""  # http://host:port; empty = embedded
+    mlflow_url: str = ""  # https://host:port; empty = embedded
     mlflow_takes_our_tokens: bool = False  # whether that MLflow does; the embedded one always does
+    tls_certificate: str = ""  # PEM file that listeners show and services show to engines; empty = local authority
+    tls_key: str = ""  # PEM file of its key, which may be the same file
+    tls_ca: str = ""  # PEM file of who vouches for our engines and services
+    tls_names: str = ""  # by comma, names and addresses of this machine in certificates of the local authority
+    plain_connections: str = ""  # by comma, of http, grpc, nats, mlflow, database: those that may do without TLS
     key_folder: str = ""  # key-encryption, signing and issuer keys; empty = <data>/keys
     key_passphrase: SecretSource = ""  # where the passphrase of the root key is: file:PATH, fd:N, keyring:SERVICE/NAME
     openbao_address: str = ""  # https://host:port of the OpenBao or Vault that guards the root key
@@ -79,6 +87,39 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def issuers_file(self) -> Path | None:
         return Path(self.oidc_issuers).expanduser().absolute() if self.oidc_issuers else None
+
+    @property
+    def tls_files(self) -> Tls | None:
+        """The files that are given; none: those of the local authority. Raises `ConfigurationError` for a part of
+        them."""
+        given = (self.tls_certificate, self.tls_key, self.tls_ca)
+        if not any(given):
+            return None
+        if not all(given):
+            raise ConfigurationError(
+                "certificate, key and authority are given together or not at all",
+                where="DISSONANCE_TLS_CERTIFICATE, DISSONANCE_TLS_KEY, DISSONANCE_TLS_CA",
+                fix="set all three, or none for certificates of the local authority",
+            )
+        certificate, key, authority = (str(Path(file).expanduser().absolute()) for file in given)
+        return Tls(authority, Pair(certificate, key), Pair(certificate, key))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of this machine, besides those that it tells itself."""
+        return (self.http_host, *_words(self.tls_names))
+
+    @property
+    def plain(self) -> frozenset[Wire]:
+        """What may do without TLS. Raises `ConfigurationError` for a word that is none of them."""
+        try:
+            return frozenset(map(Wire, _words(self.plain_connections)))
+        except ValueError as error:
+            raise ConfigurationError(
+                str(error),
+                where=f"{PREFIX}PLAIN_CONNECTIONS",
+                fix=f"name, by comma, some of {', '.join(Wire)}; or unset it",
+            ) from error
 
     @property
     def spool(self) -> Path:
@@ -125,6 +166,17 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     )
 
 
+def given_addresses(settings: Settings) -> EngineAddresses:
+    """The addresses of engines that the settings give; empty ones are embedded.
+
+    Raises `ConfigurationError` for one without TLS where no setting lets it be, or where it would be shown tokens.
+    """
+    if settings.mlflow_url and settings.mlflow_takes_our_tokens:
+        require_safe_for_tokens(settings.mlflow_url)
+    urls = (settings.database_url, settings.keys_database_url, settings.nats_url, settings.mlflow_url)
+    return secured_addresses(EngineAddresses(*urls, settings.tls_files), settings.plain)
+
+
 class S3Settings(msgspec.Struct, frozen=True):
     """Of the standard variables of AWS, those that the S3 client does not read by itself; credentials it finds."""
 
@@ -143,6 +195,10 @@ def read_s3_settings(environment: Mapping[str, str]) -> S3Settings:
         environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or None,
         environment.get("AWS_CA_BUNDLE") or None,
     )
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in map(str.strip, text.split(",")) if word]
 
 
 def _value(field: FieldInfo, text: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import ssl
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,13 +15,12 @@ import msgspec
 import psutil
 import pytest
 
-from dissonance.adapters.clock import SystemRandomness
 from dissonance.adapters.embedded.state import engine_pids
 from dissonance.bootstrap import open_system
 from dissonance.contracts.api import PredictReply
 from dissonance.contracts.ids import id_from_text
 from dissonance.drills import census
-from dissonance.drills.client import DissonanceClient
+from dissonance.drills.client import DissonanceClient, connector_to
 from dissonance.drills.system import TWO_PROCESSES, RunningSystem
 from dissonance.settings import Settings
 from dissonance.telemetry.names import MetricName
@@ -63,18 +63,20 @@ def kill(folder: Path, engine: str) -> None:
 class Stream:
     """Single rows at a steady rate, each once: nothing is tried again. `outcomes` counts statuses."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, tls: ssl.SSLContext) -> None:
         self.outcomes: Counter[int] = Counter()
         self.ids: list[str] = []
         self.stop = asyncio.Event()
         self._url = url
+        self._tls = tls
         self._address = f"{url}/v1/tasks/{census.TASK}/predict"
         self._headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
 
     async def run(self) -> None:
         rows, _ = census.traffic(ROWS)
+        connector, timeout = connector_to(self._tls), aiohttp.ClientTimeout(total=30)
         async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session,
+            aiohttp.ClientSession(timeout=timeout, connector=connector) as session,
             asyncio.TaskGroup() as tasks,
         ):
             for row in rows:
@@ -85,7 +87,10 @@ class Stream:
 
     async def not_closed(self) -> set[str]:
         """The breakers that are not closed; the proposer says that it is ready nevertheless."""
-        async with aiohttp.ClientSession() as session, session.get(f"{self._url}/readyz") as reply:
+        async with (
+            aiohttp.ClientSession(connector=connector_to(self._tls)) as session,
+            session.get(f"{self._url}/readyz") as reply,
+        ):
             said = await reply.json()
             assert reply.status == 200, said
             return {name for name, state in said["engines"].items() if state != "closed"}
@@ -108,11 +113,11 @@ async def story(folder: Path) -> None:
     async with RunningSystem(data, folder / "logs", TWO_PROCESSES, {"spare_keys": str(SPARE_KEYS)}) as running:
         await running.command(*census.create_arguments(census.write_training_file(folder, TRAINING_ROWS)))
         await running.start_all()
-        token = await running.token("client", "operator", task=census.TASK)
-        stream = Stream(running.url("proposer"), token)
+        token = await running.token("client", "operator")
+        stream = Stream(running.url("proposer"), token, running.trust())
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(stream.run())
-            async with DissonanceClient(running.url("proposer"), token, SystemRandomness()) as proposer:
+            async with running.client("proposer", token) as proposer:
                 await spare_keys_held(proposer)
             while not stream.ids:
                 await asyncio.sleep(0.2)

@@ -17,12 +17,11 @@ import pyarrow as pa
 import pytest
 
 from dissonance import __version__
-from dissonance.adapters.clock import SystemRandomness
 from dissonance.bootstrap import open_system
 from dissonance.contracts.api import Row
 from dissonance.data import acs_employment_path
 from dissonance.drills import census
-from dissonance.drills.client import DissonanceClient
+from dissonance.drills.client import connector_to
 from dissonance.drills.system import TWO_PROCESSES, RunningSystem
 from dissonance.settings import Settings
 from dissonance.web.arrow_bodies import ARROW
@@ -49,17 +48,17 @@ async def ask_in_every_protocol(folder: Path) -> None:
         proposer = await running.start("proposer")
         await running.start("backstage")
         token = await running.token("client", task=census.TASK)
-        address = running.url("proposer").removeprefix("http://")
-        async with DissonanceClient(running.url("proposer"), token, SystemRandomness()) as client:
+        address = running.url("proposer").removeprefix("https://")
+        async with running.client("proposer", token) as client:
             ours = await client.predict(census.TASK, records)
         expected = {
             "answer": [prediction.answer for prediction in ours.predictions],
             "probabilities": [pytest.approx(prediction.probabilities) for prediction in ours.predictions],
         }
         ids = [prediction.prediction_id for prediction in ours.predictions]
-        ids += await ask_as_triton(address, str(proposer.ready["grpc"]), token, records, expected)
-        ids += await ask_as_mlflow(address, token, records, expected)
-        ids += await ask_in_arrow(running.url("proposer"), token, records, expected)
+        ids += await ask_as_triton(address, str(proposer.ready["grpc"]), running.authority, token, records, expected)
+        ids += await ask_as_mlflow(address, running.authority, token, records, expected)
+        ids += await ask_in_arrow(running, token, records, expected)
         assert len(set(ids)) == len(ids) == ROWS * 8
         await settled(folder / "data", len(ids))
         await run_the_page(running, folder, str(proposer.ready["grpc"]))
@@ -73,7 +72,7 @@ async def run_the_page(running: RunningSystem, folder: Path, grpc: str) -> None:
     await running.command("task", "create", "employment", *data)
     token = await running.token("client", task="employment")
     page = (ROOT / "docs" / "protocols.md").read_text(encoding="utf-8")
-    page = page.replace("127.0.0.1:8080", running.url("proposer").removeprefix("http://")).replace(
+    page = page.replace("127.0.0.1:8080", running.url("proposer").removeprefix("https://")).replace(
         "127.0.0.1:8001", grpc
     )
     examples = re.findall(r"^```(\w+)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
@@ -82,16 +81,25 @@ async def run_the_page(running: RunningSystem, folder: Path, grpc: str) -> None:
     for language, text in examples:
         theirs = str(THEIR_PYTHON) if "tritonclient" in text else sys.executable
         command = ["bash", "-euc", text] if language == "sh" else [theirs, "-c", text]
-        told = await run(command, {**os.environ, "TOKEN": token})
+        told = await run(command, {**os.environ, "TOKEN": token, "CA": running.authority})
         assert re.search(rb"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-", told), told
 
 
-async def ask_as_triton(http: str, grpc: str, token: str, records: list[Row], expected: dict[str, Any]) -> list[str]:
+async def ask_as_triton(
+    http: str, grpc: str, authority: str, token: str, records: list[Row], expected: dict[str, Any]
+) -> list[str]:
     assert THEIR_PYTHON.exists(), (
         "their environment is missing: make test makes it, and so does make .venv-clients/.stamp"
     )
     columns = {name: (DATATYPES[type(records[0][name])], [row[name] for row in records]) for name in records[0]}
-    asked = {"http": http, "grpc": grpc, "token": token, "task": census.TASK, "columns": columns}
+    asked = {
+        "http": http,
+        "grpc": grpc,
+        "authority": authority,
+        "token": token,
+        "task": census.TASK,
+        "columns": columns,
+    }
     told = await say(str(THEIR_PYTHON), CLIENTS / "triton.py", asked)
     ids: list[str] = []
     for protocol, stranger, missing in (("http", "401", "404"), ("grpc", "UNAUTHENTICATED", "NOT_FOUND")):
@@ -113,10 +121,19 @@ async def ask_as_triton(http: str, grpc: str, token: str, records: list[Row], ex
     return ids
 
 
-async def ask_as_mlflow(address: str, token: str, records: list[Row], expected: dict[str, Any]) -> list[str]:
+async def ask_as_mlflow(
+    address: str, authority: str, token: str, records: list[Row], expected: dict[str, Any]
+) -> list[str]:
     host, _, port = address.partition(":")
     columns = {name: [row[name] for row in records] for name in records[0]}
-    asked = {"host": host, "port": int(port), "token": token, "task": census.TASK, "columns": columns}
+    asked = {
+        "host": host,
+        "port": int(port),
+        "authority": authority,
+        "token": token,
+        "task": census.TASK,
+        "columns": columns,
+    }
     told = await say(sys.executable, CLIENTS / "mlflow_scoring.py", asked)
     scoring, deployments = told["scoring_server"], told["deployments"]
     ids: list[str] = []
@@ -133,12 +150,12 @@ async def ask_as_mlflow(address: str, token: str, records: list[Row], expected: 
     return ids
 
 
-async def ask_in_arrow(url: str, token: str, records: list[Row], expected: dict[str, Any]) -> list[str]:
+async def ask_in_arrow(running: RunningSystem, token: str, records: list[Row], expected: dict[str, Any]) -> list[str]:
     headers = {"authorization": f"Bearer {token}", "content-type": ARROW, "accept": ARROW}
     body = stream_of(pa.Table.from_pylist(records))
     async with (
-        aiohttp.ClientSession() as session,
-        session.post(f"{url}/v1/tasks/{census.TASK}/predict", data=body, headers=headers) as reply,
+        aiohttp.ClientSession(connector=connector_to(running.trust())) as session,
+        session.post(f"{running.url('proposer')}/v1/tasks/{census.TASK}/predict", data=body, headers=headers) as reply,
     ):
         assert reply.status == 200
         with pa.ipc.open_stream(await reply.read()) as reader:

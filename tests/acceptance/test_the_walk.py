@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from dissonance.adapters.clock import SystemRandomness
 from dissonance.bootstrap import open_system
 from dissonance.contracts.api import Label, PredictReply, Row
 from dissonance.contracts.schema import Scalar
@@ -53,8 +52,8 @@ async def walk(folder: Path) -> None:
         await running.start_all()
         token = await running.token("admin", task=census.TASK)
         async with (
-            DissonanceClient(running.url("proposer"), token, SystemRandomness()) as proposer,
-            DissonanceClient(running.url("learner"), token, SystemRandomness()) as backstage,
+            running.client("proposer", token) as proposer,
+            running.client("learner", token) as backstage,
         ):
             answers = await serve(proposer, records)
             await refuse(running, proposer, records)
@@ -97,11 +96,11 @@ async def serve(proposer: DissonanceClient, records: list[Row]) -> dict[str, Sca
 async def refuse(running: RunningSystem, proposer: DissonanceClient, records: list[Row]) -> None:
     with pytest.raises(UnseenCategory):
         await proposer.predict(census.TASK, [{**records[0], "SEX": 3}])
-    async with DissonanceClient(running.url("proposer"), None, SystemRandomness()) as stranger:
+    async with running.client("proposer", None) as stranger:
         with pytest.raises(Unauthenticated):
             await stranger.predict(census.TASK, records[:1])
     elsewhere = await running.token("client", task="elsewhere")
-    async with DissonanceClient(running.url("proposer"), elsewhere, SystemRandomness()) as neighbour:
+    async with running.client("proposer", elsewhere) as neighbour:
         with pytest.raises(Forbidden):
             await neighbour.predict(census.TASK, records[:1])
 

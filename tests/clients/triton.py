@@ -1,13 +1,16 @@
 """NVIDIA's client, in an environment of its own: asks a running system over HTTP and gRPC, and prints what it was told.
 
-One argument, JSON: `http` and `grpc` (host:port), `token`, `task`, and `columns`: name to datatype and values.
+One argument, JSON: `http` and `grpc` (host:port), `authority` (path of a CA certificate), `token`, `task`, and
+`columns`: name to datatype and values.
 """
 
 from __future__ import annotations
 
 import json
+import ssl
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -49,7 +52,8 @@ def over_http(asked: dict[str, Any]) -> dict[str, Any]:
     """The client writes into the headers that it is given: each call gets its own."""
     library, task, columns = tritonclient.http, asked["task"], asked["columns"]
     access = {"Authorization": f"Bearer {asked['token']}"}
-    with library.InferenceServerClient(asked["http"]) as client:
+    trust = partial(ssl.create_default_context, cafile=asked["authority"])
+    with library.InferenceServerClient(asked["http"], ssl=True, ssl_context_factory=trust) as client:
         metadata = client.get_model_metadata(task, headers=dict(access))
         version = metadata["versions"][0]
         binary = client.infer(task, tensors(library, columns), request_id="one", headers=dict(access))
@@ -82,7 +86,7 @@ def over_http(asked: dict[str, Any]) -> dict[str, Any]:
 def over_grpc(asked: dict[str, Any]) -> dict[str, Any]:
     library, task, columns = tritonclient.grpc, asked["task"], asked["columns"]
     access = {"authorization": f"Bearer {asked['token']}"}
-    with library.InferenceServerClient(asked["grpc"]) as client:
+    with library.InferenceServerClient(asked["grpc"], ssl=True, root_certificates=asked["authority"]) as client:
         metadata = client.get_model_metadata(task, headers=dict(access), as_json=True)
         result = client.infer(
             task, tensors(library, columns), metadata["versions"][0], request_id="three", headers=dict(access)

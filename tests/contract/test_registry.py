@@ -24,9 +24,10 @@ def registry(request: pytest.FixtureRequest) -> Iterator[Registry]:
     if request.param == "memory":
         yield MemoryRegistry(FixedClock())
     else:
-        url = request.getfixturevalue("all_engines").mlflow_url
+        engines = request.getfixturevalue("all_engines")
         issuer = issuer_of(request.getfixturevalue("all_engines_folder"))
-        yield MlflowRegistry(url, ServiceToken(issuer, SystemClock(), subject="registrar", grant="registrar"))
+        token = ServiceToken(issuer, SystemClock(), subject="registrar", grant="registrar")
+        yield MlflowRegistry(engines.mlflow_url, token, engines.tls)
 
 
 class NewTask:

@@ -15,7 +15,10 @@ def test_messages_and_lag_are_those_of_the_bus(server: NatsServer) -> None:
     async def story() -> None:
         bus = await connect(server.url, duplicate_window_s=30.0, stream_max_age_s=60.0)
         await bus.publish([joined(1), joined(2), joined(2), evaluated(1)])
-        async with open_states(server.url) as states, bus.subscribe("reader", [EventKind.LABELS_JOINED]) as reader:
+        async with (
+            open_states(server.url, None) as states,
+            bus.subscribe("reader", [EventKind.LABELS_JOINED]) as reader,
+        ):
             await collect(reader, 2)
             seen = await states.read()
         await bus.close()

@@ -10,12 +10,12 @@ import signal
 import socket
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import nats
 import psycopg
 import pytest
@@ -25,13 +25,16 @@ from dissonance.adapters.embedded.account import unprivileged_account
 from dissonance.adapters.embedded.addresses import EngineAddresses
 from dissonance.adapters.embedded.engines import EmbeddedEngines
 from dissonance.adapters.embedded.folder import DataFolder
+from dissonance.adapters.embedded.mlflow import check_mlflow
 from dissonance.adapters.embedded.nats import present_streams
 from dissonance.adapters.embedded.postgres import WHEEL, PostgresEngine, check_postgres
 from dissonance.adapters.embedded.process import find_process
 from dissonance.adapters.embedded.state import engine_pids, read_recorded_state, read_state
 from dissonance.adapters.embedded.streams import record_streams, recorded_streams
 from dissonance.adapters.embedded.supervisor import SupervisedEngine
+from dissonance.adapters.nats.securing import secured
 from dissonance.errors import DataFolderError, EngineError
+from dissonance.security.tls import client_context
 from support.engines import running_engines, specification
 
 COMMAND = (sys.executable, "-m", "dissonance")
@@ -57,7 +60,7 @@ def up(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], Eng
         try:
             answer = json.loads(process.stdout.readline())
             assert answer["pid"] == process.pid
-            yield process, EngineAddresses(**answer["addresses"])
+            yield process, msgspec.convert(answer["addresses"], EngineAddresses)
         finally:
             process.terminate()
             process.wait(timeout=60)
@@ -69,9 +72,12 @@ async def until(happened: Callable[[], bool]) -> None:
             await asyncio.sleep(0.05)
 
 
-def add_stream(url: str, name: str) -> None:
+def add_stream(addresses: EngineAddresses, name: str) -> None:
+    assert addresses.tls is not None
+    options = secured(addresses.nats_url, client_context(addresses.tls))
+
     async def scenario() -> None:
-        client = await nats.connect(url)
+        client = await nats.connect(addresses.nats_url, **options)
         await client.jetstream().add_stream(name=name, subjects=[f"{name}.>"])
         await client.jetstream().publish(f"{name}.x", b"kept")
         await client.close()
@@ -137,8 +143,7 @@ def test_each_engine_that_is_killed_comes_back_at_the_same_address(tmp_path: Pat
         state = read_state(folder)
         assert state is not None
         assert state.addresses == addresses
-        with urllib.request.urlopen(f"{addresses.mlflow_url}/health", timeout=30) as answer:
-            assert answer.status == 200
+        asyncio.run(check_mlflow(addresses.mlflow_url, addresses.tls))
 
 
 def test_supervisor_that_is_killed_takes_its_engines_along_and_up_works_again(tmp_path: Path) -> None:
@@ -182,7 +187,7 @@ def test_half_initialised_folder_is_continued(tmp_path: Path) -> None:
 def test_wrong_key_of_the_broker_is_refused_and_the_right_one_finds_everything(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     with running_engines(folder, postgres=False) as addresses:
-        add_stream(addresses.nats_url, "EVENTS")
+        add_stream(addresses, "EVENTS")
         record_streams(folder, ["EVENTS"])
     key = folder / "keys" / "nats-store.key"
     right = key.read_text()
@@ -193,7 +198,7 @@ def test_wrong_key_of_the_broker_is_refused_and_the_right_one_finds_everything(t
     key.write_text(right)
     assert recorded_streams(folder) == {"EVENTS"}
     with running_engines(folder, postgres=False) as addresses:
-        assert asyncio.run(present_streams(addresses.nats_url)) == {"EVENTS"}
+        assert asyncio.run(present_streams(addresses.nats_url, addresses.tls)) == {"EVENTS"}
 
 
 def test_missing_key_file_is_refused_before_anything_starts(tmp_path: Path) -> None:
@@ -222,7 +227,7 @@ def test_fixed_port_that_is_taken_is_refused(tmp_path: Path, engine: str) -> Non
 def test_external_engines_get_no_child(tmp_path: Path, engines: EngineAddresses) -> None:
     """The database and the broker are those of the session; MLflow starts here, on a database of its own there."""
     wanted = specification(tmp_path / "data", mlflow=True)
-    external = EngineAddresses(engines.database_url, engines.keys_database_url, engines.nats_url)
+    external = EngineAddresses(engines.database_url, engines.keys_database_url, engines.nats_url, tls=engines.tls)
 
     async def scenario() -> None:
         embedded = EmbeddedEngines(

@@ -48,6 +48,7 @@ def copied(url: str, server: str) -> str:
 def test_old_backup_of_the_keys_does_not_bring_a_person_back(
     engines: EngineAddresses, tmp_path: Path, rows_too: bool
 ) -> None:
+    assert engines.tls is not None
     make = RowMaker(f"restored {rows_too}")
     task = make.task(data_subject_column="person")
     with fresh_database(engines.database_url) as rows_url, fresh_database(engines.keys_database_url) as keys_url:
@@ -56,7 +57,10 @@ def test_old_backup_of_the_keys_does_not_bring_a_person_back(
             database_url=rows_url,
             keys_database_url=keys_url,
             nats_url=engines.nats_url,
-            mlflow_url="http://127.0.0.1:9",  # nothing of it is needed
+            mlflow_url="https://127.0.0.1:9",  # nothing of it is needed
+            tls_certificate=engines.tls.client.certificate,
+            tls_key=engines.tls.client.key,
+            tls_ca=engines.tls.authority,
         )
 
         async def fill(system: System) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 
+from dissonance.adapters.embedded.addresses import EngineAddresses
 from dissonance.adapters.embedded.state import engine_pids
 from dissonance.adapters.nats import JetStreamBus
 from dissonance.drills.faults.disks import LimitedFiles
@@ -32,8 +33,8 @@ def test_broker_whose_disk_was_full_stores_again_without_a_hand(tmp_path: Path) 
     def broker() -> psutil.Process:
         return psutil.Process(engine_pids(tmp_path)["nats"])
 
-    async def story(url: str) -> None:
-        bus = await connect(url)
+    async def story(addresses: EngineAddresses) -> None:
+        bus = await connect(addresses.nats_url, tls=addresses.tls)
         await bus.publish([evaluated(0)])
         before, disk = broker().pid, LimitedFiles(lambda: [broker()])
         disk.fill()
@@ -44,4 +45,4 @@ def test_broker_whose_disk_was_full_stores_again_without_a_hand(tmp_path: Path) 
         await bus.close()
 
     with running_engines(tmp_path, postgres=False) as addresses:
-        asyncio.run(story(addresses.nats_url))
+        asyncio.run(story(addresses))

@@ -16,6 +16,7 @@ from dissonance.adapters.embedded.addresses import EngineAddresses
 from dissonance.adapters.mlflow.registry import MlflowRegistry
 from dissonance.ports.registry import ModelRole
 from dissonance.security.service_tokens import ServiceToken
+from dissonance.security.tls import client_context
 from support.access import LocalAccess
 from support.engines import issuer_of
 
@@ -25,8 +26,10 @@ API = "/api/2.0/mlflow"
 class Caller:
     """Sends requests as somebody; `status` and `ask` are what comes back."""
 
-    def __init__(self, url: str, folder: Path) -> None:
-        self._url = url
+    def __init__(self, engines: EngineAddresses, folder: Path) -> None:
+        assert engines.tls is not None
+        self._url = engines.mlflow_url
+        self._context = client_context(engines.tls)
         self._issuer = issuer_of(folder)
 
     def token(self, grant: str, task: str = "*") -> str:
@@ -37,7 +40,7 @@ class Caller:
         data = None if body is None else msgspec.json.encode(body)
         request = urllib.request.Request(f"{self._url}{path}", data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=60, context=self._context) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             with error:
@@ -50,12 +53,12 @@ class Caller:
 class Model:
     """A task with one registered version."""
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, engines: EngineAddresses, folder: Path) -> None:
         self.task_id = uuid4().hex
         self.task = f"task-{self.task_id[:12]}"
         self.name = f"{self.task}.proposer"
         token = ServiceToken(issuer_of(folder), SystemClock(), subject="registrar", grant="registrar")
-        self.registry = MlflowRegistry(url, token)
+        self.registry = MlflowRegistry(engines.mlflow_url, token, engines.tls)
         self.registry.register(
             self.task_id,
             self.task,
@@ -70,12 +73,12 @@ class Model:
 
 @pytest.fixture(scope="module")
 def caller(all_engines: EngineAddresses, all_engines_folder: Path) -> Caller:
-    return Caller(all_engines.mlflow_url, all_engines_folder)
+    return Caller(all_engines, all_engines_folder)
 
 
 @pytest.fixture(scope="module")
 def models(all_engines: EngineAddresses, all_engines_folder: Path) -> tuple[Model, Model]:
-    return Model(all_engines.mlflow_url, all_engines_folder), Model(all_engines.mlflow_url, all_engines_folder)
+    return Model(all_engines, all_engines_folder), Model(all_engines, all_engines_folder)
 
 
 def bearer(token: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from dissonance.bootstrap_roles import run_roles
-from dissonance.errors import SealBroken
+from dissonance.errors import EngineUnavailable, SealBroken
 from dissonance.settings import Settings
 from support.engines import running_engines
 
@@ -27,8 +28,13 @@ def test_roles_do_not_start_with_keys_that_the_database_was_not_made_with(tmp_pa
             database_url=addresses.database_url,
             keys_database_url=addresses.keys_database_url,
             nats_url=addresses.nats_url,
-            mlflow_url="http://127.0.0.1:9",  # nothing of it is needed to start
+            mlflow_url="https://127.0.0.1:9",  # nothing of it is needed to start
         )
         asyncio.run(run(ours))
+        theirs = msgspec.structs.replace(ours, key_folder=str(tmp_path / "others"))
+        with pytest.raises(EngineUnavailable, match="CERTIFICATE_VERIFY_FAILED") as raised:
+            asyncio.run(run(theirs))
+        assert "key folder" in raised.value.fix
+        shutil.copytree(tmp_path / "keys" / "tls", tmp_path / "others" / "tls", dirs_exist_ok=True)
         with pytest.raises(SealBroken, match="another key-encryption key"):
-            asyncio.run(run(msgspec.structs.replace(ours, key_folder=str(tmp_path / "others"))))
+            asyncio.run(run(theirs))

@@ -26,6 +26,7 @@ from dissonance.contracts.events import WindowEvaluated
 from dissonance.contracts.topics import EventKind
 from dissonance.errors import EngineUnavailable
 from dissonance.ports.bus import Bus, Delivery, Subscription
+from dissonance.security.tls import Tls, client_context
 
 USER, PASSWORD = "tester", "only-for-tests"
 START_TIMEOUT_S = 10.0
@@ -110,6 +111,7 @@ async def connect(
     stream_max_age_s: float = 600.0,
     stream_max_bytes: int = 0,
     max_ack_pending: int = MAX_ACK_PENDING,
+    tls: Tls | None = None,
 ) -> JetStreamBus:
     """A bus on the real clock; whoever asks for it closes it."""
     return await JetStreamBus.connect(
@@ -121,6 +123,7 @@ async def connect(
         stream_max_age_s=stream_max_age_s,
         stream_max_bytes=stream_max_bytes,
         max_ack_pending=max_ack_pending,
+        tls=None if tls is None else client_context(tls),
     )
 
 

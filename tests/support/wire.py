@@ -25,7 +25,7 @@ class Wire(asyncio.Transport):
         self.reading = True
         self._closing = False
         self._wrote = asyncio.Event()
-        configuration = _configuration(app, GRACE_S, PunctualProtocol)
+        configuration = _configuration(app, GRACE_S, PunctualProtocol, None)
         configuration.load()
         self.protocol = PunctualProtocol(configuration, state or ServerState(), {})
         self.protocol.connection_made(self)

@@ -18,7 +18,7 @@ from dissonance.errors import ConfigurationError, DataFolderError, EngineUnavail
 from dissonance.roles import ROLES
 from dissonance.settings import Settings
 
-RUNNING = EngineAddresses("postgresql:///data", "postgresql:///keys", "nats://u:p@localhost:1", "http://localhost:2")
+RUNNING = EngineAddresses("postgresql:///data", "postgresql:///keys", "tls://u:p@localhost:1", "https://localhost:2")
 
 
 def this_process() -> ProcessIdentity:
@@ -38,9 +38,9 @@ def test_the_addresses_are_those_of_what_runs_on_the_data_folder(tmp_path: Path)
 
 def test_an_address_that_is_given_wins_over_what_runs(tmp_path: Path) -> None:
     folder_of_engines(tmp_path, this_process())
-    addresses = addresses_of(Settings(data=str(tmp_path), nats_url="nats://elsewhere:4222"))
+    addresses = addresses_of(Settings(data=str(tmp_path), nats_url="tls://elsewhere:4222"))
     assert addresses == EngineAddresses(
-        RUNNING.database_url, RUNNING.keys_database_url, "nats://elsewhere:4222", RUNNING.mlflow_url
+        RUNNING.database_url, RUNNING.keys_database_url, "tls://elsewhere:4222", RUNNING.mlflow_url
     )
 
 
@@ -49,10 +49,10 @@ def test_with_all_addresses_given_no_data_folder_is_looked_at(tmp_path: Path) ->
         data=str(tmp_path / "none"),
         database_url="postgresql:///a",
         keys_database_url="postgresql:///b",
-        nats_url="nats://c",
-        mlflow_url="http://d",
+        nats_url="tls://c",
+        mlflow_url="https://d",
     )
-    assert addresses_of(given) == EngineAddresses("postgresql:///a", "postgresql:///b", "nats://c", "http://d")
+    assert addresses_of(given) == EngineAddresses("postgresql:///a", "postgresql:///b", "tls://c", "https://d")
 
 
 @pytest.mark.parametrize("given", ["", "postgresql:///a"])

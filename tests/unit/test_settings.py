@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from dissonance.errors import ConfigurationError
-from dissonance.settings import PREFIX, Settings, read_s3_settings, read_settings
+from dissonance.security.tls import Pair, Tls, Wire
+from dissonance.settings import PREFIX, Settings, given_addresses, read_s3_settings, read_settings
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -83,3 +84,38 @@ def test_the_endpoint_of_s3_alone_wins_over_that_of_all_of_aws() -> None:
 def test_an_empty_variable_of_aws_is_none() -> None:
     found = read_s3_settings({"AWS_ENDPOINT_URL": "", "AWS_DEFAULT_REGION": "y", "AWS_CA_BUNDLE": "ca.pem"})
     assert (found.endpoint, found.region, found.ca_file) == (None, "y", "ca.pem")
+
+
+def test_certificate_key_and_authority_come_together(tmp_path: Path) -> None:
+    given = {"DISSONANCE_TLS_CERTIFICATE": "/tls.crt", "DISSONANCE_TLS_KEY": "/tls.key"}
+    with pytest.raises(ConfigurationError, match="together"):
+        _ = read_settings(given).tls_files
+    tls = read_settings({**given, "DISSONANCE_TLS_CA": "/ca.crt"}).tls_files
+    assert tls == Tls("/ca.crt", Pair("/tls.crt", "/tls.key"), Pair("/tls.crt", "/tls.key"))
+    assert read_settings({}).tls_files is None
+
+
+def test_what_may_be_plain_is_named_by_known_words_and_nothing_is_by_default() -> None:
+    assert read_settings({}).plain == frozenset()
+    assert read_settings({"DISSONANCE_PLAIN_CONNECTIONS": "http, nats"}).plain == {Wire.HTTP, Wire.NATS}
+    with pytest.raises(ConfigurationError, match="'all'") as raised:
+        _ = read_settings({"DISSONANCE_PLAIN_CONNECTIONS": "all"}).plain
+    assert "database" in raised.value.fix
+
+
+def test_a_plain_broker_of_others_stops_the_start() -> None:
+    plain = read_settings({"DISSONANCE_NATS_URL": "nats://elsewhere:4222"})
+    with pytest.raises(ConfigurationError, match="nats://"):
+        given_addresses(plain)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_shown"), [("http://m:5000", False), ("http://127.0.0.1:5000", True), ("https://m", True)]
+)
+def test_tokens_are_shown_over_tls_or_within_this_machine_only(url: str, is_shown: bool) -> None:
+    given = Settings(mlflow_url=url, mlflow_takes_our_tokens=True, plain_connections="mlflow")
+    if is_shown:
+        assert given_addresses(given).mlflow_url == url
+        return
+    with pytest.raises(ConfigurationError, match="not shown tokens"):
+        given_addresses(given)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,10 +12,16 @@ from dissonance.adapters.embedded.at_rest import plain_streams
 from dissonance.adapters.embedded.folder import DataFolder
 from dissonance.adapters.spool.segment import ENDING
 from dissonance.ports.host import Disk, KeyFolderMode, PlainStreams, Spooled
+from dissonance.security.tls import Wire
 
 
 class LocalHost:
-    def __init__(self, data_folder: Path, key_folder: Path, spool_folder: Path) -> None:
+    """`unprotected`: connections of this process that a setting lets be plain."""
+
+    def __init__(
+        self, data_folder: Path, key_folder: Path, spool_folder: Path, unprotected: Sequence[Wire] = ()
+    ) -> None:
+        self._unprotected = tuple(unprotected)
         self._spool_folder = spool_folder
         self._data_folder = data_folder
         self._key_folder = key_folder
@@ -36,6 +43,9 @@ class LocalHost:
     def plain_streams(self) -> PlainStreams | None:
         folder = DataFolder(self._data_folder).nats
         return PlainStreams(str(folder), plain_streams(folder)) if folder.is_dir() else None
+
+    def unprotected(self) -> tuple[Wire, ...]:
+        return self._unprotected
 
     def spooled(self) -> Spooled | None:
         if not self._spool_folder.is_dir():

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from dissonance.cli.output import console, emit, emit_json, error_console
 from dissonance.errors import EngineError, TimedOut
-from dissonance.settings import Settings, read_settings
+from dissonance.settings import Settings, given_addresses, read_settings
 
 if TYPE_CHECKING:
     from dissonance.adapters.embedded.addresses import EngineAddresses
@@ -64,7 +64,8 @@ def up(
         folder=settings.data_folder,
         keys_folder=settings.keys_folder,
         environment=dict(os.environ),
-        external=external_addresses(settings),
+        external=given_addresses(settings),
+        names=settings.names,
         nats_port=nats_port,
         mlflow_port=mlflow_port,
         nats_sync_interval=nats_sync,
@@ -80,7 +81,7 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
     from dissonance.adapters.embedded.status import engine_statuses
 
     settings = settings_of(data)
-    statuses = asyncio.run(engine_statuses(settings.data_folder, external_addresses(settings)))
+    statuses = asyncio.run(engine_statuses(settings.data_folder, given_addresses(settings)))
     emit(statuses, as_json, _status_table(statuses, settings.data_folder))
     raise typer.Exit(0 if all(engine.running and engine.ready for engine in statuses) else 1)
 
@@ -96,13 +97,6 @@ def down(data: Data = None, as_json: AsJson = False) -> None:
 def settings_of(data: Path | None) -> Settings:
     """The settings of the environment, with the data folder of `--data` where it is given."""
     return read_settings(os.environ if data is None else {**os.environ, "DISSONANCE_DATA": str(data)})
-
-
-def external_addresses(settings: Settings) -> EngineAddresses:
-    """The addresses that the settings give; empty ones are embedded."""
-    from dissonance.adapters.embedded.addresses import EngineAddresses
-
-    return EngineAddresses(settings.database_url, settings.keys_database_url, settings.nats_url, settings.mlflow_url)
 
 
 async def _up(specification: EnginesSpecification, as_json: bool) -> None:
@@ -177,11 +171,14 @@ def _announce(specification: EnginesSpecification, addresses: EngineAddresses, a
         "MLflow": addresses.mlflow_url,
         "data folder": str(specification.folder),
         "keys": str(specification.keys_folder),
+        "authority": "" if addresses.tls is None else addresses.tls.authority,
         "logs": str(specification.folder / "logs"),
     }
     for name, place in places.items():
         table.add_row(name, escape(place))
     console.print(table)
+    if addresses.tls is not None:
+        console.print(f"Clients trust the authority: curl --cacert {addresses.tls.authority} https://…", markup=False)
     console.print("Ctrl-C, or `dissonance down`, stops all of it.", markup=False)
 
 

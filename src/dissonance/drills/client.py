@@ -5,13 +5,14 @@ exponential delays and jitter, under the same `Idempotency-Key`, so that a reque
 however often it was sent. `Retry-After` (RFC 9110, 10.2.3) is the least delay. Every other problem (RFC 9457) becomes
 the error of our tree that its slug names.
 
-    async with DissonanceClient(url, token, randomness) as client:
+    async with DissonanceClient(url, token, randomness, tls=trusting("ca.pem")) as client:
         reply = await client.predict("acs", rows)
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
@@ -65,10 +66,16 @@ class Problem(msgspec.Struct, frozen=True):
     fix: str = ""
 
 
+def connector_to(tls: ssl.SSLContext | None) -> aiohttp.TCPConnector:
+    """As many connections as are wanted, to whom `tls` trusts; without it to none that speaks TLS but those whom this
+    machine trusts."""
+    return aiohttp.TCPConnector(limit=0, ssl=True if tls is None else tls)
+
+
 class DissonanceClient:
     """One connection pool to one base address; `attempts` counts what was sent, `retries` what of it was sent again.
 
-    `randomness` gives jitter and idempotency keys; `sleep` takes seconds.
+    `tls`: whom it trusts; needed for `https`. `randomness` gives jitter and idempotency keys; `sleep` takes seconds.
     """
 
     def __init__(
@@ -77,6 +84,7 @@ class DissonanceClient:
         token: str | None,
         randomness: Randomness,
         *,
+        tls: ssl.SSLContext | None = None,
         patience: Patience | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -84,6 +92,7 @@ class DissonanceClient:
         self.attempts = 0
         self.retries = 0
         self._token = token
+        self._tls = tls
         self._randomness = randomness
         self._patience = patience or Patience()
         self._sleep = sleep
@@ -91,7 +100,7 @@ class DissonanceClient:
 
     async def __aenter__(self) -> Self:
         timeout = aiohttp.ClientTimeout(total=self._patience.request_s)
-        self._session = aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0))
+        self._session = aiohttp.ClientSession(timeout=timeout, connector=connector_to(self._tls))
         return self
 
     async def __aexit__(

@@ -16,13 +16,12 @@ import msgspec
 import psutil
 from prometheus_client.samples import Sample
 
-from dissonance.adapters.clock import SystemClock, SystemRandomness
+from dissonance.adapters.clock import SystemClock
 from dissonance.bootstrap import System, open_system
 from dissonance.contracts.api import RowsRequest
 from dissonance.contracts.events import Event, Experienced
 from dissonance.contracts.topics import EventKind
 from dissonance.drills import census
-from dissonance.drills.client import DissonanceClient
 from dissonance.drills.load import Answered, ask, require_wrk, write_bodies
 from dissonance.drills.records import AtLeast, AtMost, Equals, Limit, Raw, Record, make_record
 from dissonance.drills.system import TWO_PROCESSES, RunningSystem
@@ -192,7 +191,7 @@ async def _settled(bench: _Bench) -> int:
 
 
 async def _predicted(bench: _Bench) -> int:
-    samples = await _samples(bench.running.url("proposer"), bench.operator)
+    samples = await _samples(bench, "proposer")
     return int(sum(sample.value for sample in samples if sample.name == MetricName.ROWS_PREDICTED))
 
 
@@ -201,13 +200,13 @@ async def _stage_seconds(bench: _Bench) -> dict[str, float]:
     steps = {MetricName.HANDLE_SECONDS: "handle", MetricName.PUBLISH_SECONDS: "publish"}
     return {
         f"{sample.labels['role'].replace('-', '_')}_{steps[MetricName(sample.name)]}": sample.value
-        for sample in await _samples(bench.running.url("critic"), bench.operator)
+        for sample in await _samples(bench, "critic")
         if sample.name in steps
     }
 
 
-async def _samples(url: str, token: str) -> list[Sample]:
-    async with DissonanceClient(url, token, SystemRandomness()) as client:
+async def _samples(bench: _Bench, role: str) -> list[Sample]:
+    async with bench.running.client(role, bench.operator) as client:
         return await client.samples()
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from dissonance.adapters.clock import SystemClock, SystemRandomness
+from dissonance.adapters.clock import SystemClock
 from dissonance.bootstrap import System, open_system
 from dissonance.contracts.api import Row
 from dissonance.contracts.ids import id_from_text
@@ -73,9 +73,7 @@ async def nothing_lost(folder: Path, rows: int, victims: Sequence[str], say: Say
         acknowledged: list[str] = []
         async with open_system(settings) as system:
             started_us = clock.now_us()
-            async with DissonanceClient(
-                running.url("proposer"), token, SystemRandomness(), patience=PATIENCE
-            ) as client:
+            async with running.client("proposer", token, patience=PATIENCE) as client:
                 killer = asyncio.create_task(_kill_in_turn(running, victims, acknowledged, rows, say))
                 await _stream(client, records, acknowledged, rows / (SECONDS_PER_KILL * (len(victims) + 1)))
                 await killer

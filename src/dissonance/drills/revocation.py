@@ -23,6 +23,7 @@ import msgspec
 from dissonance.adapters.clock import SystemClock
 from dissonance.contracts.api import RowsRequest
 from dissonance.drills import census
+from dissonance.drills.client import connector_to
 from dissonance.drills.records import AtLeast, AtMost, Equals, Raw, Record, make_record
 from dissonance.drills.system import RunningSystem
 from dissonance.errors import EngineError
@@ -95,7 +96,10 @@ async def revocation(folder: Path, rounds: int, say: Say) -> Revocations:
     """`rounds`: of each kind of credential."""
     folder.mkdir(parents=True, exist_ok=True)
     groups = dict.fromkeys(REPLICAS, ("proposer",))
-    async with RunningSystem(folder / "data", folder / "logs", groups) as running, aiohttp.ClientSession() as http:
+    async with (
+        RunningSystem(folder / "data", folder / "logs", groups) as running,
+        aiohttp.ClientSession(connector=connector_to(running.trust())) as http,
+    ):
         training = census.write_training_file(folder, TRAINING_ROWS)
         await running.command(*census.create_arguments(training))
         await running.start_all()

@@ -11,9 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from dissonance.adapters.clock import SystemClock, SystemRandomness
+from dissonance.adapters.clock import SystemClock
 from dissonance.drills import census
-from dissonance.drills.client import DissonanceClient
 from dissonance.drills.records import AtMost, Raw, Record, make_record
 from dissonance.drills.system import RunningSystem
 
@@ -49,7 +48,7 @@ async def startup(folder: Path, say: Say) -> Startup:
         await running.start_all()
         token = await running.token("client", task=census.TASK)
         rows, _ = census.traffic(ANSWERED_ROWS)
-        async with DissonanceClient(running.url("proposer"), token, SystemRandomness()) as client:
+        async with running.client("proposer", token) as client:
             for start in range(0, ANSWERED_ROWS, ROWS_PER_REQUEST):
                 await client.predict(census.TASK, rows[start : start + ROWS_PER_REQUEST], contradict=True)
         engines = {str(each["name"]): int(each["memory_mb"] * 1e6) for each in await running.command("status")}

@@ -14,19 +14,24 @@ this process but the folder, HTTP and the bus, as in production.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
 import psutil
 
+from dissonance.adapters.clock import SystemRandomness
 from dissonance.adapters.embedded.loopback import HOST
 from dissonance.adapters.embedded.state import engine_pids
 from dissonance.drills.children import Child, memory_of, run_command, start_child, start_until_ready
+from dissonance.drills.client import DissonanceClient
 from dissonance.errors import EngineError
 from dissonance.roles import ROLES
+from dissonance.security.tls import Tls, trusting
 
 ENGINES = "engines"
 TWO_PROCESSES: Mapping[str, tuple[str, ...]] = {
@@ -129,9 +134,27 @@ class RunningSystem:
         """SIGKILL to one group of roles; `start` brings it back."""
         await self._children.pop(group).kill()
 
+    @property
+    def tls(self) -> Tls:
+        """The files that engines and roles go by."""
+        return msgspec.convert(self.engines_ready["addresses"]["tls"], Tls)
+
+    @property
+    def authority(self) -> str:
+        """Path of the certificate that clients trust, as `--cacert` of curl takes it."""
+        return self.tls.authority
+
+    def trust(self) -> ssl.SSLContext:
+        """For clients of the roles."""
+        return trusting(self.authority)
+
+    def client(self, role: str, token: str | None, **options: Any) -> DissonanceClient:
+        """Of the process that runs `role`; `options` are those of `DissonanceClient`."""
+        return DissonanceClient(self.url(role), token, SystemRandomness(), tls=self.trust(), **options)
+
     def group_url(self, group: str) -> str:
         """Base address of one group, also while it is away."""
-        return f"http://{HOST}:{self._ports[group]}"
+        return f"https://{HOST}:{self._ports[group]}"
 
     def port(self, group: str) -> int:
         """Where a group listens, also while it is away."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+from dissonance.security.tls import Wire
+
 
 class Disk(NamedTuple):
     """Bytes of the file system that holds `folder`."""
@@ -46,6 +48,10 @@ class Host(Protocol):
 
     def plain_streams(self) -> PlainStreams | None:
         """None when the broker keeps its files on another machine."""
+        ...
+
+    def unprotected(self) -> tuple[Wire, ...]:
+        """Connections of this process that may be read and changed on their way, since a setting lets them be plain."""
         ...
 
     def spooled(self) -> Spooled | None:

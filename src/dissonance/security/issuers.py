@@ -120,11 +120,15 @@ def require_safe_url(url: str, *, as_safe_as: str = "http:") -> None:
     parts = urlsplit(url)
     if parts.scheme == "https" and parts.hostname:
         return
-    if parts.scheme != "http" or as_safe_as.startswith("https:") or not _is_this_machine(parts.hostname or ""):
+    if parts.scheme != "http" or as_safe_as.startswith("https:") or not is_this_machine(parts.hostname or ""):
         raise ConfigurationError(f"'{url}' is not https", where=WHERE, fix="name the issuer by its https address")
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """
+    >>> is_this_machine("127.0.0.1"), is_this_machine("mlflow")
+    (True, False)
+    """
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

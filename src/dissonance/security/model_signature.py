@@ -20,13 +20,13 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from dissonance.errors import ModelForeign, ModelTampered, ModelUnsigned
+from dissonance.security.p256 import ORDER
 
 BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://model_signing/signature/v1.0"
 
-P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 SCALAR_BYTES = 40
 """Eight more than the order has, so that the bias of the reduction is negligible (FIPS 186-5, A.2.1)."""
 
@@ -88,7 +88,7 @@ def model_key(seed: bytes) -> ec.EllipticCurvePrivateKey:
     """The key that signs models, from the installation's signing seed (32 bytes) by HKDF-SHA-256 (RFC 5869): the same
     seed gives the same key, so that a key folder of an older release has it too."""
     derived = HKDF(hashes.SHA256(), SCALAR_BYTES, salt=None, info=b"dissonance/model-signing").derive(seed)
-    return ec.derive_private_key(int.from_bytes(derived, "big") % (P256_ORDER - 1) + 1, ec.SECP256R1())
+    return ec.derive_private_key(int.from_bytes(derived, "big") % (ORDER - 1) + 1, ec.SECP256R1())
 
 
 def public_pem(key: ec.EllipticCurvePrivateKey) -> bytes:

@@ -14,12 +14,14 @@ from google.protobuf.message import DecodeError
 from dissonance.errors import ConfigurationError, DissonanceError, MalformedBody, Unauthenticated
 from dissonance.ports.clock import Clock
 from dissonance.security.identity import Identity
+from dissonance.security.live_tls import LiveTls
 from dissonance.security.permissions import Permission
 from dissonance.telemetry.logs import log, log_exception
 from dissonance.telemetry.metrics import Metrics
 from dissonance.telemetry.names import LogAction
 from dissonance.web.access_trail import DENIED, UNKNOWN, AccessTrail, Seen
 from dissonance.web.admission import require, token_of, verified
+from dissonance.web.grpc_credentials import credentials_of
 from dissonance.web.grpc_service import Call, GrpcService, Method
 from dissonance.web.health import Health
 from dissonance.web.lockout import Lockout
@@ -46,7 +48,8 @@ _logger = logging.getLogger(__name__)
 
 
 class GrpcServer:
-    """`max_message_bytes` is the limit of one message, as `max_body_bytes` is of a body."""
+    """`max_message_bytes` is the limit of one message, as `max_body_bytes` is of a body. `tls`: what it shows to each
+    new caller; none: it speaks plainly."""
 
     def __init__(
         self,
@@ -59,6 +62,7 @@ class GrpcServer:
         clock: Clock,
         metrics: Metrics,
         max_message_bytes: int,
+        tls: LiveTls | None = None,
     ) -> None:
         self._services = services
         self._verifier = verifier
@@ -68,6 +72,7 @@ class GrpcServer:
         self._clock = clock
         self._metrics = metrics
         self._max_message_bytes = max_message_bytes
+        self._tls = tls
 
     @asynccontextmanager
     async def serving(self, host: str, port: int, stop: asyncio.Event, drain_s: float = 0.0) -> AsyncIterator[int]:
@@ -83,7 +88,7 @@ class GrpcServer:
         server.add_generic_rpc_handlers([*map(self._handlers, self._services), self._unknown()])
         address = f"[{host}]" if ":" in host else host
         try:
-            bound: int = server.add_insecure_port(f"{address}:{port}")
+            bound = self._listen(server, f"{address}:{port}")
         except RuntimeError as error:
             raise ConfigurationError(
                 f"cannot listen on {host} port {port} for gRPC",
@@ -100,6 +105,12 @@ class GrpcServer:
             stopping.cancel()
             await server.stop(0)
             log(_logger, LogAction.GRPC_STOPPED, host=host, port=bound)
+
+    def _listen(self, server: grpc.aio.Server, address: str) -> int:
+        """The port. Raises `RuntimeError` when there is none."""
+        if self._tls is None:
+            return int(server.add_insecure_port(address))
+        return int(server.add_secure_port(address, credentials_of(self._tls)))
 
     def _handlers(self, service: GrpcService) -> grpc.GenericRpcHandler:
         # Messages stay bytes until the caller is admitted.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -52,10 +53,12 @@ async def serve(
     grace_s: int = GRACE_S,
     protocol: type[PunctualProtocol] = PunctualProtocol,
     sweep_s: float = SWEEP_S,
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serve until `stop` is set, and for `drain_s` seconds more, in which whoever sends requests may notice; then take
     no new connection, let open requests finish for `grace_s` seconds, return.
 
+    With `tls` a caller that speaks anything else is cut off; what is loaded into it later holds for new connections.
     `port` 0 takes any free one. `on_started` gets the bound port once connections are taken.
     Raises `ConfigurationError` when the address cannot be bound.
     """
@@ -67,7 +70,7 @@ async def serve(
             if on_started is not None:
                 on_started(bound_port)
 
-        server = _Server(_configuration(app, grace_s, protocol), announce)
+        server = _Server(_configuration(app, grace_s, protocol, tls), announce)
         stopping = asyncio.create_task(_ask_to_exit(server, stop, drain_s))
         sweeping = asyncio.create_task(sweep(server.server_state.connections, sweep_s))
         try:
@@ -80,7 +83,9 @@ async def serve(
     log(_logger, LogAction.HTTP_STOPPED, host=host, port=bound_port)
 
 
-def _configuration(app: ASGIApp, grace_s: int, protocol: type[PunctualProtocol]) -> uvicorn.Config:
+def _configuration(
+    app: ASGIApp, grace_s: int, protocol: type[PunctualProtocol], tls: ssl.SSLContext | None
+) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=protocol,
@@ -95,6 +100,7 @@ def _configuration(app: ASGIApp, grace_s: int, protocol: type[PunctualProtocol])
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=grace_s,
         backlog=BACKLOG,
+        ssl_context_factory=None if tls is None else lambda config, default: tls,
     )
 
 

@@ -9,7 +9,7 @@ import signal
 import tempfile
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
@@ -32,10 +32,13 @@ from dissonance.adapters.keys.guards import Guards
 from dissonance.adapters.mlflow_server.files import Access
 from dissonance.adapters.nats.credentials import NATS_KEYS, public_keys
 from dissonance.adapters.nats.permissions import users
+from dissonance.adapters.tls.local_authority import LocalAuthority
 from dissonance.contracts.bus_needs import NEEDS
-from dissonance.errors import DataFolderError
-from dissonance.ports.clock import Randomness
+from dissonance.errors import DataFolderError, DissonanceError
+from dissonance.ports.clock import Clock, Randomness
+from dissonance.security.live_tls import LOOK_EVERY_S, LiveTls
 from dissonance.security.service_tokens import ServiceToken
+from dissonance.security.tls import Tls
 from dissonance.security.tokens import TokenIssuer, public_key_pem
 
 ALL_ENGINES = frozenset(EngineName)
@@ -45,7 +48,8 @@ class EnginesSpecification(msgspec.Struct, frozen=True):
     """What to start.
 
     `external`: an address that is not empty points at an engine run by others, and no child is started for it.
-    `wanted`: engines to leave out are not in it. Ports: 0 is any free one.
+    Its `tls` are certificates from files; none: those of the local authority, which `names` of this machine are also
+    valid for. `wanted`: engines to leave out are not in it. Ports: 0 is any free one.
     `guards`: who may keep the root key.
     `nats_sync_interval`: `always`, or how often the broker's files are put on disk, as `2m`.
     `token_issuer`, `token_audience`: of the tokens that MLflow takes.
@@ -55,6 +59,7 @@ class EnginesSpecification(msgspec.Struct, frozen=True):
     keys_folder: Path
     environment: Mapping[str, str]
     external: EngineAddresses = EngineAddresses()
+    names: tuple[str, ...] = ()
     wanted: frozenset[EngineName] = ALL_ENGINES
     nats_port: int = 0
     mlflow_port: int = 0
@@ -77,11 +82,20 @@ class EmbeddedEngines:
     """
 
     def __init__(
-        self, specification: EnginesSpecification, randomness: Randomness, report: Report = lambda line: None
+        self,
+        specification: EnginesSpecification,
+        randomness: Randomness,
+        report: Report = lambda line: None,
+        *,
+        clock: Clock | None = None,
+        look_at_certificates_every_s: float = LOOK_EVERY_S,
     ) -> None:
         self._specification = specification
         self._randomness = randomness
         self._report = report
+        self._clock = clock or SystemClock()
+        self._look_at_certificates_every_s = look_at_certificates_every_s
+        self._tls: LiveTls | None = None
         self._folder = DataFolder(specification.folder)
         self._supervised: dict[EngineName, SupervisedEngine] = {}
         self._children: dict[str, ProcessIdentity] = {}
@@ -100,7 +114,9 @@ class EmbeddedEngines:
             await asyncio.to_thread(self._end_left_overs)
             self._before = read_ports(self._folder)
             keys = await asyncio.to_thread(self._open_keys)
-            await _all_or_none([self._start_nats(keys), self._start_postgres_then_mlflow(keys)])
+            live = self._tls = await asyncio.to_thread(self._certificates)
+            self._addresses = msgspec.structs.replace(self._addresses, tls=live.tls)
+            await _all_or_none([self._start_nats(keys, live.tls), self._start_postgres_then_mlflow(keys, live.tls)])
             self._ready = True
             remember_ports(self._folder, self._ports())
             self._write_state()
@@ -112,6 +128,7 @@ class EmbeddedEngines:
     async def run_until(self, stop: asyncio.Event) -> None:
         """Keep all engines running until `stop` is set. Raises `EngineError` when one does not come back."""
         keepers = [asyncio.create_task(supervised.keep_running()) for supervised in self._supervised.values()]
+        keepers.append(asyncio.create_task(self._keep_certificates()))
         stopped = asyncio.create_task(stop.wait())
         try:
             done, _ = await asyncio.wait([stopped, *keepers], return_when=asyncio.FIRST_COMPLETED)
@@ -143,7 +160,30 @@ class EmbeddedEngines:
         }
         return name in self._specification.wanted and not given[name]
 
-    async def _start_nats(self, keys: KeyFolder) -> None:
+    def _certificates(self) -> LiveTls:
+        given = self._specification.external.tls
+        if given is not None:
+            return LiveTls(given)
+        names = self._specification.names
+        authority = LocalAuthority(self._specification.keys_folder, self._clock, self._randomness, names)
+        return LiveTls(authority.tls, authority.renew)
+
+    async def _keep_certificates(self) -> NoReturn:
+        """Renew them before they expire; the broker is told, MLflow looks for itself."""
+        assert self._tls is not None, "start() comes first"
+        while True:
+            await asyncio.sleep(self._look_at_certificates_every_s)
+            try:
+                renewed = self._tls.refresh()
+            except DissonanceError as error:
+                self._report(f"certificates were not renewed: {error}")
+                continue
+            if renewed:
+                self._report("certificates were renewed")
+                if EngineName.NATS in self._supervised:
+                    self._supervised[EngineName.NATS].send(signal.SIGHUP)
+
+    async def _start_nats(self, keys: KeyFolder, tls: Tls) -> None:
         if not self._wants(EngineName.NATS):
             return
         engine = NatsEngine(
@@ -154,17 +194,18 @@ class EmbeddedEngines:
             users=users(NEEDS, public_keys(keys.folder / NATS_KEYS, NEEDS, self._randomness)),
             # With a letter first: the server reads a variable that looks like a number as one.
             supervisor_password=f"p{self._randomness.token(16).hex()}",
+            tls=tls,
             port=port_again(self._specification.nats_port, self._before.nats, engine="nats", report=self._report),
             sync_interval=self._specification.nats_sync_interval,
         )
         self._addresses = msgspec.structs.replace(self._addresses, nats_url=engine.url)
         await self._supervise(engine)
 
-    async def _start_postgres_then_mlflow(self, keys: KeyFolder) -> None:
+    async def _start_postgres_then_mlflow(self, keys: KeyFolder, tls: Tls) -> None:
         if self._wants(EngineName.POSTGRESQL):
             await self._start_postgres()
         if self._wants(EngineName.MLFLOW):
-            await self._start_mlflow(keys)
+            await self._start_mlflow(keys, tls)
 
     async def _start_postgres(self) -> None:
         account = unprivileged_account()
@@ -179,7 +220,7 @@ class EmbeddedEngines:
         await self._supervise(engine)
         await engine.create_databases()
 
-    async def _start_mlflow(self, keys: KeyFolder) -> None:
+    async def _start_mlflow(self, keys: KeyFolder, tls: Tls) -> None:
         database = self._addresses.database_url
         if self._specification.external.database_url:
             await create_databases(database, ("mlflow",))
@@ -190,6 +231,7 @@ class EmbeddedEngines:
             access=self._access(keys),
             token=self._token(keys),
             form_secret=self._randomness.token(32).hex(),
+            tls=tls,
             port=port_again(self._specification.mlflow_port, self._before.mlflow, engine="mlflow", report=self._report),
         )
         self._addresses = msgspec.structs.replace(self._addresses, mlflow_url=engine.url)

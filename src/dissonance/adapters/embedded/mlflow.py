@@ -1,9 +1,9 @@
 """The MLflow tracking server and model registry, as one process on the loopback interface.
 
 `mlflow server` starts a parent that only waits for its uvicorn child, and helpers for jobs we do not run. The same
-application is therefore started under uvicorn directly, with the settings that the parent would have handed down
-(`mlflow.server.constants`; a test holds the names against the installed release): one process instead of two.
-Its access control is on, and takes our tokens (ADR 55).
+application is therefore started under uvicorn directly (`mlflow_server/serve.py`), with the settings that the parent
+would have handed down (`mlflow.server.constants`; a test holds the names against the installed release): one process
+instead of two. Its access control is on, and takes our tokens (ADR 55).
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ from dissonance.adapters.embedded.loopback import HOST, choose_port
 from dissonance.adapters.embedded.process import Program
 from dissonance.adapters.mlflow_server.files import Access, write_access
 from dissonance.errors import EngineError, EngineUnavailable
+from dissonance.security.tls import Tls, client_context
 
-APPLICATION = "dissonance.adapters.mlflow_server.app:create"
 PACKAGES = Path(__file__).parents[3]
 """Where this package lies: the server loads it from there, wherever that is."""
 
+SERVER = PACKAGES / "dissonance" / "adapters" / "mlflow_server" / "serve.py"
+APPLICATION = "dissonance.adapters.mlflow_server.app:create"
 BACKEND_STORE = "_MLFLOW_SERVER_FILE_STORE"
 REGISTRY_STORE = "_MLFLOW_SERVER_REGISTRY_STORE"
 ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_ROOT"
@@ -55,7 +57,7 @@ class MlflowEngine:
     """`database_url`: `postgresql://…` of its own database, which it migrates by itself.
 
     `access`: whose tokens it takes. `token`: one to ask it with whether it is ready. `form_secret`: its forms', which
-    nobody sees.
+    nobody sees. `tls`: it answers nobody whose certificate it does not trust.
     """
 
     name = EngineName.MLFLOW
@@ -70,11 +72,13 @@ class MlflowEngine:
         access: Access,
         token: Callable[[], str],
         form_secret: str,
+        tls: Tls,
         port: int = 0,
     ) -> None:
         self._folder = folder
         self._access = access
         self._token = token
+        self._tls = tls
         self._port = choose_port(port, engine="mlflow")
         self._environment = {
             **passed_on(environment),
@@ -90,7 +94,7 @@ class MlflowEngine:
 
     @property
     def url(self) -> str:
-        return f"http://{HOST}:{self._port}"
+        return f"https://{HOST}:{self._port}"
 
     def program(self) -> Program:
         choose_port(self._port, engine="mlflow")
@@ -103,11 +107,12 @@ class MlflowEngine:
                 where=str(folder),
                 fix="free space on its disk",
             ) from error
-        options = ("--host", HOST, "--port", str(self._port), "--workers", "1", "--no-access-log")
-        place = ("--app-dir", str(PACKAGES), "--factory")
+        server = self._tls.server
+        files = (server.certificate, server.key, self._tls.authority)
         return Program(
             name=self.name.value,
-            argv=(sys.executable, "-m", "uvicorn", *options, *place, APPLICATION),
+            # Without the script's folder on its path, where modules have the names of libraries.
+            argv=(sys.executable, "-P", str(SERVER), str(PACKAGES), APPLICATION, HOST, str(self._port), *files),
             environment={**self._environment, ACCESS_FILE: str(access_file)},
             folder=folder,
             log=self._folder.logs / "mlflow.log",
@@ -117,17 +122,17 @@ class MlflowEngine:
         return ""
 
     async def check_ready(self) -> None:
-        await check_mlflow(self.url, self._token())
+        await check_mlflow(self.url, self._tls, self._token())
 
 
-async def check_mlflow(url: str, token: str = "") -> None:
+async def check_mlflow(url: str, tls: Tls | None, token: str = "") -> None:
     """Ask for its health, then for an experiment, which it answers only with its tables in place.
 
     Without a `token`, that it asks for one is an answer too. Raises `EngineUnavailable`.
     """
     for path in ("/health", "/api/2.0/mlflow/experiments/search?max_results=1"):
         try:
-            await asyncio.to_thread(_get, f"{url}{path}", token)
+            await asyncio.to_thread(_get, f"{url}{path}", tls, token)
         except urllib.error.HTTPError as error:
             if token or error.code != HTTPStatus.UNAUTHORIZED:
                 raise _silent(url, error) from error
@@ -139,7 +144,8 @@ def _silent(url: str, error: Exception) -> EngineUnavailable:
     return EngineUnavailable(f"MLflow does not answer: {error}", where=url, fix="see its log")
 
 
-def _get(url: str, token: str) -> None:
+def _get(url: str, tls: Tls | None, token: str) -> None:
+    context = None if tls is None else client_context(tls)
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})  # noqa: S310
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - http, built from a setting
+    with urllib.request.urlopen(request, timeout=30, context=context) as answer:  # noqa: S310 - built from a setting
         answer.read()

@@ -24,7 +24,9 @@ from dissonance.adapters.embedded.folder import LEAST_FREE_BYTES, DataFolder
 from dissonance.adapters.embedded.loopback import HOST, choose_port
 from dissonance.adapters.embedded.process import Program
 from dissonance.adapters.embedded.streams import recorded_streams, refuse_lost_streams
+from dissonance.adapters.nats.securing import secured
 from dissonance.errors import ConfigurationError, EngineError, EngineUnavailable
+from dissonance.security.tls import Tls, client_context
 
 USER = "dissonance"
 SUPERVISOR = "supervisor"
@@ -41,6 +43,14 @@ jetstream {{
   cipher: chachapoly
   key: $NATS_STORE_KEY
   sync_interval: "{sync_interval}"
+}}
+tls {{
+  cert_file: "{certificate}"
+  key_file: "{key}"
+  ca_file: "{authority}"
+  verify: true
+  min_version: "1.3"
+  handshake_first: true
 }}
 authorization {{
   users: [
@@ -77,6 +87,8 @@ class NatsEngine:
     Secrets reach the server through its environment, never through a file or its command line.
     `users`: entries of the server's configuration for the roles (ADR 56); the account with the password is of whoever
     runs commands. `supervisor_password`: of who asks the server how it is; nobody else needs to know it.
+    `tls`: it answers nobody whose certificate it does not trust, and says nothing before it has seen that. At a SIGHUP
+    it reads renewed files.
     """
 
     name = EngineName.NATS
@@ -90,6 +102,7 @@ class NatsEngine:
         store_key: str,
         password: str,
         supervisor_password: str,
+        tls: Tls,
         users: str = "",
         port: int = 0,
         sync_interval: str = SYNC_ALWAYS,
@@ -110,12 +123,13 @@ class NatsEngine:
         self._password = password
         self._users = users
         self._supervisor_password = supervisor_password
+        self._tls = tls
         self._port = choose_port(port, engine="nats")
         self._sync_interval = sync_interval
 
     @property
     def url(self) -> str:
-        return f"nats://{USER}:{self._password}@{HOST}:{self._port}"
+        return f"tls://{USER}:{self._password}@{HOST}:{self._port}"
 
     def program(self) -> Program:
         choose_port(self._port, engine="nats")
@@ -124,7 +138,10 @@ class NatsEngine:
             host=HOST,
             port=self._port,
             max_payload=MAX_PAYLOAD_BYTES,
-            store=str(self._folder.nats).replace("\\", "\\\\").replace('"', '\\"'),
+            store=_quoted(str(self._folder.nats)),
+            certificate=_quoted(self._tls.server.certificate),
+            key=_quoted(self._tls.server.key),
+            authority=_quoted(self._tls.authority),
             sync_interval=self._sync_interval,
             user=USER,
             users=self._users,
@@ -156,15 +173,15 @@ class NatsEngine:
         return "could not write a stream, and there is room again" if has_room else ""
 
     async def _health(self) -> _Health:
-        url = f"nats://{SUPERVISOR}:{self._supervisor_password}@{HOST}:{self._port}"
-        async with _connected(url) as client:
+        url = f"tls://{SUPERVISOR}:{self._supervisor_password}@{HOST}:{self._port}"
+        async with _connected(url, self._tls) as client:
             answer = await client.request(HEALTH, b"{}", timeout=HEALTH_S)
         return msgspec.json.decode(answer.data, type=_HealthAnswer).data
 
     async def check_ready(self) -> None:
         await asyncio.to_thread(refuse_plain_streams, self._folder.nats)
         refuse_lost_streams(
-            recorded_streams(self._folder.root), await present_streams(self.url), str(self._folder.nats)
+            recorded_streams(self._folder.root), await present_streams(self.url, self._tls), str(self._folder.nats)
         )
 
 
@@ -177,9 +194,9 @@ def has_room_for_streams(folder: Path) -> bool:
     return disk.free >= min(LEAST_FREE_BYTES, ROOM_SHARE * disk.total)
 
 
-async def present_streams(url: str) -> frozenset[str]:
+async def present_streams(url: str, tls: Tls | None) -> frozenset[str]:
     """Names of all streams of the broker at `url`. Raises `EngineUnavailable` when JetStream does not answer."""
-    async with _connected(url) as client:
+    async with _connected(url, tls) as client:
         names: list[str] = []
         while True:
             page = await client.jetstream().streams_info(offset=len(names))
@@ -189,7 +206,7 @@ async def present_streams(url: str) -> frozenset[str]:
 
 
 @asynccontextmanager
-async def _connected(url: str) -> AsyncIterator[Client]:
+async def _connected(url: str, tls: Tls | None) -> AsyncIterator[Client]:
     """Raises `EngineUnavailable` when it, or what is asked within the block, fails."""
     client = Client()
     try:
@@ -201,6 +218,7 @@ async def _connected(url: str) -> AsyncIterator[Client]:
             reconnect_time_wait=0,
             allow_reconnect=False,
             error_cb=_quiet,
+            **secured(url, None if tls is None else client_context(tls)),
         )
         try:
             yield client
@@ -214,6 +232,10 @@ async def _connected(url: str) -> AsyncIterator[Client]:
 
 async def _quiet(_: Exception) -> None:
     """Errors of the attempt come back from `connect`; nats-py would log them a second time."""
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _server() -> Path:

@@ -100,6 +100,9 @@ class Child:
                 await self._process.wait()
         self.kill_rest()
 
+    def send(self, number: signal.Signals) -> None:
+        _signal_group(self.identity.pid, number, only_leader=True)
+
     def kill_rest(self) -> None:
         """Kill what its group left behind, so that nothing holds its port or its files."""
         _signal_group(self.identity.pid, signal.SIGKILL)

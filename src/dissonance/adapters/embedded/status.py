@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -43,12 +44,13 @@ async def engine_statuses(folder: Path, external: EngineAddresses) -> list[Engin
     state = read_state(folder)
     ours = state.addresses if state else EngineAddresses()
     children = state.children if state else {}
+    tls = external.tls or ours.tls
     problems = await asyncio.gather(
         _postgres_problem(
             external.database_url or ours.database_url, external.keys_database_url or ours.keys_database_url
         ),
-        _problem(present_streams, external.nats_url or ours.nats_url),
-        _problem(check_mlflow, external.mlflow_url or ours.mlflow_url),
+        _problem(partial(present_streams, tls=tls), external.nats_url or ours.nats_url),
+        _problem(partial(check_mlflow, tls=tls), external.mlflow_url or ours.mlflow_url),
     )
     addresses = (
         (EngineName.POSTGRESQL, external.database_url, ours.database_url),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from signal import Signals
 from typing import NoReturn
 
 import msgspec
@@ -97,6 +98,11 @@ class SupervisedEngine:
     async def stop(self) -> None:
         if self.child is not None:
             await self.child.stop()
+
+    def send(self, number: Signals) -> None:
+        """To the engine, while it lives."""
+        if self.child is not None and self.child.is_running:
+            self.child.send(number)
 
     async def _until_death(self, failures: int) -> int:
         """Wait for the end of the child; the failures that still count."""

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import msgspec
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -34,12 +34,9 @@ from dissonance.adapters.synced import sync_folder
 from dissonance.errors import DataFolderError, SealBroken
 from dissonance.ports.clock import Randomness
 from dissonance.security.envelope import NONCE_BYTES, open_sealed, seal
+from dissonance.security.p256 import new_private_key
 
 KEY_BYTES = 32
-P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-EXTRA_RANDOM_BYTES = 8
-"""Bytes beyond the order's 32 that make the bias of the reduction negligible (FIPS 186-5, A.2.1)."""
-
 KEY_ENCRYPTION = "key-encryption.key"
 NATS_STORE = "nats-store.key"
 NATS_PASSWORD = "nats-password"  # noqa: S105 - a file's name
@@ -218,8 +215,7 @@ def _create(folder: Path, randomness: Randomness, guards: Guards) -> None:
 
 
 def _new_keys(randomness: Randomness) -> dict[str, bytes]:
-    seed = int.from_bytes(randomness.token(KEY_BYTES + EXTRA_RANDOM_BYTES), "big")
-    issuer = ec.derive_private_key(seed % (P256_ORDER - 1) + 1, ec.SECP256R1())
+    issuer = new_private_key(randomness.token)
     signing = ed25519.Ed25519PrivateKey.from_private_bytes(randomness.token(KEY_BYTES))
     pem = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dissonance.ports.host import Disk, KeyFolderMode, PlainStreams, Spooled
+from dissonance.security.tls import Wire
 
 GIB = 2**30
 
@@ -13,6 +14,7 @@ class MemoryHost:
         self.mode = 0o700
         self.spool_files = 0
         self.plain: list[str] = []
+        self.wires: tuple[Wire, ...] = ()
 
     def disk(self) -> Disk | None:
         return Disk("/data", 100 * GIB, self.free)
@@ -22,6 +24,9 @@ class MemoryHost:
 
     def plain_streams(self) -> PlainStreams | None:
         return PlainStreams("/data/nats", self.plain)
+
+    def unprotected(self) -> tuple[Wire, ...]:
+        return self.wires
 
     def spooled(self) -> Spooled | None:
         return Spooled("/data/spool", self.spool_files, 1000 * self.spool_files)

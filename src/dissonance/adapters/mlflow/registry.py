@@ -26,6 +26,7 @@ from dissonance.adapters.mlflow.failures import translated
 from dissonance.adapters.retrying import repeated
 from dissonance.errors import ModelNotFound, TaskExists
 from dissonance.ports.registry import NO_DOCUMENTS, Alias, Day, ModelRole, ModelVersion
+from dissonance.security.tls import Tls
 
 PRODUCTION = "production"
 ARTEFACT_FILE = "artefact.bin"
@@ -50,17 +51,18 @@ CLIENT_SETTINGS = (
 
 
 class MlflowRegistry:
-    """Blocking; may be shared between threads. `url`: `http://host:port`. `token`: of who asks, where the server takes
-    our tokens; without, MLflow's own variables say who asks.
+    """Blocking; may be shared between threads. `url`: `https://host:port`, with `tls`, or `http://…`. `token`: of who
+    asks, where the server takes our tokens; without, MLflow's own variables say who asks.
 
-    MLflow's client takes its limits from the environment of the process only, so they are set there, once, for all.
+    MLflow's client takes its limits and its certificates from the environment of the process only, so they are set
+    there, for all. It can show a certificate only when that is in one file with its key.
     """
 
-    def __init__(self, url: str, token: Token | None = None) -> None:
+    def __init__(self, url: str, token: Token | None = None, tls: Tls | None = None) -> None:
         if token is not None:
             show_tokens_to(url, token)
-        for variable, value in CLIENT_SETTINGS:
-            variable.set(value)  # type: ignore[no-untyped-call]  # MLflow leaves it untyped
+        for variable, value in (*CLIENT_SETTINGS, *_certificates(tls)):
+            variable.set(value)
         self._url = url
         self._client = MlflowClient(tracking_uri=url, registry_uri=url)
         self._names: dict[tuple[str, ModelRole], str] = {}
@@ -302,6 +304,15 @@ class MlflowRegistry:
 
     def _all_runs(self, experiment_id: str) -> list[Any]:
         return _pages(lambda token: self._client.search_runs([experiment_id], max_results=PAGE, page_token=token))
+
+
+def _certificates(tls: Tls | None) -> list[tuple[Any, str]]:
+    if tls is None:
+        return []
+    trusted = (variables.MLFLOW_TRACKING_SERVER_CERT_PATH, tls.authority)
+    if tls.client.certificate != tls.client.key:
+        return [trusted]
+    return [trusted, (variables.MLFLOW_TRACKING_CLIENT_CERT_PATH, tls.client.certificate)]
 
 
 def _pages(page: Any) -> list[Any]:

@@ -6,6 +6,7 @@ that loses power loses what was not yet synced, which `sync_interval: always` ma
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -78,17 +79,19 @@ class JetStreamBus:
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
         credentials: Credentials | None = None,
         makes_streams: bool = True,
+        tls: ssl.SSLContext | None = None,
     ) -> JetStreamBus:
         """Connect and bring the streams to these settings.
 
-        `url`: `nats://user:password@host:port`. `max_deliver`: deliveries of a message before it is a dead letter.
+        `url`: `tls://user:password@host:port`, with `tls`, or `nats://…`. `max_deliver`: deliveries of a message before
+        it is a dead letter.
         `stream_max_bytes`: of each stream of events, 0 = the disk; one that is full refuses with `StreamFull`.
         `max_ack_pending`: messages that all replicas of a consumer may have in hand. `replicas`: copies of each stream
         in a cluster (1, 3 or 5). `credentials`: who this is, where `url` does not say. `makes_streams`: else they have
         to be there, and `ready` names those that are not. Raises `EngineUnavailable` when the broker is not reachable;
         from then on the connection mends itself for ever.
         """
-        connection = await Connection.open(url, connect_timeout_s, credentials)
+        connection = await Connection.open(url, connect_timeout_s, credentials, tls)
         bus = cls(connection, clock, ack_wait_s=ack_wait_s, max_deliver=max_deliver, max_ack_pending=max_ack_pending)
         try:
             wanted = configs(

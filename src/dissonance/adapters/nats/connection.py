@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -12,6 +14,7 @@ from nats.aio.client import Client
 
 from dissonance.adapters.nats.credentials import Credentials
 from dissonance.adapters.nats.failures import translated, unavailable
+from dissonance.adapters.nats.securing import secured
 from dissonance.errors import EngineError, EngineUnavailable
 from dissonance.telemetry.logs import log
 from dissonance.telemetry.names import LogAction
@@ -23,13 +26,16 @@ RECONNECT_LONGEST_S = 1.0  # between two attempts at the start, which grow apart
 PING_INTERVAL_S = 10  # a broker that is silent for three of these is given up
 FLUSH_TIMEOUT_S = 5.0
 DRAIN_TIMEOUT_S = 10
+CLOSE_TIMEOUT_S = 2.0
 UNKNOWN_TO_BROKER = "Authorization Violation"
 NOT_ALLOWED = "permissions violation"
+FOREIGN = "CERTIFICATE_VERIFY_FAILED"
+FOREIGN_FIX = "name the authority that the broker is of: DISSONANCE_TLS_CA, or the key folder it was started with"
 OUTBOUND_BYTES = 8_388_608  # written by us and not yet taken by the socket
 
 
 def _may_pass(error: Exception) -> bool:
-    return isinstance(error, EngineUnavailable) and UNKNOWN_TO_BROKER not in error.what
+    return isinstance(error, EngineUnavailable) and not any(word in error.what for word in (UNKNOWN_TO_BROKER, FOREIGN))
 
 
 class Connection:
@@ -42,11 +48,15 @@ class Connection:
         self._last_error: Exception | None = None
 
     @classmethod
-    async def open(cls, url: str, timeout_s: float, credentials: Credentials | None = None) -> Connection:
-        """`credentials`: in place of a user and password in `url`.
+    async def open(
+        cls, url: str, timeout_s: float, credentials: Credentials | None = None, tls: ssl.SSLContext | None = None
+    ) -> Connection:
+        """`credentials`: in place of a user and password in `url`. `tls`: of the connection, and of those that follow
+        when it is lost; needed for `tls://`.
 
-        Raises `EngineUnavailable` when the broker is not reachable for about `timeout_s`, or at once when it says
-        that it does not know us. (It hangs up so fast then that its word may be lost, and only a reset be seen.)"""
+        Raises `EngineUnavailable` when the broker is not reachable for about `timeout_s`, or at once when it says that
+        it does not know us. (It hangs up so fast then that its word may be lost, and only a reset be seen.)
+        """
         async for attempt in stamina.retry_context(
             on=_may_pass,
             attempts=None,
@@ -56,20 +66,22 @@ class Connection:
             wait_jitter=RECONNECT_WAIT_S,
         ):
             with attempt:
-                return await cls._opened(url, credentials)
+                return await cls._opened(url, credentials, tls)
         raise AssertionError("an attempt returns or raises")
 
     @classmethod
-    async def _opened(cls, url: str, credentials: Credentials | None) -> Connection:
+    async def _opened(cls, url: str, credentials: Credentials | None, tls: ssl.SSLContext | None) -> Connection:
         """One attempt."""
         self = cls()
         try:
             with translated("cannot connect"):
-                await self._connect(url, {} if credentials is None else credentials.options())
+                who = {} if credentials is None else credentials.options()
+                await self._connect(url, who | secured(url, tls))
             return self
         except EngineUnavailable as error:
             await self.close()
-            raise unavailable(f"cannot connect: {self._why() or error.what}") from error
+            what = f"cannot connect: {self._why() or error.what}"
+            raise (unavailable(what, FOREIGN_FIX) if FOREIGN in what else unavailable(what)) from error
         except BaseException:
             await self.close()
             raise
@@ -78,7 +90,7 @@ class Connection:
         """The last error of the client; one without a word by its name."""
         return "" if self._last_error is None else str(self._last_error) or type(self._last_error).__name__
 
-    async def _connect(self, url: str, who: Mapping[str, Any]) -> None:
+    async def _connect(self, url: str, options: Mapping[str, Any]) -> None:
         """One attempt, which ends by itself. Left to try for ever, as later for a lost connection, the client can
         swallow the cancellation that a timeout around it is, and go on."""
         await self.client.connect(
@@ -95,7 +107,7 @@ class Connection:
             pending_size=OUTBOUND_BYTES,
             flush_timeout=FLUSH_TIMEOUT_S,
             drain_timeout=DRAIN_TIMEOUT_S,
-            **who,
+            **options,
         )
         self.client.options.update(allow_reconnect=True, max_reconnect_attempts=-1)
 
@@ -124,8 +136,10 @@ class Connection:
             except EngineError as error:
                 log(logger, LogAction.ENGINE_UNREACHABLE, logging.WARNING, engine="nats", error=error.slug)
         self._closing = True
-        with suppress(OSError):  # nobody is at the other end any more
-            await self.client.close()
+        # Nobody is at the other end any more; after a handshake that failed the client would wait for ever for its end.
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self.client.close()
 
     async def _on_error(self, error: Exception) -> None:
         self._last_error = error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
@@ -44,9 +45,9 @@ class BrokerStates:
 
 
 @asynccontextmanager
-async def open_states(url: str) -> AsyncIterator[BrokerStates]:
-    """A connection of its own. `url`: `nats://user:password@host:port`. Raises `EngineUnavailable`."""
-    connection = await Connection.open(url, CONNECT_TIMEOUT_S)
+async def open_states(url: str, tls: ssl.SSLContext | None) -> AsyncIterator[BrokerStates]:
+    """A connection of its own. `url`, `tls`: as of the bus. Raises `EngineUnavailable`."""
+    connection = await Connection.open(url, CONNECT_TIMEOUT_S, tls=tls)
     try:
         yield BrokerStates(connection.client.jetstream())
     finally:

@@ -122,7 +122,7 @@ async def run_demo(
             await running.command(*_create_arguments(training, policy))
         with steps.step("start the roles"):
             await running.start_all()
-            clients = await stack.enter_async_context(_clients(running, randomness))
+            clients = await stack.enter_async_context(_clients(running))
             system = await stack.enter_async_context(open_system(Settings(data=str(place.data))))
         walk = _Walk(running, clients, system, await system.store.by_name(TASK), story, progress, steps)
         return await walk.through(started_at)
@@ -238,11 +238,11 @@ def _first(group: ExceptionGroup[DissonanceError]) -> DissonanceError:
 
 
 @asynccontextmanager
-async def _clients(running: RunningSystem, randomness: Randomness) -> AsyncIterator[Clients]:
+async def _clients(running: RunningSystem) -> AsyncIterator[Clients]:
     token = await running.token("client", "labeller", "viewer", task=TASK)
     async with (
-        DissonanceClient(running.url("proposer"), token, randomness) as proposer,
-        DissonanceClient(running.url("evaluator"), token, randomness) as backstage,
+        running.client("proposer", token) as proposer,
+        running.client("evaluator", token) as backstage,
     ):
         yield Clients(proposer, backstage)
 

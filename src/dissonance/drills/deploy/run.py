@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from dissonance.adapters.clock import SystemClock, SystemRandomness
+from dissonance.adapters.clock import SystemClock
 from dissonance.bootstrap import System, open_system
 from dissonance.contracts.api import Label
 from dissonance.contracts.events import Event, RolloutChanged, UpdateJudged
@@ -81,11 +81,11 @@ async def deploy_drill(
     async with RunningSystem(folder / "data", folder / "logs", TWO_PROCESSES) as running:
         await running.command(*census.create_arguments(training), "--time", TIME, "--policy", str(limits))
         await running.start_all()
-        token, randomness = await running.token("client", "labeller", task=census.TASK), SystemRandomness()
+        token = await running.token("client", "labeller", task=census.TASK)
         async with (
             open_system(Settings(data=str(folder / "data"))) as system,
-            DissonanceClient(running.url("proposer"), token, randomness) as proposer,
-            DissonanceClient(running.url("learner"), token, randomness) as learner,
+            running.client("proposer", token) as proposer,
+            running.client("learner", token) as learner,
         ):
             say(f"engines and roles are up; {rows_per_s:g} rows and as many labels a second")
             return await _Deploying(system, proposer, learner, traffic, rows_per_s, say, tell).until(

@@ -15,6 +15,7 @@ from pathlib import Path
 from dissonance.adapters.embedded.loopback import HOST, choose_port
 from dissonance.adapters.embedded.process import Child, Program
 from dissonance.errors import EngineError, TimedOut
+from dissonance.security.tls import Tls
 
 READY_S = 20.0
 LOOK_EVERY_S = 0.05
@@ -32,8 +33,11 @@ CADDYFILE = """\
 		protocols h1
 	}}
 }}
-http://{host}:{port} {{
+https://{host}:{port} {{
 	bind {host}
+	tls {certificate} {key} {{
+		protocols tls1.3
+	}}
 	reverse_proxy {upstreams} {{
 		lb_policy least_conn
 		lb_try_duration 5s
@@ -50,6 +54,8 @@ http://{host}:{port} {{
 		fail_duration 2s
 		request_buffers 1MiB
 		transport http {{
+			tls
+			tls_trust_pool file {authority}
 			dial_timeout 1s
 			response_header_timeout 2s
 			keepalive 60s
@@ -63,20 +69,30 @@ five seconds until one can be had."""
 
 
 class Balancer:
-    """`ports`: of the replicas. Made by `start`; `url` is what clients are given."""
+    """Made by `start`; `url` is what clients are given."""
 
     def __init__(self, child: Child, port: int) -> None:
         self._child = child
-        self.url = f"http://{HOST}:{port}"
+        self.url = f"https://{HOST}:{port}"
 
     @classmethod
-    async def start(cls, folder: Path, ports: Sequence[int]) -> Balancer:
-        """Raises `EngineError` when there is no Caddy or it does not start, `TimedOut`."""
+    async def start(cls, folder: Path, ports: Sequence[int], tls: Tls) -> Balancer:
+        """`ports`: of the replicas; `tls`: whom it trusts, and what it shows to clients.
+
+        Raises `EngineError` when there is no Caddy or it does not start, `TimedOut`."""
         folder.mkdir(parents=True, exist_ok=True)
         port = choose_port(engine="caddy")
         upstreams = " ".join(f"{HOST}:{each}" for each in ports)
         file = folder / "Caddyfile"
-        file.write_text(CADDYFILE.format(host=HOST, port=port, upstreams=upstreams), encoding="utf-8")
+        text = CADDYFILE.format(
+            host=HOST,
+            port=port,
+            upstreams=upstreams,
+            certificate=tls.server.certificate,
+            key=tls.server.key,
+            authority=tls.authority,
+        )
+        file.write_text(text, encoding="utf-8")
         program = Program(
             name="caddy",
             argv=(str(find_caddy()), "run", "--config", str(file), "--adapter", "caddyfile"),

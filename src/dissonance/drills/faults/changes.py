@@ -7,6 +7,7 @@ import asyncio
 import aiohttp
 
 from dissonance.drills import census
+from dissonance.drills.client import connector_to
 from dissonance.drills.faults.scene import Fault, Scene
 from dissonance.drills.faults.stand import GROUPS, READY_EVERY_S, RESTART_LIMIT_S
 from dissonance.errors import TimedOut
@@ -71,9 +72,9 @@ def clock_skew(group: str, offset_s: int) -> Fault:
 
 async def until_ready(scene: Scene, group: str) -> None:
     """Until `/readyz` says yes. Raises `TimedOut`."""
-    url = scene.stand.system.group_url(group)
+    url, connector = scene.stand.system.group_url(group), connector_to(scene.stand.system.trust())
     try:
-        async with asyncio.timeout(RESTART_LIMIT_S), aiohttp.ClientSession() as session:
+        async with asyncio.timeout(RESTART_LIMIT_S), aiohttp.ClientSession(connector=connector) as session:
             while not await _is_ready(session, f"{url}/readyz"):
                 await asyncio.sleep(READY_EVERY_S)
     except TimeoutError as error:

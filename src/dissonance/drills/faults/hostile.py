@@ -17,6 +17,7 @@ import psutil
 
 from dissonance.adapters.embedded.loopback import HOST
 from dissonance.drills import census
+from dissonance.drills.client import connector_to
 from dissonance.drills.faults.scene import Fault, Scene
 
 FLOOD, IDLE = "flood", "idle-connections"
@@ -94,7 +95,8 @@ async def _send(url: str, scene: Scene, statuses: Counter[str]) -> None:
     loop = asyncio.get_running_loop()
     begun_s, bad = loop.time(), bad_requests(scene.token)
     timeout = aiohttp.ClientTimeout(total=10.0)
-    async with aiohttp.ClientSession(timeout=timeout) as session, asyncio.TaskGroup() as tasks:
+    connector = connector_to(scene.stand.system.trust())
+    async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session, asyncio.TaskGroup() as tasks:
         for number in range(round(FLOOD_PER_S * scene.hold_s)):
             await asyncio.sleep(max(0.0, begun_s + number / FLOOD_PER_S - loop.time()))
             tasks.create_task(_send_one(session, url, next(bad), statuses))
@@ -112,7 +114,7 @@ async def _send_one(session: aiohttp.ClientSession, url: str, bad: Bad, statuses
 
 async def _slow_clients(scene: Scene, statuses: Counter[str]) -> None:
     """Half of them send a header a letter at a time, half a body."""
-    parts = urlsplit(scene.url)
+    parts, tls = urlsplit(scene.url), scene.stand.system.trust()
     head = f"POST /v1/tasks/{census.TASK}/predict HTTP/1.1\r\nHost: {parts.netloc}\r\n"
     body = (
         f"{head}Authorization: Bearer {scene.token}\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n"
@@ -120,7 +122,7 @@ async def _slow_clients(scene: Scene, statuses: Counter[str]) -> None:
 
     async def drip(begin: str) -> None:
         with suppress(OSError):
-            _, writer = await asyncio.open_connection(parts.hostname, parts.port)
+            _, writer = await asyncio.open_connection(parts.hostname, parts.port, ssl=tls)
             statuses["slow_clients"] += 1
             try:
                 writer.write(begin.encode())

@@ -8,6 +8,7 @@ may be tried again.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
@@ -15,7 +16,7 @@ import aiohttp
 import msgspec
 
 from dissonance.contracts.api import PredictReply
-from dissonance.drills.client import PASSING, retry_after_s
+from dissonance.drills.client import PASSING, connector_to, retry_after_s
 from dissonance.ports.clock import Randomness
 
 NO_ANSWER = 0
@@ -57,14 +58,22 @@ class Bodies(Protocol):
 class OpenLoad:
     """`answers[k]` is what became of the k-th request, None while it is on its way; it is due at `due_s(k)`.
 
-    `attempt_s`: seconds an attempt may take.
+    `attempt_s`: seconds an attempt may take; `tls`: whom it trusts.
 
         async with OpenLoad(url, token, bodies, 200.0, randomness) as load:
             sending = asyncio.create_task(load.run(stop))
     """
 
     def __init__(
-        self, url: str, token: str, bodies: Bodies, rate: float, randomness: Randomness, attempt_s: float = 6.0
+        self,
+        url: str,
+        token: str,
+        bodies: Bodies,
+        rate: float,
+        randomness: Randomness,
+        attempt_s: float = 6.0,
+        *,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.answers: list[Answer | None] = []
         self.rate = rate
@@ -74,12 +83,13 @@ class OpenLoad:
         self._bodies = bodies
         self._randomness = randomness
         self._attempt_s = attempt_s
+        self._tls = tls
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         # As many connections as are needed: a client that queues would not be an open loop.
         self._session = aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=self._attempt_s), connector=aiohttp.TCPConnector(limit=0)
+            timeout=aiohttp.ClientTimeout(total=self._attempt_s), connector=connector_to(self._tls)
         )
         return self
 

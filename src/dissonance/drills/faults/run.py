@@ -104,8 +104,8 @@ async def _through(
     system, task_id, stop = scene.system, scene.task.task_id, asyncio.Event()
     url = f"{scene.url}/v1/tasks/{census.TASK}/predict"
     async with (
-        OpenLoad(url, scene.token, requests, options.rate, system.randomness) as load,
-        open_states(system.addresses.nats_url) as broker,
+        OpenLoad(url, scene.token, requests, options.rate, system.randomness, tls=scene.stand.system.trust()) as load,
+        open_states(system.addresses.nats_url, system.tls.client) as broker,
         asyncio.TaskGroup() as tasks,
     ):
         loop = asyncio.get_running_loop()

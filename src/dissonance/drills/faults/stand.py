@@ -91,7 +91,7 @@ class Stand:
         self._stack.push_async_callback(self._stop_roles)
         await self.system.start_all()
         ports = [self.system.port(replica) for replica in REPLICAS]
-        self.balancer = await Balancer.start(self.folder / "caddy", ports)
+        self.balancer = await Balancer.start(self.folder / "caddy", ports, self.system.tls)
         self._stack.push_async_callback(self.balancer.stop)
         return self.balancer.url
 

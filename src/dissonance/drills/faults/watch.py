@@ -50,8 +50,8 @@ async def engines_answer(data: Path) -> bool:
     try:
         await asyncio.gather(
             check_postgres(addresses.database_url),
-            present_streams(addresses.nats_url),
-            check_mlflow(addresses.mlflow_url),
+            present_streams(addresses.nats_url, addresses.tls),
+            check_mlflow(addresses.mlflow_url, addresses.tls),
         )
     except EngineError:
         return False

@@ -84,9 +84,9 @@ async def staged(folder: Path, rate: float, say: Say, prepare: Mapping[str, Prep
         say(f"engines, {' and '.join(REPLICAS)} and the other roles are up; {rate:g} requests a second")
         loads, asks, stop = {}, await asyncio.to_thread(Asks), asyncio.Event()
         for replica in REPLICAS:
-            await _ready(running.group_url(replica), token)
+            await _ready(running, replica, token)
             url = f"{running.group_url(replica)}/v1/tasks/{census.TASK}/predict"
-            load = OpenLoad(url, token, asks, rate / len(REPLICAS), SystemRandomness())
+            load = OpenLoad(url, token, asks, rate / len(REPLICAS), SystemRandomness(), tls=running.trust())
             loads[replica] = await stack.enter_async_context(load)
         async with asyncio.TaskGroup() as tasks:
             for load in loads.values():
@@ -97,8 +97,9 @@ async def staged(folder: Path, rate: float, say: Say, prepare: Mapping[str, Prep
                 stop.set()
 
 
-async def _ready(url: str, token: str) -> None:
-    async with DissonanceClient(url, token, SystemRandomness()) as client:
+async def _ready(running: RunningSystem, replica: str, token: str) -> None:
+    url = running.group_url(replica)
+    async with DissonanceClient(url, token, SystemRandomness(), tls=running.trust()) as client:
         try:
             async with asyncio.timeout(READY_LIMIT_S):
                 while not await client.ready():

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from dissonance.adapters.clock import SystemClock, SystemRandomness
+from dissonance.adapters.clock import SystemClock
 from dissonance.adapters.nats.state import BrokerStates, StreamState, open_states
 from dissonance.bootstrap import System, open_system
 from dissonance.contracts.topics import EventKind
@@ -84,12 +84,12 @@ async def _connected(
     running: RunningSystem, folder: Path
 ) -> AsyncIterator[tuple[DissonanceClient, DissonanceClient, System, BrokerStates]]:
     token = await running.token("client", "labeller", "viewer", task=census.TASK)
-    settings, randomness = Settings(data=str(folder / "data")), SystemRandomness()
+    settings = Settings(data=str(folder / "data"))
     async with (
-        DissonanceClient(running.url("proposer"), token, randomness, patience=PATIENCE) as proposer,
-        DissonanceClient(running.url("learner"), token, randomness, patience=PATIENCE) as learner,
+        running.client("proposer", token, patience=PATIENCE) as proposer,
+        running.client("learner", token, patience=PATIENCE) as learner,
         open_system(settings) as system,
-        open_states(system.addresses.nats_url) as broker,
+        open_states(system.addresses.nats_url, system.tls.client) as broker,
     ):
         yield proposer, learner, system, broker
 

@@ -39,6 +39,11 @@ CHECKS: dict[str, Check] = {
         "the broker's files on this machine are not encrypted",
         "start the broker by dissonance up, with its cipher, and publish anew what those streams hold",
     ),
+    "connection-plain": Check(
+        Severity.ERROR,
+        "a setting lets connections of the auditor's process be plain: what is said on them can be read and changed",
+        "use TLS there and take it out of DISSONANCE_PLAIN_CONNECTIONS",
+    ),
     "disk-low": Check(
         Severity.ERROR,
         "less than a tenth of the disk, or less than 1 GiB, is free where the engines keep their data",

@@ -13,6 +13,7 @@ from dissonance.ports.breaker import BreakerState
 from dissonance.ports.bus import DeadLetter
 from dissonance.ports.host import Disk, KeyFolderMode, PlainStreams, Spooled
 from dissonance.ports.store import Window
+from dissonance.security.tls import Wire
 
 SECOND_US = 1_000_000
 GIB = 2**30
@@ -90,6 +91,14 @@ def streams_in_plain(found: PlainStreams) -> Fault | None:
         return None
     what = f"{len(found.names)} streams are not encrypted: {', '.join(found.names[:5])}"
     return Fault(found.folder, what, {"streams": len(found.names)})
+
+
+def connections_plain(wires: Sequence[Wire]) -> list[Fault]:
+    """
+    >>> [fault.subject for fault in connections_plain((Wire.HTTP,))]
+    ['http']
+    """
+    return [Fault(wire.value, "a setting lets it be plain", {"connection": wire.value}) for wire in wires]
 
 
 def clock_skew(before_us: int, database_us: int, after_us: int) -> Fault | None:

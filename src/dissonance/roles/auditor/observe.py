@@ -34,6 +34,7 @@ from dissonance.roles.auditor.decide import (
     Fault,
     breakers_open,
     clock_skew,
+    connections_plain,
     consumer_stale,
     dead_letters,
     denied_bursts,
@@ -91,6 +92,7 @@ class Observer:
         for code, check in (
             ("key-folder-open", self._key_folder),
             ("streams-in-plain", self._streams),
+            ("connection-plain", self._connections),
             ("disk-low", self._disk),
             ("events-spooled", self._spooled),
             ("breaker-open", self._breakers),
@@ -139,6 +141,9 @@ class Observer:
     async def _streams(self) -> list[Fault]:
         found = await asyncio.to_thread(self._at.host.plain_streams)
         return _one(None if found is None else streams_in_plain(found))
+
+    async def _connections(self) -> list[Fault]:
+        return connections_plain(self._at.host.unprotected())
 
     async def _disk(self) -> list[Fault]:
         disk = self._at.host.disk()

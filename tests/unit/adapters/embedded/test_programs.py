@@ -22,8 +22,11 @@ from dissonance.adapters.embedded.postgres import LONGEST_SOCKET_PATH, SOCKET_NA
 from dissonance.adapters.embedded.status import without_password
 from dissonance.adapters.mlflow_server.files import Access
 from dissonance.errors import ConfigurationError, EngineError
+from dissonance.security.tls import Pair, Tls
 
 SECRETS = {"DISSONANCE_NATS_URL": "nats://u:theirs@h", "AWS_SECRET_ACCESS_KEY": "theirs", "PATH": os.defpath}
+
+TLS = Tls("/k/ca.pem", Pair('/k/se"r.pem', '/k/se"r.pem'), Pair("/k/client.pem", "/k/client.pem"))
 
 
 @pytest.fixture
@@ -68,7 +71,7 @@ def test_postgres_puts_its_socket_elsewhere_when_the_path_is_too_long(tmp_path: 
 
 
 def test_nats_keeps_its_secrets_out_of_file_and_command_line(folder: DataFolder) -> None:
-    engine = NatsEngine(folder, SECRETS, store_key="kstore", password="pword", supervisor_password="psuper")
+    engine = NatsEngine(folder, SECRETS, store_key="kstore", password="pword", supervisor_password="psuper", tls=TLS)
     program = engine.program()
     text = (folder.nats / "nats.conf").read_text()
     for secret in ("kstore", "pword", "psuper"):
@@ -83,10 +86,17 @@ def test_nats_keeps_its_secrets_out_of_file_and_command_line(folder: DataFolder)
     assert "cipher: chachapoly" in text
 
 
+def test_nats_shuts_out_who_has_no_certificate_or_speaks_an_older_tls(folder: DataFolder) -> None:
+    NatsEngine(folder, {}, store_key="k", password="p", supervisor_password="s", tls=TLS).program()
+    text = (folder.nats / "nats.conf").read_text()
+    for line in ("verify: true", 'min_version: "1.3"', "handshake_first: true", 'key_file: "/k/se\\"r.pem"'):
+        assert f"  {line}\n" in text
+
+
 @pytest.mark.parametrize("interval", ["never", "0s", "2", '2m"\nport: 1'])
 def test_nats_sync_interval_that_means_nothing_is_refused(folder: DataFolder, interval: str) -> None:
     with pytest.raises(ConfigurationError, match="sync interval"):
-        NatsEngine(folder, {}, store_key="k", password="p", supervisor_password="s", sync_interval=interval)
+        NatsEngine(folder, {}, store_key="k", password="p", supervisor_password="s", tls=TLS, sync_interval=interval)
 
 
 def test_mlflow_gets_its_database_through_the_environment_only(folder: DataFolder) -> None:
@@ -97,6 +107,7 @@ def test_mlflow_gets_its_database_through_the_environment_only(folder: DataFolde
         access=Access(b"public", "us", "here"),
         token=lambda: "",
         form_secret="secret too",
+        tls=TLS,
     ).program()
     assert "secret" not in " ".join(program.argv)
     assert "theirs" not in str(program.environment)
@@ -139,7 +150,7 @@ def test_port_that_is_taken_is_named_with_the_option_that_changes_it(folder: Dat
 
 
 def test_port_that_was_taken_in_between_stops_the_restart(folder: DataFolder) -> None:
-    engine = NatsEngine(folder, {}, store_key="k", password="p", supervisor_password="s")
+    engine = NatsEngine(folder, {}, store_key="k", password="p", supervisor_password="s", tls=TLS)
     port = int(engine.url.rpartition(":")[2])
     with socket.socket() as other:
         other.bind(("127.0.0.1", port))

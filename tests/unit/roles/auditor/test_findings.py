@@ -19,6 +19,7 @@ from dissonance.ports.registry import ModelRole
 from dissonance.roles.auditor.checks import CHECKS
 from dissonance.roles.auditor.decide import STALE_US
 from dissonance.security.artefacts import ArtefactKeys
+from dissonance.security.tls import Wire
 from support.accesses import batch, denied
 from support.audited import Audited
 from support.events import evaluated
@@ -75,6 +76,14 @@ async def cipher_is_off(here: Audited) -> None:
 
 async def cipher_is_on(here: Audited) -> None:
     here.host.plain = []
+
+
+async def connection_is_plain(here: Audited) -> None:
+    here.host.wires = (Wire.NATS,)
+
+
+async def connection_is_safe(here: Audited) -> None:
+    here.host.wires = ()
 
 
 async def disk_fills(here: Audited) -> None:
@@ -222,6 +231,7 @@ CASES: dict[str, Case] = {
     "keys-do-not-match": Case(keys_are_exchanged, keys_come_back, "key folder", WHOLE_SYSTEM),
     "key-folder-open": Case(folder_is_opened, folder_is_closed, "/data/keys", WHOLE_SYSTEM),
     "streams-in-plain": Case(cipher_is_off, cipher_is_on, "/data/nats", WHOLE_SYSTEM),
+    "connection-plain": Case(connection_is_plain, connection_is_safe, "nats", WHOLE_SYSTEM),
     "disk-low": Case(disk_fills, disk_is_freed, "/data", WHOLE_SYSTEM),
     "clock-skew": Case(clock_runs_away, clock_is_set, "database", WHOLE_SYSTEM),
     "events-spooled": Case(broker_takes_nothing, broker_takes_all, "/data/spool", WHOLE_SYSTEM),
