@@ -130,7 +130,11 @@ def tuning(f: Vector, y: Vector, known: Mask, chances: Vector) -> Vector:
     wg, wgg = wf - middle * w, wff - 2.0 * middle * wf + middle**2 * w + ridge * scatter
     wgr, w = wfr - middle * wr, w + ridge
     determinant = w * wgg - wg**2
-    shift, slope = (wgg * wr - wg * wgr) / determinant, (w * wgr - wg * wr) / determinant
+    # Labels that were asked for all but surely weigh so little that nothing is left of them but rounding.
+    shift, slope = (
+        np.divide(part, determinant, out=np.zeros_like(determinant), where=determinant > 0.0)
+        for part in (wgg * wr - wg * wgr, w * wgr - wg * wr)
+    )
     return np.asarray(shift + slope * (f - middle))
 
 

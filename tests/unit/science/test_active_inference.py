@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dissonance.errors import InputError
@@ -98,6 +98,7 @@ VALUES = st.lists(st.tuples(st.floats(0, 1), st.booleans(), st.booleans(), st.fl
 
 
 @given(VALUES, st.sampled_from(Estimand))
+@example([(0.0, False, True, 0.9999999999999999), (0.0, False, True, 0.75)], Estimand.TRAFFIC)
 def test_intervals_hold_the_estimate_within_bounds_and_that_for_any_time_is_the_wider(
     rows: list[tuple[float, bool, bool, float]], estimand: Estimand
 ) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
+
 from dissonance.errors import EngineError
 
 STREAMS = "jetstream/*/streams/*/meta.inf"
@@ -20,9 +22,18 @@ def plain_streams(nats_folder: Path) -> list[str]:
     for description in sorted(nats_folder.glob(STREAMS)):
         with suppress(FileNotFoundError):  # removed meanwhile
             sealed = description.with_name("meta.key").is_file()
-            if not sealed or description.read_bytes().lstrip()[:1] == b"{":
+            if not sealed or _is_json(description.read_bytes()):
                 found.append(description.parent.name)
     return found
+
+
+def _is_json(content: bytes) -> bool:
+    """All of it: of what is encrypted, one in 256 begins as JSON does."""
+    try:
+        msgspec.json.decode(content)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+    return True
 
 
 def refuse_plain_streams(nats_folder: Path) -> None:

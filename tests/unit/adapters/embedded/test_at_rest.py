@@ -56,3 +56,11 @@ def test_plain_stream_is_named(tmp_path: Path) -> None:
 
 def test_folder_without_streams_has_none_in_plain(tmp_path: Path) -> None:
     assert plain_streams(tmp_path) == []
+
+
+def test_encrypted_description_that_begins_as_json_does_is_not_taken_for_plain(tmp_path: Path) -> None:
+    stream = tmp_path / "jetstream" / "$G" / "streams" / "EVENTS"
+    stream.mkdir(parents=True)
+    (stream / "meta.key").write_bytes(CANARY)
+    (stream / "meta.inf").write_bytes(b"{" + CANARY)
+    assert plain_streams(tmp_path) == []
