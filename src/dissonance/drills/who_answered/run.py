@@ -67,7 +67,9 @@ async def who_answered_drill(
         task = await system.store.by_name(census.TASK)
         token = await running.token("client", "labeller", task=census.TASK)
         *replicas, learner = [
-            await stack.enter_async_context(DissonanceClient(running.group_url(group), token, SystemRandomness()))
+            await stack.enter_async_context(
+                DissonanceClient(running.group_url(group), token, SystemRandomness(), tls=running.trust())
+            )
             for group in GROUPS
         ]
         say(f"engines, {' and '.join(REPLICAS)} and the other roles are up; {rows_per_s:g} rows a second")
