@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dissonance.cli.connected import on_system
+from dissonance.cli.options import AsJson, Data
 from dissonance.cli.output import emit, progress
 from dissonance.contracts.finding_api import FindingReply
 
@@ -28,8 +29,8 @@ def audit(
         str | None, typer.Argument(metavar="[TASK]", help="Show findings of this task only; all when left out.")
     ] = None,
     resolved: Annotated[bool, typer.Option(help="Show what is resolved, too.")] = False,
-    data: Annotated[str | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    data: Data = None,
+    as_json: AsJson = False,
 ) -> None:
     """Engines, keys, consumers, disk, clocks, models, schemas, policies, dissonance, budgets, labels: what is wrong.
 

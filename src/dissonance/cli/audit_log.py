@@ -12,7 +12,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from dissonance.cli.chain_words import BROKEN, chain_words
 from dissonance.cli.connected import on_system
+from dissonance.cli.options import AsJson, Data
 from dissonance.cli.output import emit, share_done
 from dissonance.contracts.accesses import Outcome
 from dissonance.contracts.times import to_text, to_us
@@ -25,9 +27,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Who did what, and was it allowed: list, verify, export.", no_args_is_help=True)
 
-BROKEN = 1
-"""Exit code when something does not hold."""
-
 LINKS_AT_ONCE = 200
 
 Who = Annotated[str | None, typer.Option(help="Holder of the token, or account.")]
@@ -37,8 +36,6 @@ Source = Annotated[str | None, typer.Option("--source", help="Address of the cli
 OutcomeName = Annotated[Outcome | None, typer.Option(help="What was answered.")]
 Start = Annotated[str | None, typer.Option("--from", metavar="TIME", help="From then on, RFC 3339.")]
 End = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Before then.")]
-Data = Annotated[str | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 class AccessLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -247,9 +244,7 @@ def verified_words(answer: VerifyAnswer) -> str:
         f"{answer.links:,} links with {answer.accesses:,} accesses, which stand for {answer.attempts:,} attempts, "
         f"and {answer.anchors:,} anchors"
     )
-    if answer.holds:
-        return f"[green]All holds: {seen}.[/green]"
-    return f"[red]Broken ({escape(answer.fault or '')}): {escape(answer.what or '')}.[/red]\nLooked at {seen}."
+    return chain_words(answer.fault, answer.what, seen)
 
 
 def accesses_table(lines: list[AccessLine]) -> Table:

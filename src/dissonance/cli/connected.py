@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from dissonance.cli.options import variables_of
 from dissonance.cli.output import progress
 from dissonance.settings import read_settings
 
@@ -35,7 +35,7 @@ def on_system(data_folder: str | None, use: Callable[[System], Awaitable[T]]) ->
     """Connect, do, disconnect. `data_folder`: in place of `DISSONANCE_DATA`."""
     from dissonance.bootstrap import open_system
 
-    variables = dict(os.environ) if data_folder is None else {**os.environ, "DISSONANCE_DATA": data_folder}
+    variables = variables_of(data_folder)
     settings = read_settings(variables)
 
     async def used() -> T:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dissonance.cli.options import AsJson, Data, variables_of
 from dissonance.cli.output import emit, progress
 from dissonance.contracts.codec import decode
 from dissonance.contracts.columns import columns
@@ -37,8 +37,6 @@ Consumer = Annotated[str | None, typer.Option(help="Only those that this consume
 Kind = Annotated[EventKind | None, typer.Option(help="Only events of this kind.")]
 TaskId = Annotated[str | None, typer.Option(help="Only those of the task with this id.")]
 Reason = Annotated[str | None, typer.Option(help="Only those whose reason has this in it.")]
-Data = Annotated[str | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 class Filter(msgspec.Struct, frozen=True):
@@ -225,7 +223,7 @@ async def _each(
 def _with_bus(data: str | None, use: Callable[[Bus], Awaitable[T]]) -> T:
     from dissonance.bootstrap import open_bus
 
-    variables = dict(os.environ) if data is None else {**os.environ, "DISSONANCE_DATA": data}
+    variables = variables_of(data)
     settings = read_settings(variables)
 
     async def used() -> T:

@@ -11,8 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dissonance.cli.chain_words import BROKEN, chain_words
 from dissonance.cli.connected import on_system
 from dissonance.cli.decisions_replay import replay
+from dissonance.cli.options import AsJson, Data, TaskName
 from dissonance.cli.output import emit, share_done
 from dissonance.contracts.decision_api import DecisionLine, DecisionReply, DecisionsReply
 from dissonance.errors import InputError
@@ -22,13 +24,6 @@ if TYPE_CHECKING:
     from dissonance.pipeline.verifying import Verified
 
 app = typer.Typer(help="Decisions on models: list, show, verify, replay.", no_args_is_help=True)
-
-BROKEN = 1
-"""Exit code when something does not hold."""
-
-TaskName = Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")]
-Data = Annotated[str | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 class VerifyAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,9 +121,7 @@ def verify_answer(verified: Verified) -> VerifyAnswer:
 
 def verified_words(answer: VerifyAnswer) -> str:
     seen = f"{answer.links:,} links, {answer.decisions:,} decisions and {answer.anchors:,} anchors of {answer.task}"
-    if answer.holds:
-        return f"[green]All holds: {escape(seen)}.[/green]"
-    return f"[red]Broken ({escape(answer.fault or '')}): {escape(answer.what or '')}.[/red]\nLooked at {escape(seen)}."
+    return chain_words(answer.fault, answer.what, seen)
 
 
 def export(reply: DecisionReply, file: Path) -> None:

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dissonance.cli.connected import on_system
+from dissonance.cli.options import AsJson, Data, TaskName
 from dissonance.cli.output import emit, progress
 from dissonance.cli.policy_file import read_policy_file
 from dissonance.contracts.policy import Policy
@@ -57,14 +58,14 @@ class DecisionsReplayed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def replay(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")],
+    task: TaskName,
     policy: Annotated[Path | None, typer.Option(help="Values of another policy, as .json or .toml.")] = None,
     kind: Annotated[list[str] | None, typer.Option(help="Only of this kind; may be repeated.")] = None,
     version: Annotated[int | None, typer.Option(help="Only about this version.")] = None,
     start: Annotated[str | None, typer.Option("--from", metavar="TIME", help="Decided from then on, RFC 3339.")] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Decided before then.")] = None,
-    data: Annotated[str | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    data: Data = None,
+    as_json: AsJson = False,
 ) -> None:
     """Decide again from each signed bundle alone: no model, row or key is looked at, and nothing is changed.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -13,6 +12,7 @@ from rich.table import Table
 
 from dissonance.adapters.keys.documents import GuardName
 from dissonance.cli.connected import on_system
+from dissonance.cli.options import AsJson, Data, variables_of
 from dissonance.cli.output import emit, progress, share_done
 from dissonance.cli.token import require_keys
 from dissonance.contracts.times import to_text
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Key-encryption keys: list, rotate, revoke, destroy, protect.", no_args_is_help=True)
 
 Version = Annotated[int, typer.Argument(metavar="VERSION", min=1, help="As keys list shows it.")]
-Data = Annotated[str | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 class KeyLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,7 +134,7 @@ def protect(
     from dissonance.adapters.clock import SystemRandomness
     from dissonance.bootstrap_keys import key_guards, open_key_folder
 
-    variables = dict(os.environ) if data is None else {**os.environ, "DISSONANCE_DATA": data}
+    variables = variables_of(data)
     settings, randomness = read_settings(variables), SystemRandomness()
     after = msgspec.structs.replace(settings, key_passphrase=new_passphrase) if new_passphrase else settings
     with progress("protecting the root key", quiet=as_json):

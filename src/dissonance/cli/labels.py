@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dissonance.cli.connected import on_system
+from dissonance.cli.options import AsJson, Data, TaskName
 from dissonance.cli.output import emit, progress
 from dissonance.contracts.label_api import LeasedRequest, QueueReply
 from dissonance.errors import InputError
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Labels of a task: ask, import, export, status.", no_args_is_help=True)
 
-TaskName = Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")]
-Data = Annotated[str | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 REFUSED_SHOWN = 20
 SECONDS_AN_HOUR = 3_600

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dissonance.cli.connected import on_system
+from dissonance.cli.options import AsJson, Data, TaskName
 from dissonance.cli.output import emit
 from dissonance.contracts.ids import id_from_text
 from dissonance.contracts.times import to_text
@@ -17,10 +18,6 @@ from dissonance.contracts.times import to_text
 if TYPE_CHECKING:
     from dissonance.bootstrap import System
     from dissonance.pipeline.flow.lineage import Lineage
-
-TaskName = Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")]
-Folder = Annotated[str | None, typer.Option("--data", help="The data folder. Default: $DISSONANCE_DATA.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 class PartLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +52,7 @@ def lineage(
     task: TaskName,
     prediction_id: Annotated[str, typer.Argument(metavar="PREDICTION_ID", help="As `predict` answered it.")],
     rows: Annotated[int, typer.Option(min=0, help="How many row ids to list of each snapshot; 0: all.")] = 10,
-    data: Folder = None,
+    data: Data = None,
     as_json: AsJson = False,
 ) -> None:
     """From an answer to the model that gave it, its snapshot, and the rows behind it."""

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dissonance.cli.connected import on_system
+from dissonance.cli.options import AsJson, Data, TaskName
 from dissonance.cli.output import emit, progress
 from dissonance.contracts.times import to_text
 
@@ -42,11 +43,11 @@ class ModelDiffAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def diff(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")],
+    task: TaskName,
     before: Annotated[int, typer.Argument(metavar="A", help="A version.")],
     after: Annotated[int, typer.Argument(metavar="B", help="Another version.")],
-    data: Annotated[str | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    data: Data = None,
+    as_json: AsJson = False,
 ) -> None:
     """What differs between two versions, and how far apart their answers are on the golden inputs."""
     from dissonance.pipeline.model_diff import diff

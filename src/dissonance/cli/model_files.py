@@ -11,16 +11,13 @@ import typer
 from rich.markup import escape
 
 from dissonance.cli.connected import on_system, stages
+from dissonance.cli.options import AsJson, Data, TaskName
 from dissonance.cli.output import emit
 
 if TYPE_CHECKING:
     from dissonance.bootstrap import System
     from dissonance.pipeline.adopting import Adopted
     from dissonance.pipeline.exporting import Exported
-
-TaskName = Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")]
-Data = Annotated[str | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 class ExportedAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from dissonance.cli.connected import on_system
+from dissonance.cli.options import AsJson, Data, TaskName
 from dissonance.cli.output import emit
 from dissonance.contracts.times import to_text, to_us
 
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
     from dissonance.contracts.schema import Task
     from dissonance.decisions.timeline import InForce
     from dissonance.pipeline.model_history import At, VersionHistory
-
-TaskName = Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")]
-Data = Annotated[str | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 class HappenedLine(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ from dissonance.cli.connected import on_system, stages
 from dissonance.cli.model_diff import diff
 from dissonance.cli.model_files import export, register
 from dissonance.cli.model_history import at, history
+from dissonance.cli.options import AsJson, Data, TaskName
 from dissonance.cli.output import emit
 from dissonance.cli.who_answered import who_answered
 from dissonance.contracts.standings import CONFIRM_LIMIT_S
@@ -41,9 +42,6 @@ app.command("who-answered")(who_answered)
 app.command()(register)
 app.command()(export)
 
-TaskName = Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")]
-Data = Annotated[str | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Within = Annotated[float, typer.Option(min=0.1, help="Seconds in which every replica is to follow.")]
 
 

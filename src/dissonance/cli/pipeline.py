@@ -15,7 +15,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from dissonance.cli.connected import on_system
-from dissonance.cli.lineage import AsJson, Folder, TaskName, lineage
+from dissonance.cli.lineage import lineage
+from dissonance.cli.options import AsJson, Data, TaskName, variables_of
 from dissonance.cli.output import emit, error_console, progress
 from dissonance.contracts.times import to_text, to_us
 from dissonance.errors import EngineError, GateRefused, InputError, RowsRefused
@@ -96,7 +97,7 @@ def run(
     s3_endpoint: Annotated[
         str | None, typer.Option(metavar="URL", help="An S3 store other than AWS. Default: $AWS_ENDPOINT_URL.")
     ] = None,
-    data: Folder = None,
+    data: Data = None,
     as_json: AsJson = False,
 ) -> None:
     """Run every step that is not done yet. Cut anywhere, --resume goes on; nothing half-done is ever seen.
@@ -137,13 +138,13 @@ def run(
 @app.command()
 def ui(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of the loopback device; any free one when 0.")] = 0,
-    data: Folder = None,
+    data: Data = None,
     as_json: AsJson = False,
 ) -> None:
     """Dagster's pages: assets, runs, checks; its schedule and the sensor of the bus, off until they are turned on."""
     from dissonance.bootstrap_pipeline import serve_ui
 
-    variables = dict(os.environ) if data is None else {**os.environ, "DISSONANCE_DATA": data}
+    variables = variables_of(data)
     with progress("starting Dagster", quiet=as_json):
         pages = serve_ui(read_settings(variables), variables, port)
     emit({"ui": pages.address}, as_json, f"Dagster: {pages.address} (Ctrl-C stops it)")

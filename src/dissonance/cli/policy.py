@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dissonance.cli.connected import on_system
+from dissonance.cli.options import AsJson, Data, TaskName
 from dissonance.cli.output import emit
 from dissonance.cli.policy_file import read_policy_file
 from dissonance.contracts.policy import Policy
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from dissonance.contracts.events import PolicyChanged
 
 app = typer.Typer(help="The limits of a task: get, set, history, diff.", no_args_is_help=True)
-
-TaskName = Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")]
-Data = Annotated[str | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 class DifferenceLine(msgspec.Struct, frozen=True):

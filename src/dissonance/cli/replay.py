@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dissonance.cli.connected import on_system
+from dissonance.cli.options import AsJson, Data, TaskName
 from dissonance.cli.output import emit, share_done
 from dissonance.cli.policy import parse_changes
 from dissonance.contracts.ids import id_text
@@ -69,7 +70,7 @@ class ReplayAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def replay_command(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")],
+    task: TaskName,
     window: Annotated[str | None, typer.Option(help="This evaluation window only, by its id.")] = None,
     start: Annotated[str | None, typer.Option("--from", metavar="TIME", help="Event time from which, RFC 3339")] = None,
     end: Annotated[str | None, typer.Option("--until", metavar="TIME", help="Event time before which")] = None,
@@ -77,11 +78,11 @@ def replay_command(
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Judge with this value; may be repeated.")
     ] = None,
     policy_version: Annotated[int | None, typer.Option(help="Judge by this version of the policy.")] = None,
-    data: Annotated[str | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")] = None,
+    data: Data = None,
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep what comes out otherwise beside what was recorded: dissonance replays.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Judge again from the evidence in the hash chain, which is verified first.
 

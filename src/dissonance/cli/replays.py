@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dissonance.cli.connected import on_system
+from dissonance.cli.options import AsJson, Data, TaskName
 from dissonance.cli.output import emit
 from dissonance.contracts.ids import id_text
 from dissonance.contracts.times import to_text
@@ -44,11 +45,11 @@ class KeptVerdict(msgspec.Struct, frozen=True):
 
 
 def replays_command(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")],
+    task: TaskName,
     replay_id: Annotated[str | None, typer.Option("--id", help="Show what came out otherwise in this one.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
-    data: Annotated[str | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    data: Data = None,
+    as_json: AsJson = False,
 ) -> None:
     """Replays that `dissonance replay --keep` kept beside the verdicts that counted, newest first."""
 

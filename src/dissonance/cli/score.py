@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dissonance.cli.connected import on_system
+from dissonance.cli.options import AsJson, Data, TaskName
 from dissonance.cli.output import emit, progress
 from dissonance.errors import InputError
 from dissonance.settings import read_s3_settings
@@ -50,7 +51,7 @@ class ScoreAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def score(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")],
+    task: TaskName,
     file: Annotated[
         str,
         typer.Argument(
@@ -80,8 +81,8 @@ def score(
     s3_endpoint: Annotated[
         str | None, typer.Option(metavar="URL", help="An S3 store other than AWS. Default: $AWS_ENDPOINT_URL.")
     ] = None,
-    data: Annotated[str | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    data: Data = None,
+    as_json: AsJson = False,
 ) -> None:
     """Answer every row of a file, in its order; nothing of it is recorded as experience.
 

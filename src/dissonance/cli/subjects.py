@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from dissonance.cli.connected import on_system
+from dissonance.cli.options import AsJson, Data
 from dissonance.cli.output import emit, emit_json, progress
 from dissonance.contracts.erasure import Certificate, LearntModel, RowCounts
 from dissonance.contracts.times import to_text
@@ -27,8 +28,6 @@ app = typer.Typer(help="Data subjects, the people rows are about: show, export, 
 Person = Annotated[str, typer.Argument(metavar="ID", help="Who, as rows name them in the data subject column.")]
 TaskName = Annotated[str, typer.Option("--task", metavar="TASK", help="The task's name.")]
 File = Annotated[Path | None, typer.Option(help="Write it there as well, as JSON.")]
-Data = Annotated[str | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 class SignedCertificate(msgspec.Struct, frozen=True, kw_only=True):

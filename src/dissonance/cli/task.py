@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dissonance.cli.connected import on_system, stages
+from dissonance.cli.options import AsJson, Data
 from dissonance.cli.output import emit
 from dissonance.cli.policy_file import read_policy_file
 from dissonance.contracts.policy import Policy
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Prediction problems: create, list, show, delete.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The task's name.")]
-Folder = Annotated[str | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 class TaskCreatedAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +99,7 @@ def create(
     ] = None,
     numeric: Annotated[list[str] | None, typer.Option(help="A column to read as number; may be repeated.")] = None,
     seed: Annotated[int, typer.Option(help="The same file and seed give the same split and model.")] = 0,
-    folder: Folder = None,
+    folder: Data = None,
     as_json: AsJson = False,
 ) -> None:
     """Infer the schema, set the golden holdout aside, fit proposer and critic, and put them into production."""
@@ -131,7 +130,7 @@ def golden(
     name: Name,
     data: Annotated[Path, typer.Option(help="Labelled rows that no model has seen: a .parquet or .csv file.")],
     reason: Annotated[str, typer.Option(help="Why; recorded.")] = "",
-    folder: Folder = None,
+    folder: Data = None,
     as_json: AsJson = False,
 ) -> None:
     """Give a task a fresh golden holdout; the one before is retired, and stays out of training for ever."""
@@ -168,7 +167,7 @@ def golden_table(answer: GoldenAnswer) -> Table:
 
 
 @app.command("list")
-def list_(data: Folder = None, as_json: AsJson = False) -> None:
+def list_(data: Data = None, as_json: AsJson = False) -> None:
     """Every task there is."""
 
     async def work(system: System) -> list[Task]:
@@ -179,7 +178,7 @@ def list_(data: Folder = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def show(name: Name, data: Folder = None, as_json: AsJson = False) -> None:
+def show(name: Name, data: Data = None, as_json: AsJson = False) -> None:
     """Schema, policy in force, and how many inputs are stored."""
 
     async def work(system: System) -> TaskShown:
@@ -201,7 +200,7 @@ def show(name: Name, data: Folder = None, as_json: AsJson = False) -> None:
 def delete(
     name: Name,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    data: Folder = None,
+    data: Data = None,
     as_json: AsJson = False,
 ) -> None:
     """Destroy the task's keys, and with them every row of it wherever it rests; then its models and the task."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from rich.table import Table
 
 from dissonance.cli import token_keys, token_revocations
 from dissonance.cli.lengths import seconds
+from dissonance.cli.options import AsJson, variables_of
 from dissonance.cli.output import emit
 from dissonance.contracts.times import to_text
 from dissonance.errors import DataFolderError
@@ -58,7 +58,7 @@ def create(
 
     Without --task it is for every task.
     """
-    variables = dict(os.environ) if data is None else {**os.environ, "DISSONANCE_DATA": data}
+    variables = variables_of(data)
     issued = issue_token(
         read_settings(variables), grants=grant, tasks=task or [ANY_TASK], name=name, lifetime_s=seconds(lifetime)
     )
@@ -68,10 +68,10 @@ def create(
 @app.command()
 def grants(
     data: Annotated[str | None, typer.Option(help="The data folder.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the grants, and the permissions of each."""
-    variables = dict(os.environ) if data is None else {**os.environ, "DISSONANCE_DATA": data}
+    variables = variables_of(data)
     known = {name: sorted(permissions) for name, permissions in read_grants(read_settings(variables).grants).items()}
     table = Table("grant", "permissions", show_lines=True)
     for name, permissions in known.items():

@@ -12,8 +12,9 @@ from rich.table import Table
 
 from dissonance.cli.connected import on_system
 from dissonance.cli.lengths import seconds
+from dissonance.cli.options import AsJson, Data
 from dissonance.cli.output import emit
-from dissonance.cli.token_revocations import AsJson, Data, Reason, revocation_line
+from dissonance.cli.token_revocations import Reason, revocation_line
 from dissonance.contracts.times import to_text
 from dissonance.security.grants import read_grants
 from dissonance.security.permissions import ANY_TASK

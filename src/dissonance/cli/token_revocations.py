@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dissonance.cli.connected import on_system
+from dissonance.cli.options import AsJson, Data
 from dissonance.cli.output import emit
 from dissonance.contracts.times import to_text
 from dissonance.errors import InputError
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 
-Data = Annotated[str | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Reason = Annotated[str, typer.Option(help="Why; kept with the revocation.")]
 
 

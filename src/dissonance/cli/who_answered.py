@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from dissonance.cli.connected import on_system
+from dissonance.cli.options import Data, TaskName
 from dissonance.cli.output import emit, share_done
 from dissonance.contracts.ids import id_from_text, id_text
 from dissonance.contracts.times import to_text
@@ -45,14 +46,14 @@ class WhoAnsweredAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def who_answered(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")],
+    task: TaskName,
     prediction_id: Annotated[
         str | None, typer.Argument(metavar="PREDICTION_ID", help="As `predict` answered it.", show_default=False)
     ] = None,
     file: Annotated[
         Path | None, typer.Option(help="A file of prediction ids in its place, one a line.", show_default=False)
     ] = None,
-    data: Annotated[str | None, typer.Option(help="The data folder. Default: $DISSONANCE_DATA.")] = None,
+    data: Data = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON; of a file, as a list.")] = False,
 ) -> None:
     """Which version gave an answer, which critic doubted it, and what became of the input; or so of a whole file."""
