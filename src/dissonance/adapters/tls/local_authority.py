@@ -12,17 +12,15 @@ Every process of the installation may renew, one at a time. Without the folder, 
 
 from __future__ import annotations
 
-import fcntl
-import os
 import platform
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from cryptography.x509 import ObjectIdentifier
 
 from dissonance.adapters.embedded.files import write_atomically
+from dissonance.adapters.locked import locked
 from dissonance.errors import DataFolderError
 from dissonance.ports.clock import Clock, Randomness
 from dissonance.security.certificates import (
@@ -69,7 +67,7 @@ class LocalAuthority:
         """
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            with _locked(self._folder / LOCK):
+            with locked(self._folder / LOCK):
                 return self._renew()
         except OSError as error:
             raise DataFolderError(
@@ -130,13 +128,3 @@ def _of(path: Path, said: Callable[[bytes], T], otherwise: T) -> T:
         return said(path.read_bytes())
     except (FileNotFoundError, ValueError):
         return otherwise
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
