@@ -44,7 +44,7 @@ from dissonance.ports.keys import DataSubjectKeys
 from dissonance.ports.registry import Registry
 from dissonance.ports.store import Store
 from dissonance.security.artefacts import ArtefactKeys
-from dissonance.security.grants import read_grants
+from dissonance.security.grants import Grants
 from dissonance.security.issuers import IssuerRules, read_issuers
 from dissonance.security.live_tls import LiveTls
 from dissonance.security.service_tokens import ServiceToken
@@ -106,13 +106,14 @@ def certificates_of(settings: Settings) -> LiveTls:
     return LiveTls(authority.tls, authority.renew)
 
 
-def trusted_issuers(settings: Settings) -> list[IssuerRules]:
-    """Of the file that the settings name. Raises `ConfigurationError`, also where it names the local issuer."""
+def trusted_issuers(settings: Settings, known: Grants) -> list[IssuerRules]:
+    """Of the file that the settings name, in which grants are `known` ones. Raises `ConfigurationError`, also where it
+    names the local issuer."""
     path = settings.issuers_file
     if path is None:
         return []
     try:
-        issuers = read_issuers(path.read_bytes(), read_grants(settings.grants))
+        issuers = read_issuers(path.read_bytes(), known)
     except OSError as error:
         raise ConfigurationError(
             f"the file of issuers cannot be read: {error.strerror}", where=str(path), fix="see DISSONANCE_OIDC_ISSUERS"

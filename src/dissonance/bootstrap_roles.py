@@ -268,7 +268,7 @@ async def _entrance(system: System) -> _Entrance:
         audience=settings.token_audience,
     )
     known = read_grants(settings.grants)
-    trusted = [TrustedIssuer(rules, known) for rules in trusted_issuers(settings)]
+    trusted = [TrustedIssuer(rules, known) for rules in trusted_issuers(settings, known)]
     tokens = TokenVerifier([local, *trusted], clock=clock)
     credentials = CredentialFollowing(system.store, system.bus, clock, tokens.use)
     keys = [IssuerKeys(issuer, HttpIssuerDocuments(), clock, tokens.signers_changed) for issuer in trusted]

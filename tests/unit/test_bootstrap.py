@@ -16,6 +16,7 @@ from dissonance.bootstrap import addresses_of, trusted_issuers
 from dissonance.bootstrap_roles import run_roles
 from dissonance.errors import ConfigurationError, DataFolderError, EngineUnavailable
 from dissonance.roles import ROLES
+from dissonance.security.grants import default_grants
 from dissonance.settings import Settings
 
 RUNNING = EngineAddresses("postgresql:///data", "postgresql:///keys", "tls://u:p@localhost:1", "https://localhost:2")
@@ -91,14 +92,14 @@ def test_a_role_that_there_is_not_is_refused_before_any_engine_is_asked(tmp_path
 def test_other_issuers_come_from_the_file_that_the_settings_name(tmp_path: Path) -> None:
     file = tmp_path / "issuers.toml"
     file.write_text('[[issuers]]\nname = "corp"\nurl = "https://login.example.org"\naudience = "dissonance"\n')
-    assert [rules.name for rules in trusted_issuers(Settings(oidc_issuers=str(file)))] == ["corp"]
-    assert trusted_issuers(Settings()) == []
+    assert [rules.name for rules in trusted_issuers(Settings(oidc_issuers=str(file)), default_grants())] == ["corp"]
+    assert trusted_issuers(Settings(), default_grants()) == []
 
 
 def test_a_file_of_issuers_that_is_not_there_or_names_the_local_one_stops_the_start(tmp_path: Path) -> None:
     file = tmp_path / "issuers.toml"
     with pytest.raises(ConfigurationError, match="cannot be read"):
-        trusted_issuers(Settings(oidc_issuers=str(file)))
+        trusted_issuers(Settings(oidc_issuers=str(file)), default_grants())
     file.write_text('[[issuers]]\nname = "corp"\nurl = "https://login.example.org"\naudience = "dissonance"\n')
     with pytest.raises(ConfigurationError, match="local issuer"):
-        trusted_issuers(Settings(oidc_issuers=str(file), token_issuer="https://login.example.org"))
+        trusted_issuers(Settings(oidc_issuers=str(file), token_issuer="https://login.example.org"), default_grants())
