@@ -55,6 +55,8 @@ SEED = 48
 CLOCK = SystemClock()
 
 Counts = NDArray[np.int64]
+Look = Callable[[int, bool], RolloutPhase | None]
+"""What comes next after so many labels, by whether the time is over then."""
 
 
 class Canaries(NamedTuple):
@@ -84,16 +86,24 @@ def drawn(agree: float, difference: float, canaries: int, seed: int) -> Canaries
 
 def by_rule(drawn: Canaries) -> dict[int, Ends]:
     """What `next_step` does with each, by when its time is over; it looks after every label."""
-    canaries = len(drawn.gained)
-    ends = {over: Ends(np.zeros(canaries, dtype=bool), np.full(canaries, over)) for over in TIMES_OVER}
     looks = _Looks()
-    for one in range(canaries):
+
+    def looker(one: int) -> Look:
         gained, lost = drawn.gained[one].tolist(), drawn.lost[one].tolist()
-        for n in range(1, TIMES_OVER[-1] + 1):
-            phase = looks.phase(gained[n - 1], lost[n - 1], n, over=False)
+        return lambda n, over: looks.phase(gained[n - 1], lost[n - 1], n, over=over)
+
+    return _ends(len(drawn.gained), 1, looker)
+
+
+def _ends(canaries: int, first: int, looker: Callable[[int], Look]) -> dict[int, Ends]:
+    """A look after every label from the `first` on; `looker` is asked for the look at each canary."""
+    ends = {over: Ends(np.zeros(canaries, dtype=bool), np.full(canaries, over)) for over in TIMES_OVER}
+    for one in range(canaries):
+        look = looker(one)
+        for n in range(first, TIMES_OVER[-1] + 1):
+            phase = look(n, False)
             if n in ends:
-                last = phase or looks.phase(gained[n - 1], lost[n - 1], n, over=True)
-                ends[n].promoted[one] = last is RolloutPhase.ARMED
+                ends[n].promoted[one] = (phase or look(n, True)) is RolloutPhase.ARMED
             if phase is not None:
                 for over in TIMES_OVER:
                     if over > n:
@@ -205,24 +215,15 @@ def drawn_by_chance(times: float, difference: float, canaries: int, seed: int) -
 
 def by_chance(asked: Asked, *, weighed: bool) -> dict[int, Ends]:
     """As `by_rule`."""
-    canaries = len(asked.steps)
-    ends = {over: Ends(np.zeros(canaries, dtype=bool), np.full(canaries, over)) for over in TIMES_OVER}
     looks = _Looks()
     counts = np.stack(
         [np.cumsum((asked.steps == step) & (asked.least_sure == there), axis=1) for step, there in KINDS], axis=-1
     )
-    for one in range(canaries):
-        for n in range(POLICY.canary_labels_min, TIMES_OVER[-1] + 1):
-            paired = _paired(counts[one, n - 1].tolist(), asked.times, weighed=weighed)
-            phase = looks.at(paired, over=False)
-            if n in ends:
-                ends[n].promoted[one] = (phase or looks.at(paired, over=True)) is RolloutPhase.ARMED
-            if phase is not None:
-                for over in TIMES_OVER:
-                    if over > n:
-                        ends[over].promoted[one], ends[over].labels[one] = phase is RolloutPhase.ARMED, n
-                break
-    return ends
+
+    def looker(one: int) -> Look:
+        return lambda n, over: looks.at(_paired(counts[one, n - 1].tolist(), asked.times, weighed=weighed), over=over)
+
+    return _ends(len(asked.steps), POLICY.canary_labels_min, looker)
 
 
 def _paired(counted: list[int], times: float, *, weighed: bool) -> PairedCounts:

@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import zlib
 from collections.abc import Iterator
 
 import pytest
 
 from dissonance.adapters.embedded.addresses import EngineAddresses
-from dissonance.adapters.postgres.migrate import Schema, migrate
 from dissonance.errors import KeyInUse, SealBroken, UnknownKey
 from dissonance.ports.key_versions import KeyState
 from dissonance.ports.keys import DataSubjectKeys
-from support.database import fresh_database
-from support.keys import KeysCase, MemoryKeysCase, PostgresKeysCase
+from support.keys import KeysCase, fresh_keys_database, keys_case
 
 SUBJECTS = [bytes([number]) * 16 for number in range(5)]
 
 
 @pytest.fixture
 def keys_url(engines: EngineAddresses) -> Iterator[str]:
-    with fresh_database(engines.keys_database_url) as url:
-        migrate(url, Schema.DATA_SUBJECT_KEYS)
-        yield url
+    yield from fresh_keys_database(engines)
 
 
 @pytest.fixture(params=["memory", "postgres"])
 def case(request: pytest.FixtureRequest) -> KeysCase:
     """On a database of its own: versions are of the whole of it."""
-    seed = zlib.crc32(request.node.nodeid.encode())
-    if request.param == "memory":
-        return MemoryKeysCase(seed)
-    return PostgresKeysCase(seed, request.getfixturevalue("keys_url"))
+    return keys_case(request)
 
 
 async def states(keys: DataSubjectKeys) -> dict[int, KeyState]:

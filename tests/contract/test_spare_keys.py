@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import zlib
 from collections.abc import Iterator
 
 import pytest
 
 from dissonance.adapters.embedded.addresses import EngineAddresses
-from dissonance.adapters.postgres.migrate import Schema, migrate
 from dissonance.ports.keys import DataSubjectKeys
-from support.database import fresh_database
-from support.keys import KeysCase, MemoryKeysCase, PostgresKeysCase
+from support.keys import KeysCase, fresh_keys_database, keys_case
 
 ADA, BOB = b"a" * 16, b"b" * 16
 
 
 @pytest.fixture(scope="module")
 def keys_url(engines: EngineAddresses) -> Iterator[str]:
-    with fresh_database(engines.keys_database_url) as url:
-        migrate(url, Schema.DATA_SUBJECT_KEYS)
-        yield url
+    yield from fresh_keys_database(engines)
 
 
 @pytest.fixture(params=["memory", "postgres"])
 def case(request: pytest.FixtureRequest) -> KeysCase:
-    seed = zlib.crc32(request.node.nodeid.encode())
-    if request.param == "memory":
-        return MemoryKeysCase(seed)
-    return PostgresKeysCase(seed, request.getfixturevalue("keys_url"))
+    return keys_case(request)
 
 
 def test_spare_key_becomes_the_key_of_whom_it_was_used_for(case: KeysCase) -> None:

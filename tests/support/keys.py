@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import zlib
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Protocol
 
+import pytest
+
+from dissonance.adapters.embedded.addresses import EngineAddresses
 from dissonance.adapters.memory.clock import FixedClock, SeededRandomness
 from dissonance.adapters.memory.keys import MemoryDataSubjectKeys, WrappedKeys
 from dissonance.adapters.postgres.keys import PostgresDataSubjectKeys
+from dissonance.adapters.postgres.migrate import Schema, migrate
 from dissonance.ports.keys import DataSubjectKeys
+from support.database import fresh_database
 
 KeyStory = Callable[[DataSubjectKeys, DataSubjectKeys], Awaitable[None]]
 KEY_ENCRYPTION_KEY = b"\x05" * 32
@@ -24,6 +30,21 @@ class KeysCase(Protocol):
     clock: FixedClock
 
     def tell(self, story: KeyStory, *, second_key_encryption_key: bytes = KEY_ENCRYPTION_KEY) -> None: ...
+
+
+def keys_case(request: pytest.FixtureRequest) -> KeysCase:
+    """For a fixture with the params "memory" and "postgres", beside one named `keys_url` of a migrated database."""
+    seed = zlib.crc32(request.node.nodeid.encode())
+    if request.param == "memory":
+        return MemoryKeysCase(seed)
+    return PostgresKeysCase(seed, request.getfixturevalue("keys_url"))
+
+
+def fresh_keys_database(engines: EngineAddresses) -> Iterator[str]:
+    """For that fixture, of whatever scope."""
+    with fresh_database(engines.keys_database_url) as url:
+        migrate(url, Schema.DATA_SUBJECT_KEYS)
+        yield url
 
 
 class MemoryKeysCase:
