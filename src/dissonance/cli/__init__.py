@@ -39,6 +39,7 @@ from dissonance.cli import (
 )
 from dissonance.cli import run as run_command
 from dissonance.cli.access import protect
+from dissonance.cli.options import variables_of
 from dissonance.cli.output import ErrorMessage, emit_error, emit_json, error_console
 from dissonance.cli.permissions import COMMANDS, Right
 from dissonance.errors import ConfigurationError, DissonanceError
@@ -162,7 +163,7 @@ def _tell_defect(error: Exception, arguments: Sequence[str], as_json: bool) -> N
 def _defect_log(arguments: Sequence[str]) -> Path | None:
     """The log in the data folder; none when there is no data folder yet, since a defect must not make one."""
     given = [value for name, value in pairwise(arguments) if name == "--data"]
-    variables = {**os.environ, "DISSONANCE_DATA": given[-1]} if given else os.environ
+    variables = variables_of(given[-1] if given else None)
     try:
         logs = read_settings(variables).data_folder / "logs"
     except ConfigurationError:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from typer._click.core import Command  # Typer's copy of Click has no public name for it
 from typer.core import TyperGroup
 
+from dissonance.cli.options import variables_of
 from dissonance.cli.permissions import Right
 from dissonance.cli.recording import record
 from dissonance.errors import AccessError, Forbidden, Unauthenticated
@@ -62,7 +63,7 @@ def _asking_first(callback: Callable[..., Any], path: str, rights: Mapping[str, 
 def _ask(path: str, right: Right, given: Mapping[str, Any]) -> bool:
     """Whether it was recorded. Raises as `require_right` does; that is recorded, too."""
     folder = given.get(right.folder) if right.folder else None
-    settings = read_settings({**os.environ, "DISSONANCE_DATA": str(folder)} if folder else os.environ)
+    settings = read_settings(variables_of(folder or None))
     task = given.get(right.task) if right.task else None
     who = "" if settings.token else account()
     try:

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 
+from dissonance.cli.options import variables_of
 from dissonance.cli.output import console, emit, emit_json, error_console
 from dissonance.errors import EngineError, TimedOut
 from dissonance.settings import Settings, given_addresses, read_settings
@@ -96,7 +97,7 @@ def down(data: Data = None, as_json: AsJson = False) -> None:
 
 def settings_of(data: Path | None) -> Settings:
     """The settings of the environment, with the data folder of `--data` where it is given."""
-    return read_settings(os.environ if data is None else {**os.environ, "DISSONANCE_DATA": str(data)})
+    return read_settings(variables_of(data))
 
 
 async def _up(specification: EnginesSpecification, as_json: bool) -> None:

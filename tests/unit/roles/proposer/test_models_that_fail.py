@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import Any
 
 import msgspec
@@ -58,22 +59,25 @@ def test_while_models_are_swapped_every_answer_is_one_models_as_a_whole() -> Non
     async def story() -> None:
         walk = await opened(*SAYS.values())
 
+        seen: set[int] = set()
+
         async def swap() -> None:
-            for version in (2, 1) * 20:
+            for version in itertools.cycle((2, 1)):
                 walk.loader.serving = version
                 await walk.catalogue.refresh_all()
 
-        async def ask() -> set[int]:
-            seen = set()
-            for _ in range(60):
+        async def ask() -> None:
+            asked = 0
+            while asked < 60 or seen != {1, 2}:
                 reply = await predict(walk)
                 assert reply["predictions"][0]["probabilities"][1] == pytest.approx(SAYS[reply["model_version"]])
                 seen.add(reply["model_version"])
-            return seen
+                asked += 1
 
         await predict(walk)
-        _, first, second = await asyncio.gather(swap(), ask(), ask())
-        assert first | second == {1, 2}
+        swaps = asyncio.create_task(swap())
+        await asyncio.gather(ask(), ask())
+        assert swaps.cancel(), "the swaps ended before the questions did"
 
     asyncio.run(story())
 
