@@ -6,7 +6,7 @@ What runs on it is in the modules beside this one, so that a command loads no mo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -32,6 +32,7 @@ from dissonance.adapters.postgres.store import PostgresStore
 from dissonance.adapters.tls.local_authority import LocalAuthority
 from dissonance.adapters.tls.required import unprotected
 from dissonance.bootstrap_keys import key_guards, open_key_folder
+from dissonance.bootstrap_registry import open_registry
 from dissonance.contracts.topics import DEAD_STREAM, EventKind, stream
 from dissonance.errors import ConfigurationError, EngineUnavailable
 from dissonance.pipeline.subjects.again import erase_again
@@ -47,10 +48,7 @@ from dissonance.security.artefacts import ArtefactKeys
 from dissonance.security.grants import Grants
 from dissonance.security.issuers import IssuerRules, read_issuers
 from dissonance.security.live_tls import LiveTls
-from dissonance.security.service_tokens import ServiceToken
 from dissonance.security.signatures import seed_of
-from dissonance.security.tls import Tls
-from dissonance.security.tokens import TokenIssuer
 from dissonance.settings import Settings, given_addresses
 
 
@@ -198,7 +196,7 @@ async def open_system(settings: Settings, known_as: str = "") -> AsyncIterator[S
         breaker=breakers.make("keys database", failures=database.FAILURES, rest_s=database.REST_S),
     )
     registry = GuardedRegistry(
-        lambda: _mlflow(addresses.mlflow_url, _registrar(settings, key_folder, clock, randomness), tls.tls),
+        lambda: open_registry(settings, addresses.mlflow_url, key_folder, tls, clock, randomness),
         breakers.make("MLflow", failures=guarded_registry.FAILURES, rest_s=guarded_registry.REST_S),
     )
     artefact_keys = ArtefactKeys.from_seed(key_folder.derive("artefacts"), seed_of(key_folder.signing_private_key_pem))
@@ -231,25 +229,3 @@ async def open_system(settings: Settings, known_as: str = "") -> AsyncIterator[S
 def erasure_notes(settings: Settings) -> Anchors:
     """Who was erased, in files beside the key folder: kept with its backup, not with that of the data."""
     return AnchorFolder(settings.erasures)
-
-
-def _registrar(settings: Settings, keys: KeyFolder, clock: Clock, randomness: Randomness) -> Callable[[], str] | None:
-    """Tokens for an MLflow that takes them; another would learn them, and could use them."""
-    if settings.mlflow_url and not settings.mlflow_takes_our_tokens:
-        return None
-    issuer = TokenIssuer(
-        keys.issuer_private_key_pem,
-        issuer=settings.token_issuer,
-        audience=settings.token_audience,
-        clock=clock,
-        randomness=randomness,
-    )
-    return ServiceToken(issuer, clock, subject="registrar", grant="registrar")
-
-
-def _mlflow(url: str, token: Callable[[], str] | None, tls: Tls) -> Registry:
-    from dissonance.adapters.mlflow.registry import (
-        MlflowRegistry,  # it loads for seconds, and few commands need a model
-    )
-
-    return MlflowRegistry(url, token, tls)

@@ -40,6 +40,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     nats_credentials: str = ""  # file with the seed of an nkey, or made by nsc; empty = what nats_url says, or embedded
     mlflow_url: str = ""  # https://host:port; empty = embedded
     mlflow_takes_our_tokens: bool = False  # whether that MLflow does; the embedded one always does
+    mlflow_username: str = ""  # who the roles are there, where it has users of its own
+    mlflow_password: SecretSource = ""  # where that user's password is: file:PATH, fd:N, keyring:SERVICE/NAME
+    mlflow_token: SecretSource = ""  # where a bearer token for it is, in place of name and password
     tls_certificate: str = ""  # PEM file that listeners show and services show to engines; empty = local authority
     tls_key: str = ""  # PEM file of its key, which may be the same file
     tls_ca: str = ""  # PEM file of who vouches for our engines and services

@@ -10,10 +10,12 @@ import pytest
 from dissonance.adapters.clock import SystemClock
 from dissonance.adapters.memory.clock import FixedClock
 from dissonance.adapters.memory.registry import MemoryRegistry
+from dissonance.adapters.mlflow.credentials import bearer
 from dissonance.adapters.mlflow.registry import MlflowRegistry
 from dissonance.errors import EngineUnavailable, ModelNotFound, TaskExists
 from dissonance.ports.registry import Alias, Day, ModelRole, ModelVersion, Registry
 from dissonance.security.service_tokens import ServiceToken
+from dissonance.security.tls import client_context
 from support.engines import issuer_of
 
 PROPOSER, CRITIC = ModelRole.PROPOSER, ModelRole.CRITIC
@@ -27,7 +29,9 @@ def registry(request: pytest.FixtureRequest) -> Iterator[Registry]:
         engines = request.getfixturevalue("all_engines")
         issuer = issuer_of(request.getfixturevalue("all_engines_folder"))
         token = ServiceToken(issuer, SystemClock(), subject="registrar", grant="registrar")
-        yield MlflowRegistry(engines.mlflow_url, token, engines.tls)
+        assert engines.tls is not None
+        tls = client_context(engines.tls)
+        yield MlflowRegistry(engines.mlflow_url, bearer(token), tls, clock=SystemClock())
 
 
 class NewTask:
@@ -198,7 +202,7 @@ def test_deleting_a_task_without_models_is_no_error(registry: Registry, task: Ne
 
 
 def test_a_registry_that_is_away_says_so() -> None:
-    away = MlflowRegistry("http://127.0.0.1:9")
+    away = MlflowRegistry("http://127.0.0.1:9", None, None, clock=SystemClock())
     double = MemoryRegistry(FixedClock())
     double.available = False
     for registry in (away, double):

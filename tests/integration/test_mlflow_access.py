@@ -13,6 +13,7 @@ import pytest
 
 from dissonance.adapters.clock import SystemClock
 from dissonance.adapters.embedded.addresses import EngineAddresses
+from dissonance.adapters.mlflow import credentials
 from dissonance.adapters.mlflow.registry import MlflowRegistry
 from dissonance.ports.registry import ModelRole
 from dissonance.security.service_tokens import ServiceToken
@@ -58,7 +59,10 @@ class Model:
         self.task = f"task-{self.task_id[:12]}"
         self.name = f"{self.task}.proposer"
         token = ServiceToken(issuer_of(folder), SystemClock(), subject="registrar", grant="registrar")
-        self.registry = MlflowRegistry(engines.mlflow_url, token, engines.tls)
+        assert engines.tls is not None
+        url, tls, clock = engines.mlflow_url, client_context(engines.tls), SystemClock()
+        self.registry = MlflowRegistry(url, credentials.bearer(token), tls, clock=clock)
+        self.by_password = MlflowRegistry(url, credentials.basic("roles", token()), tls, clock=clock)
         self.registry.register(
             self.task_id,
             self.task,
@@ -130,6 +134,12 @@ def test_browser_shows_its_token_as_a_password(caller: Caller) -> None:
 
     assert caller.status(shown, "GET", "/") == 200
     assert caller.status(shown, "GET", "/ajax-api/2.0/mlflow/users/current") == 200
+
+
+def test_roles_come_in_by_name_and_password_where_that_is_asked_for(models: tuple[Model, Model]) -> None:
+    mine, _ = models
+
+    assert mine.by_password.artefact(mine.task_id, ModelRole.PROPOSER, 1) == b"sealed"
 
 
 def test_viewer_sees_models_and_cannot_delete_a_version_or_move_an_alias(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -28,9 +29,25 @@ def load_pair(registry: Registry, keys: ArtefactKeys, task: Task, version: Model
 
     Raises `ModelNotFound`, `ModelRefused` or `EngineUnavailable`.
     """
+    return _loaded(registry, keys, task, version, lambda: critic_of(registry, task, version))
+
+
+def load_version(registry: Registry, keys: ArtefactKeys, task: Task, number: int | None) -> LoadedPair:
+    """What `find_version` finds, with its critic. Blocking. Raises as `load_pair` does."""
+    with ThreadPoolExecutor(max_workers=1) as meanwhile:
+        listing = meanwhile.submit(registry.versions, task.task_id, ModelRole.CRITIC)
+        proposers = registry.versions(task.task_id, ModelRole.PROPOSER)
+        critics = listing.result()
+    version = _chosen(task, proposers, critics, number)
+    return _loaded(registry, keys, task, version, lambda: _critic_among(critics, version))
+
+
+def _loaded(
+    registry: Registry, keys: ArtefactKeys, task: Task, version: ModelVersion, critic: Callable[[], ModelVersion]
+) -> LoadedPair:
     with ThreadPoolExecutor(max_workers=1) as meanwhile:  # most of the time is the registry's
         answering = meanwhile.submit(_unpacked, registry, keys, task, version)
-        critic_version = critic_of(registry, task, version)
+        critic_version = critic()
         doubting = _unpacked(registry, keys, task, critic_version)
         artefact = answering.result()
     if doubting.manifest.parent != artefact.digest:
@@ -44,7 +61,11 @@ def load_pair(registry: Registry, keys: ArtefactKeys, task: Task, version: Model
 
 def critic_of(registry: Registry, task: Task, proposer: ModelVersion) -> ModelVersion:
     """The newest critic whose parent is this proposer. Raises `ModelNotFound`."""
-    for critic in registry.versions(task.task_id, ModelRole.CRITIC):
+    return _critic_among(registry.versions(task.task_id, ModelRole.CRITIC), proposer)
+
+
+def _critic_among(critics: Sequence[ModelVersion], proposer: ModelVersion) -> ModelVersion:
+    for critic in critics:
         if critic.parent == proposer.version:
             return critic
     raise ModelNotFound(
@@ -55,8 +76,14 @@ def critic_of(registry: Registry, task: Task, proposer: ModelVersion) -> ModelVe
 def find_version(registry: Registry, task: Task, number: int | None) -> ModelVersion:
     """The proposer of this number, or the newest that has a critic: one that has none was left by a retraining that was
     cut short. Raises `ModelNotFound`."""
-    versions = registry.versions(task.task_id, ModelRole.PROPOSER)
-    judged = {critic.parent for critic in registry.versions(task.task_id, ModelRole.CRITIC)} if number is None else ()
+    critics = registry.versions(task.task_id, ModelRole.CRITIC) if number is None else ()
+    return _chosen(task, registry.versions(task.task_id, ModelRole.PROPOSER), critics, number)
+
+
+def _chosen(
+    task: Task, versions: Sequence[ModelVersion], critics: Sequence[ModelVersion], number: int | None
+) -> ModelVersion:
+    judged = {critic.parent for critic in critics} if number is None else ()
     for version in versions:
         if version.version == number or version.version in judged:
             return version

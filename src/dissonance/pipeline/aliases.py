@@ -1,11 +1,12 @@
-"""The aliases of a task. Of `production` the critic's moves first: whoever finds the proposer finds its critic."""
+"""The aliases of a task. Those of `production` move together: who is asked for by it is the proposer, and its critic is
+found by whose critic it is."""
 
 from __future__ import annotations
 
 import asyncio
 
 from dissonance.contracts.schema import Task
-from dissonance.decisions.pairs import LoadedPair, critic_of, find_version, load_pair
+from dissonance.decisions.pairs import LoadedPair, critic_of, load_pair, load_version
 from dissonance.errors import ModelNotFound
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import Alias, ModelRole, ModelVersion
@@ -18,7 +19,7 @@ async def open_pair(workshop: Workshop, task: Task, version: ModelVersion) -> Lo
 
 async def open_version(workshop: Workshop, task: Task, number: int | None) -> LoadedPair:
     """That version, else the newest that has a critic. Raises as `open_pair` does."""
-    return await open_pair(workshop, task, await asyncio.to_thread(find_version, workshop.registry, task, number))
+    return await asyncio.to_thread(load_version, workshop.registry, workshop.artefact_keys, task, number)
 
 
 async def production_version(workshop: Workshop, task: Task) -> ModelVersion:
@@ -55,7 +56,10 @@ async def drop_candidate(workshop: Workshop, task: Task, number: int) -> None:
 
 
 async def move_aliases(workshop: Workshop, task: Task, pair: LoadedPair) -> int | None:
-    """The proposer's alias last. Returns the version it pointed at before."""
-    critic_version = pair.critic_version.version
-    await asyncio.to_thread(workshop.registry.promote, task.task_id, ModelRole.CRITIC, critic_version)
-    return await asyncio.to_thread(workshop.registry.promote, task.task_id, ModelRole.PROPOSER, pair.version.version)
+    """Returns the version that the proposer's pointed at before."""
+    promote, task_id = workshop.registry.promote, task.task_id
+    _, before = await asyncio.gather(
+        asyncio.to_thread(promote, task_id, ModelRole.CRITIC, pair.critic_version.version),
+        asyncio.to_thread(promote, task_id, ModelRole.PROPOSER, pair.version.version),
+    )
+    return before

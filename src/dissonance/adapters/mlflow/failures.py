@@ -1,11 +1,11 @@
-"""What MLflow's client raises, in our words."""
+"""What MLflow answers when it does not do as asked, in our words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mlflow.exceptions import MlflowException, RestException
+from urllib3.exceptions import HTTPError
 
 from dissonance.errors import EngineError, EngineUnavailable, ModelNotFound
 
@@ -13,25 +13,31 @@ MISSING = frozenset({"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"})
 PASSING = frozenset({"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED"})
 
 
+class Refused(Exception):
+    """`code`: MLflow's name of the error, or `HTTP <status>` where somebody between it and us answered."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
-    """Raises `ModelNotFound`, `EngineUnavailable` (also while MLflow cannot reach its database) or `EngineError`.
-
-    An `OSError` here is one of the HTTP client's: `requests.RequestException` descends from it.
-    """
+    """Raises `ModelNotFound`, `EngineUnavailable` (also while MLflow cannot reach its database) or `EngineError`."""
     try:
         yield
-    except RestException as error:
-        if error.error_code in MISSING:
+    except Refused as error:
+        if error.code in MISSING:
             raise ModelNotFound(
                 f"MLflow has no such thing ({doing})", where="registry", fix="list them: dissonance models list"
             ) from error
-        if error.error_code in PASSING:
+        if error.code in PASSING or error.code.startswith("HTTP 5"):
             raise _unavailable(doing, error) from error
         raise EngineError(
             f"MLflow refused ({doing}): {error.message}", where="registry", fix="see the log of MLflow"
         ) from error
-    except (MlflowException, OSError) as error:
+    except (HTTPError, OSError) as error:
         raise _unavailable(doing, error) from error
 
 

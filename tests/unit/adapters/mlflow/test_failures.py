@@ -1,16 +1,16 @@
-"""What MLflow's client raises arrives as one of our errors, with its cause."""
+"""What MLflow answers, and what comes when it does not, arrives as one of our errors, with its cause."""
 
 from __future__ import annotations
 
 import pytest
-from mlflow.exceptions import MlflowException, RestException
+from urllib3.exceptions import ProtocolError
 
-from dissonance.adapters.mlflow.failures import translated
+from dissonance.adapters.mlflow.failures import Refused, translated
 from dissonance.errors import DissonanceError, EngineError, EngineUnavailable, ModelNotFound
 
 
-def rest(code: str) -> RestException:
-    return RestException({"error_code": code, "message": "as MLflow says"})
+def rest(code: str) -> Refused:
+    return Refused(code, "as MLflow says")
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,9 @@ def rest(code: str) -> RestException:
         (rest("INTERNAL_ERROR"), EngineUnavailable),
         (rest("TEMPORARILY_UNAVAILABLE"), EngineUnavailable),
         (rest("INVALID_PARAMETER_VALUE"), EngineError),
-        (MlflowException("Max retries exceeded"), EngineUnavailable),
+        (rest("HTTP 502"), EngineUnavailable),
+        (rest("HTTP 403"), EngineError),
+        (ProtocolError("Connection aborted."), EngineUnavailable),
         (ConnectionResetError("reset"), EngineUnavailable),
     ],
 )
