@@ -27,7 +27,7 @@ from dissonance.pipeline.anchoring import anchor
 from dissonance.pipeline.behaving import Behaviours
 from dissonance.pipeline.event_time import event_time_now_us
 from dissonance.pipeline.evidence import rollout_decision, step_cause
-from dissonance.pipeline.telling import changed, incident, moved, moves_to, publish, tell_again
+from dissonance.pipeline.telling import changed, incident, is_untold, moved, moves_to, publish, tell_again
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import Alias, ModelVersion
 from dissonance.ports.rollouts import Rollout
@@ -110,7 +110,7 @@ class Rollouts:
         if rollout is None:
             return []
         task = await self._workshop.store.by_id(task_id)
-        events = await _finish(self._workshop, task, rollout)
+        events = await _finish(self._workshop, task, rollout) if await is_untold(self._workshop, rollout) else []
         if rollout.phase in LIVE_PHASES:
             events += await self._step(task, rollout)
         return [*events, *await tell_again(self._workshop, task)]
@@ -229,7 +229,8 @@ async def _told(workshop: Workshop, task: Task, rollout: Rollout) -> list[Event]
 
 
 async def _finish(workshop: Workshop, task: Task, rollout: Rollout, *, always: bool = False) -> list[Event]:
-    """Put the version of this phase into production where it is not: now, or because a move was cut short."""
+    """Put the version of this phase into production where it is not: now, or because a move was cut short. Wherever
+    somebody else put another meanwhile, it stays."""
     wanted = moves_to(rollout)
     if wanted is None:
         return []
@@ -237,7 +238,9 @@ async def _finish(workshop: Workshop, task: Task, rollout: Rollout, *, always: b
     serving = await production_version(workshop, task)
     other = rollout.previous_version if kind is ModelPromoted else rollout.version
     if serving.version != version and serving.version == other:
-        await move_aliases(workshop, task, await open_version(workshop, task, version))
+        pair = await open_version(workshop, task, version)
+        if (await production_version(workshop, task)).version == other:
+            await move_aliases(workshop, task, pair)
     elif not always:
         return []
     return [moved(workshop, rollout, kind)]

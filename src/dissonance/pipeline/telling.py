@@ -28,6 +28,8 @@ GATE = "gate"
 LEFT_TO_OTHERS_US = 5_000_000
 """Whoever saved a step tells it within moments; after so long it is somebody else's to tell."""
 
+EVER_US = 2**62
+
 _logger = logging.getLogger(__name__)
 
 
@@ -37,6 +39,12 @@ async def publish(workshop: Workshop, task: Task, events: Sequence[Event]) -> No
     told = [event.event_id for event in events if isinstance(event, RolloutChanged)]
     if told:
         await workshop.store.rollouts_told(task.task_id, told)
+
+
+async def is_untold(workshop: Workshop, rollout: Rollout) -> bool:
+    """Whether what its phase asks for may not have been done yet. What was told of was done before."""
+    untold = await workshop.store.untold_rollouts(EVER_US)
+    return told_as(rollout) in {told_as(each) for each in untold}
 
 
 async def tell_again(workshop: Workshop, task: Task) -> list[Event]:

@@ -143,6 +143,14 @@ def test_a_move_that_was_cut_short_is_finished_by_whoever_looks_next(place: Plac
     assert place.in_production() == 1
 
 
+def test_a_version_that_was_taken_back_stays_when_a_person_puts_it_there_again(place: Place) -> None:
+    place.begin(at_once=True)
+    asyncio.run(rollback(place.work, "small", by="ann"))
+    assert (place.in_production(), place.rollout().phase) == (1, RolloutPhase.ROLLED_BACK)
+    asyncio.run(rollback(place.work, "small", 2, by="ann"))
+    assert (place.advance(), place.in_production()) == ([], 2)
+
+
 @pytest.mark.parametrize("reason", ["", "  "])
 def test_an_override_without_a_reason_is_no_override(place: Place, reason: str) -> None:
     with pytest.raises(InputError, match="without a reason"):
