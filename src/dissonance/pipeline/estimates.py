@@ -8,6 +8,7 @@ windows; the rows are opened anew each time, so that an erased row is out of the
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from typing import NamedTuple
 
 import numpy as np
@@ -45,6 +46,7 @@ GROWTH = 1.1
 """So many times as many answered rows, and the plain sceptic is fitted anew."""
 MOST_NAMED = 5
 """Features, and slices, that are named as carrying a drop."""
+FITTED_KEPT = 8
 SEED = 0
 
 
@@ -52,7 +54,6 @@ class _Fitted(NamedTuple):
     """What was fitted on the reference: `rows_digest` says on which rows of the critic's split, `answered` on how many
     more. No row of it."""
 
-    model_digest: str
     proposer: Proposer
     rows_digest: str
     answered: int
@@ -69,22 +70,23 @@ class _Rows(NamedTuple):
 
 
 class PipelineEstimates:
-    """Keeps one fitted reference a task. Safe for one event loop."""
+    """Keeps what was fitted for the models that answered last: one that is taken back has the one before it answer
+    again. Safe for one event loop."""
 
     def __init__(self, workshop: Workshop) -> None:
         self._workshop = workshop
-        self._fitted: dict[str, _Fitted] = {}
+        self._fitted: OrderedDict[tuple[str, str], _Fitted] = OrderedDict()
 
     async def of(self, task: Task, policy: Policy, window: Window) -> WindowEstimate | None:
         opened = await open_window(self._workshop, task, window, MOST_WINDOW_ROWS)
         if len(opened.features) < LEAST_ROWS:
             return None
-        digest, known = opened.model_digest, self._fitted.get(task.task_id)
-        if known is not None and known.model_digest == digest:
+        digest, known = opened.model_digest, self._fitted.get((task.task_id, opened.model_digest))
+        if known is not None:
             proposer = known.proposer
         else:
             version = await version_of(self._workshop, task, digest)
-            known, proposer = None, (await open_pair(self._workshop, task, version)).proposer
+            proposer = (await open_pair(self._workshop, task, version)).proposer
         usual = (await open_kept(self._workshop, task, MOST_REFERENCE_ROWS)).rows
         answered = (await open_answered(self._workshop, task, digest, window, MOST_ANSWERED_ROWS)).rows
         if len(usual.classes) < LEAST_ROWS:
@@ -92,13 +94,14 @@ class PipelineEstimates:
         fitted, estimate = await asyncio.to_thread(
             _estimate, task, policy, digest, proposer, _Rows(usual, answered, opened.features), known
         )
-        self._fitted[task.task_id] = fitted
+        self._fitted[task.task_id, digest] = fitted
+        self._fitted.move_to_end((task.task_id, digest))
+        while len(self._fitted) > FITTED_KEPT:
+            self._fitted.popitem(last=False)
         return estimate
 
 
-def _reference(
-    task: Task, model_digest: str, proposer: Proposer, rows: _Rows, known: _Fitted | None
-) -> tuple[Reference, _Fitted]:
+def _reference(task: Task, proposer: Proposer, rows: _Rows, known: _Fitted | None) -> tuple[Reference, _Fitted]:
     """The rows with what was fitted on them, anew if they are others than it was fitted on; and what to keep of it."""
     together, usual, answered = rows.usual + rows.answered, len(rows.usual.classes), len(rows.answered.classes)
     labelled = Labelled(together.features, proposer.probabilities(together.features), together.classes)
@@ -106,13 +109,13 @@ def _reference(
     if known is not None and known.rows_digest == digest and answered <= GROWTH * known.answered:
         return Reference(labelled, sizes, SEED, known.plain, known.nulls.source, usual), known
     reference = fit_reference(labelled, category_sizes=sizes, seed=SEED, usual=usual)
-    return reference, _Fitted(model_digest, proposer, digest, answered, reference.plain, Nulls(reference.source))
+    return reference, _Fitted(proposer, digest, answered, reference.plain, Nulls(reference.source))
 
 
 def _estimate(
     task: Task, policy: Policy, model_digest: str, proposer: Proposer, rows: _Rows, known: _Fitted | None
 ) -> tuple[_Fitted, WindowEstimate]:
-    reference, fitted = _reference(task, model_digest, proposer, rows, known)
+    reference, fitted = _reference(task, proposer, rows, known)
     features, sizes = rows.features, reference.category_sizes
     ignored, nulls = _ignored(proposer, len(sizes)), fitted.nulls.of(len(features))
     found = window_accuracy(

@@ -175,6 +175,7 @@ def test_a_window_is_estimated_with_the_model_that_answered_it_or_not_at_all(tmp
         before, after = [await estimates.of(task, Policy(), each) for each in (window, later)]
         assert before is not None and after is not None
         assert (before.model_digest, after.model_digest) == (first.digest, second.digest)
+        assert await estimates.of(task, Policy(), window) == before, "the first one's turn again"
         work.clock.advance(60)
         with pytest.raises(ModelNotFound):
             await estimates.of(task, Policy(), await with_window(work, task, traffic(60, 7), "d" * 64))
