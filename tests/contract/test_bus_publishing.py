@@ -98,7 +98,7 @@ def test_every_watcher_sees_every_event_from_now_on(kit: BusKit) -> None:
         await first.publish([evaluated(0)])
         async with first.watch(WINDOWS) as one, second.watch(BOTH) as two, asyncio.timeout(10):
             await first.publish([evaluated(1)])
-            await second.publish([joined(1), evaluated(2)])
+            await second.publish([evaluated(1), joined(1), evaluated(2)])
             assert [await anext(one), await anext(one)] == [evaluated(1), evaluated(2)]
             seen = [await anext(two) for _ in range(3)]
             assert {event.event_id for event in seen} == {"event-1", "joined-1", "event-2"}

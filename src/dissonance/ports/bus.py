@@ -90,7 +90,8 @@ class Bus(Outbox, Protocol):
         ...
 
     def watch(self, kinds: Sequence[EventKind]) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
-        """Every event of these kinds from now on, to this process too; not durable, nothing to ack."""
+        """Every event of these kinds from now on, to this process too, and once though it is published again; not
+        durable, nothing to ack."""
         ...
 
     def answering(self, question: str, answer: Callable[[bytes], bytes | None]) -> AbstractAsyncContextManager[None]:

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 
 from dissonance.adapters.dead_letters import unknown_dead_letter
 from dissonance.adapters.memory.broker import Kept, MemoryBroker
+from dissonance.adapters.once import Once
 from dissonance.contracts.codec import decode, encode
 from dissonance.contracts.events import Event
 from dissonance.contracts.topics import EventKind
@@ -63,10 +64,13 @@ class MemoryBus:
     async def watch(self, kinds: Sequence[EventKind]) -> AsyncIterator[AsyncIterator[Event]]:
         self.require()
         arrived: asyncio.Queue[bytes] = asyncio.Queue()
+        once = Once()
 
         async def events() -> AsyncIterator[Event]:
             while True:
-                yield decode(await arrived.get())
+                event = decode(await arrived.get())
+                if once.is_first(event.event_id):
+                    yield event
 
         watcher = (frozenset(kinds), arrived)
         self.broker.watchers.append(watcher)

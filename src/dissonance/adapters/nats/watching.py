@@ -11,6 +11,7 @@ from nats.aio.msg import Msg
 
 from dissonance.adapters.nats.connection import Connection
 from dissonance.adapters.nats.failures import translated, unavailable
+from dissonance.adapters.once import Once
 from dissonance.contracts.codec import decode
 from dissonance.contracts.events import Event
 from dissonance.contracts.topics import EventKind, topic
@@ -43,13 +44,6 @@ async def watching(connection: Connection, kinds: Sequence[EventKind]) -> AsyncI
     def on_lost() -> None:
         arrived.put_nowait(unavailable("the connection was lost while watching"))
 
-    async def events() -> AsyncIterator[Event]:
-        while True:
-            event = await arrived.get()
-            if isinstance(event, EngineUnavailable):
-                raise event
-            yield event
-
     connection.on_lost(on_lost)
     inboxes = []
     try:
@@ -57,12 +51,22 @@ async def watching(connection: Connection, kinds: Sequence[EventKind]) -> AsyncI
             for kind in kinds:
                 inboxes.append(await connection.client.subscribe(topic(kind), cb=on_message))
             await in_force(connection)
-        yield events()
+        yield _heard(arrived)
     finally:
         connection.forget(on_lost)
         if not connection.client.is_closed and not connection.client.is_draining:
             for inbox in inboxes:
                 await inbox.unsubscribe()
+
+
+async def _heard(arrived: asyncio.Queue[Event | EngineUnavailable]) -> AsyncIterator[Event]:
+    once = Once()
+    while True:
+        event = await arrived.get()
+        if isinstance(event, EngineUnavailable):
+            raise event
+        if once.is_first(event.event_id):
+            yield event
 
 
 async def in_force(connection: Connection) -> None:
