@@ -16,6 +16,9 @@ ALONE := tests/acceptance/test_demo.py tests/acceptance/test_faults.py
 # Written with brackets, so that this line does not name a registry itself.
 REGISTRIES := p[y]pi\.org|p[y]thonhosted|npmj[s]\.org|d[e]b\.debian\.org
 
+# Nothing is asked or told elsewhere: rules are those of this folder.
+SEMGREP := SEMGREP_ENABLE_VERSION_CHECK=0 SEMGREP_SEND_METRICS=off .venv-linters/bin/semgrep
+
 .PHONY: help
 help: ## Show this list
 	@echo "Two commands show everything: make demo, make test."; echo
@@ -63,8 +66,19 @@ coverage: setup ## Which lines and branches the tests of parts reach (they take 
 	@.venv-clients/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@
 
+# Linters that pin what the package uses too (semgrep): an environment of their own.
+.venv-linters/.stamp: security/requirements.txt .venv/.stamp
+	@$(BIN)/python -m venv --clear .venv-linters
+	@.venv-linters/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+# Each rule finds what its examples say, and nothing else: looked at again when one was changed.
+.venv-linters/.rules: .venv-linters/.stamp $(wildcard security/semgrep/*)
+	@$(SEMGREP) --test --metrics off security/semgrep >$@.log 2>&1 || { cat $@.log >&2; exit 1; }
+	@touch $@
+
 .PHONY: check
-check: setup ## Style, types, import rules, and that no file names a package registry
+check: setup check-security ## Style, types, import rules, the rules of security, and that no file names a package registry
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/ruff format --check $(CODE)
 	@$(BIN)/python -m mypy
@@ -76,6 +90,13 @@ check: setup ## Style, types, import rules, and that no file names a package reg
 	  exit 1; \
 	fi; \
 	echo "No file names a package registry."
+
+.PHONY: check-security
+check-security: .venv-linters/.rules ## Rules of our own (semgrep), bandit, and no secret in a file (detect-secrets)
+	@$(SEMGREP) scan --metrics off --disable-version-check --config security/semgrep --error --quiet --jobs 1 src
+	@.venv-linters/bin/bandit --quiet --recursive --configfile pyproject.toml src
+	@files="$$(git ls-files)"; \
+	.venv-linters/bin/detect-secrets-hook --baseline .secrets.baseline $$files || test $$? -eq 3  # 3: only moved lines
 
 .PHONY: up
 up: setup ## Start PostgreSQL, NATS and MLflow and keep them running (Ctrl-C stops them)
@@ -194,9 +215,11 @@ lock: .venv-tools/bin/uv ## Resolve requirements.lock anew from pyproject.toml, 
 	  -o tests/requirements-clients.txt --custom-compile-command "make lock"
 	.venv-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-deps \
 	  benchmarks/requirements-active-learning.in -o benchmarks/requirements-active-learning.txt --custom-compile-command "make lock"
+	.venv-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url security/requirements.in \
+	  -o security/requirements.txt --custom-compile-command "make lock"
 
 .PHONY: clean
 clean: ## Remove .venv and everything that was built or cached (never your data folder)
-	rm -rf .venv .venv-tools .venv-nannyml .venv-clients .coverage .coverage.* htmlcov build dist .mypy_cache .ruff_cache .pytest_cache \
+	rm -rf .venv .venv-tools .venv-nannyml .venv-clients .venv-linters .coverage .coverage.* htmlcov build dist .mypy_cache .ruff_cache .pytest_cache \
 	  .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

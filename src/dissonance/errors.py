@@ -67,6 +67,10 @@ class BodyTooLarge(InputError):
     slug, title, status = "body-too-large", "The body is too large", 413
 
 
+class HeadTooLarge(InputError):
+    slug, title, status = "head-too-large", "The head of the request is too large", 431
+
+
 class UnsupportedMediaType(InputError):
     slug, title, status = "unsupported-media-type", "The body is not of a media type that this route reads", 415
 

@@ -16,9 +16,9 @@ from dissonance.cli.chain_words import BROKEN, chain_words
 from dissonance.cli.connected import on_system
 from dissonance.cli.options import AsJson, Data
 from dissonance.cli.output import emit, share_done
+from dissonance.cli.private_files import private_file
 from dissonance.contracts.accesses import Outcome
 from dissonance.contracts.times import to_text, to_us
-from dissonance.errors import InputError
 from dissonance.ports.accesses import KeptAccess, WantedAccesses
 
 if TYPE_CHECKING:
@@ -132,13 +132,8 @@ def export(
         await take_in(system)
         if out is None:
             return await _write(system, wanted, sys.stdout.buffer)
-        try:
-            with out.open("wb") as file:
-                return await _write(system, wanted, file)
-        except OSError as error:
-            raise InputError(
-                f"the file cannot be written: {error.strerror}", where=str(out), fix="give another path"
-            ) from error
+        with private_file(out) as file:
+            return await _write(system, wanted, file)
 
     lines = on_system(data, work)
     if out is not None:

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from dissonance.cli.options import AsJson, Data, variables_of
 from dissonance.cli.output import emit, progress
+from dissonance.cli.private_files import private_file
 from dissonance.contracts.codec import decode
 from dissonance.contracts.columns import columns
 from dissonance.contracts.times import to_text
@@ -114,12 +115,8 @@ def show(
     """All that one dead letter says of itself. What is about people in it stays sealed."""
     letter = _with_bus(data, lambda bus: found(bus, number))
     if out is not None:
-        try:
-            out.write_bytes(letter.data)
-        except OSError as error:
-            raise InputError(
-                f"it cannot be written: {error.strerror}", where="--out", fix="name another file"
-            ) from error
+        with private_file(out) as file:
+            file.write(letter.data)
     shown = described(letter)
     emit(shown, as_json, lambda console: _show(console, shown))
 

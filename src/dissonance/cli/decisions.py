@@ -16,8 +16,8 @@ from dissonance.cli.connected import on_system
 from dissonance.cli.decisions_replay import replay
 from dissonance.cli.options import AsJson, Data, TaskName
 from dissonance.cli.output import emit, share_done
+from dissonance.cli.private_files import private_file
 from dissonance.contracts.decision_api import DecisionLine, DecisionReply, DecisionsReply
-from dissonance.errors import InputError
 
 if TYPE_CHECKING:
     from dissonance.bootstrap import System
@@ -126,12 +126,8 @@ def verified_words(answer: VerifyAnswer) -> str:
 
 def export(reply: DecisionReply, file: Path) -> None:
     """Raises `InputError` where the file cannot be written."""
-    try:
-        file.write_bytes(msgspec.json.format(msgspec.json.encode(reply), indent=2) + b"\n")
-    except OSError as error:
-        raise InputError(
-            f"the file cannot be written: {error.strerror}", where=str(file), fix="give another path"
-        ) from error
+    with private_file(file) as written:
+        written.write(msgspec.json.format(msgspec.json.encode(reply), indent=2) + b"\n")
 
 
 def decisions_table(reply: DecisionsReply) -> Table:

@@ -9,11 +9,10 @@ from typing import Annotated, NoReturn
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from dissonance.cli.output import emit, emit_json, error_console
+from dissonance.cli.output import console, emit, emit_json, error_console
 from dissonance.drills.records import Outcome, Raw, Record, file_of, read_records
 from dissonance.drills.signed import Checked, Standing, check_file
 
@@ -52,7 +51,7 @@ def kpis(
     if as_json:
         emit_json(latest)
     elif latest:
-        Console().print(_table(latest, records))
+        console.print(_table(latest, records))
     else:
         error_console.print(
             f"There are no records in {records.absolute()}. Make some: dissonance drill nothing-lost, "

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -19,14 +20,38 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.segment import Segment
 from rich.text import Text
 
 from dissonance.errors import DissonanceError
 
-console = Console(highlight=False)
+
+class QuietConsole(Console):
+    """Shows control characters in what it is given as `?`: names and reasons come from outside, and a terminal would
+    obey them (CWE-150). Those that rich makes itself, for colour and bars, are kept."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(without_controls(segment.text), segment.style)
+
+
+def without_controls(text: str) -> str:
+    """
+    >>> without_controls("toy\\x1b]0;title\\x07 and\\tmore\\n")
+    'toy?]0;title? and\\tmore\\n'
+    """
+    if text.isprintable():
+        return text
+    return "".join("?" if unicodedata.category(sign) in CONTROLS and sign not in "\n\t" else sign for sign in text)
+
+
+CONTROLS = frozenset({"Cc", "Cf", "Cs"})
+"""Categories of Unicode: control characters, those that turn the direction of text, and halves of characters."""
+
+console = QuietConsole(highlight=False)
 """For results."""
 
-error_console = Console(stderr=True, highlight=False)
+error_console = QuietConsole(stderr=True, highlight=False)
 """For progress and errors, so that stdout can be piped."""
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from dissonance.contracts.policy import Policy
+from dissonance.contracts.unreadable import UNREADABLE
 from dissonance.errors import PolicyInvalid
 
 T = TypeVar("T")
@@ -24,7 +25,7 @@ def read_policy_file(path: Path, kind: type[T]) -> T:
         raise PolicyInvalid(
             f"the file cannot be read: {error.strerror}", where=str(path), fix="give a .json or .toml file"
         ) from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise PolicyInvalid(
             f"the file is no policy: {error}",
             where=str(path),

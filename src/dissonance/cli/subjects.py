@@ -14,9 +14,9 @@ from rich.markup import escape
 from dissonance.cli.connected import on_system
 from dissonance.cli.options import AsJson, Data
 from dissonance.cli.output import emit, emit_json, progress
+from dissonance.cli.private_files import private_file
 from dissonance.contracts.erasure import Certificate, LearntModel, RowCounts
 from dissonance.contracts.times import to_text
-from dissonance.errors import InputError
 
 if TYPE_CHECKING:
     from dissonance.bootstrap import System
@@ -181,13 +181,8 @@ def tell_erased(console: Console, answer: EraseAnswer) -> None:
 
 def write_json(content: msgspec.Struct, file: Path) -> None:
     """Raises `InputError` where the file cannot be written. Readable by its owner only."""
-    try:
-        file.touch(mode=0o600)
-        file.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
-    except OSError as error:
-        raise InputError(
-            f"the file cannot be written: {error.strerror}", where=str(file), fix="give another path"
-        ) from error
+    with private_file(file) as written:
+        written.write(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
 
 
 def _tell_learnt(console: Console, models: list[LearntModel], windows: list[str]) -> None:

@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from dissonance.contracts.evidence import canonical
+from dissonance.contracts.unreadable import UNREADABLE
 
 LONGEST = 120
 """Characters of a text that a caller chose."""
@@ -57,7 +58,7 @@ def read_batch(evidence: bytes) -> AccessBatch | None:
     """None for what is no batch."""
     try:
         return msgspec.json.decode(evidence, type=AccessBatch)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
 
 

@@ -46,9 +46,12 @@ def rows_of_csv(text: str, task: Task, check: CheckCount) -> list[Row]:
     A cell is read as its field's kind, as far as it can be; the data subject is text.
     """
     lines = csv.reader(StringIO(text, newline=""), strict=True)
+    cells: list[list[str]] = []
     try:
         names = next(lines, [])
-        cells = [line for line in lines if line]
+        for line in filter(None, lines):
+            cells.append(line)
+            check(len(cells))  # while they come: no more are read than are taken
     except csv.Error as error:
         raise MalformedBody(f"not CSV: {error}", where=f"line {lines.line_num}", fix="send CSV (RFC 4180)") from error
     check(len(cells))

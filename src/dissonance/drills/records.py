@@ -23,6 +23,7 @@ import msgspec
 import psutil
 
 from dissonance import __version__
+from dissonance.contracts.unreadable import UNREADABLE
 from dissonance.errors import ConfigurationError, DataFolderError
 
 SCHEMA_VERSION = 1
@@ -197,7 +198,7 @@ def read_records(folder: Path) -> list[Record]:
 def _read(path: Path) -> Record:
     try:
         record = msgspec.json.decode(path.read_bytes(), type=Record)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise ConfigurationError(
             f"this file is not a record: {error}", where=str(path), fix="move it out of the folder of records"
         ) from error

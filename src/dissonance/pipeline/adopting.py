@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import FeatureKind, Task
+from dissonance.contracts.unreadable import UNREADABLE
 from dissonance.decisions.models import Proposer
 from dissonance.decisions.onnx_proposer import OnnxProposer
 from dissonance.decisions.rows import category_sizes
@@ -26,6 +27,7 @@ from dissonance.ports.store import Split
 from dissonance.science.estimators import EstimatorProposer, adopt_estimator
 from dissonance.science.proposer import LightGBMProposer
 from dissonance.science.sceptic import Labelled
+from dissonance.science.tree_check import sound_text
 from dissonance.security.artefacts import refuse_pickles
 
 FORMATS = {".txt": "LightGBM text", ".onnx": "ONNX", ".skops": "skops"}
@@ -144,7 +146,7 @@ def _opened(
         estimator = adopt_estimator(content, k)
         return estimator, estimator
     text = content.decode("utf-8", "replace")
-    trees = LightGBMProposer.from_text(text, k)
+    trees = LightGBMProposer.from_text(sound_text(text), k)
     _require_columns(task, trees.columns, text)
     return trees, trees
 
@@ -159,10 +161,17 @@ def _require_columns(task: Task, columns: list[str], text: str) -> None:
         raise _misfit(f"its columns are {', '.join(columns)}, the task's {', '.join(names)}")
     for line in text.splitlines():
         if line.startswith(PANDAS_CATEGORIES):
-            stated = msgspec.json.decode(line.removeprefix(PANDAS_CATEGORIES), strict=False)
+            stated = _stated_categories(line.removeprefix(PANDAS_CATEGORIES))
             ours = [list(each.categories) for each in task.schema.features if each.kind is FeatureKind.CATEGORY]
             if stated and stated != ours:
                 raise _misfit("its categories, or their order, are not the task's")
+
+
+def _stated_categories(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text, strict=False)
+    except UNREADABLE as error:
+        raise _misfit(f"its categories cannot be read: {error}") from error
 
 
 def _misfit(what: str) -> ModelMisfit:

@@ -58,11 +58,12 @@ def _write(folder: Path, pair: LoadedPair, keys: ArtefactKeys) -> list[str]:
                 "there is something at this place already", where=str(folder), fix="name a folder that is not there"
             )
         shutil.rmtree(beside, ignore_errors=True)  # of an export that was cut short
+        beside.mkdir(mode=0o700, parents=True)  # before anything is in it
         for part, artefact in zip(PARTS, (pair.artefact, pair.critic_artefact), strict=True):
-            (beside / part).mkdir(parents=True)
+            (beside / part).mkdir()
             for path, content in _files(part, artefact, keys).items():
-                (beside / path).write_bytes(content)
-        (beside / PUBLIC_KEY).write_bytes(keys.model_key)
+                (beside / path).write_bytes(content)  # nosemgrep: written-for-everybody-to-read
+        (beside / PUBLIC_KEY).write_bytes(keys.model_key)  # nosemgrep: written-for-everybody-to-read
         written = sorted(str(each.relative_to(beside)) for each in beside.rglob("*") if each.is_file())
         beside.rename(folder)
     except OSError as error:

@@ -13,15 +13,14 @@ import msgspec
 
 from dissonance.contracts.api import Label
 from dissonance.contracts.label_api import LeasedRequest
+from dissonance.contracts.unreadable import UNREADABLE
+from dissonance.decisions.spreadsheets import harmless
 from dissonance.errors import InvalidDataFile
 from dissonance.pipeline.data_file import read_data_file
 from dissonance.ports.labels import AskedAs
 
 COLUMNS = ("prediction_id", "label", "labelled_at", "data_subject", "event_time", "withdrawn")
 """What is read of a line; all else in it is passed over, so that an exported file can be filled in and imported."""
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a spreadsheet takes for the beginning of one (OWASP, CSV injection)."""
 
 LINES = ".jsonl"
 FRAMES = (".csv", ".parquet")
@@ -86,19 +85,10 @@ def write_requests(requests: Sequence[LeasedRequest], kind: str) -> str:
     text = StringIO()
     names = list(dict.fromkeys(name for record in records for name in record)) or ["prediction_id", "label"]
     writer = csv.writer(text)
-    writer.writerow(map(_harmless, names))
-    writer.writerows([_harmless(record.get(name)) for name in names] for record in records)
+    # Only what is passed over when the file comes back can begin as a formula does.
+    writer.writerow(map(harmless, names))
+    writer.writerows([harmless(record.get(name)) for name in names] for record in records)
     return text.getvalue()
-
-
-def _harmless(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula is marked as text (CWE-1236): labellers open such files, and
-    what is in them came from outside. Only what is passed over when the file comes back can begin so.
-
-    >>> _harmless("=HYPERLINK(A1)"), _harmless(-1.5)
-    ("'=HYPERLINK(A1)", -1.5)
-    """
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def _read_lines(path: Path) -> list[tuple[int, dict[str, Any]]]:
@@ -114,7 +104,7 @@ def _read_lines(path: Path) -> list[tuple[int, dict[str, Any]]]:
             continue
         try:
             lines.append((number, msgspec.json.decode(line, type=dict[str, Any])))
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise InvalidDataFile(
                 f"it is no JSON object: {error}", where=f"{path}, line {number}", fix="write one object a line"
             ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from msgspec.structs import asdict
@@ -13,6 +14,7 @@ from dissonance.ports.registry import ELSEWHERE, MADE
 from dissonance.security.artefacts import Manifest
 
 CARD_FILE = "model-card.md"
+MARKS = re.compile(r"([\\`*_\[\]<>|&~])")
 WORST = 10
 
 
@@ -26,7 +28,7 @@ def model_card(
     """Markdown. It holds no row of a person: counts, means and intervals of golden rows only."""
     return "\n".join(
         (
-            f"# {task.name}, version {manifest.version}",
+            f"# {plain(task.name)}, version {manifest.version}",
             "",
             *_model(task, manifest, parameters),
             *_accuracy(metrics),
@@ -39,18 +41,18 @@ def model_card(
 
 
 def _model(task: Task, manifest: Manifest, parameters: Mapping[str, str]) -> Iterator[str]:
-    classes = ", ".join(str(each) for each in task.classes)
-    yield f"Answers `{task.target}` ({classes}) from {len(task.schema.names)} columns."
+    classes = ", ".join(plain(each) for each in task.classes)
+    yield f"Answers {plain(task.target)} ({classes}) from {len(task.schema.names)} columns."
     yield ""
     yield "| what | |"
     yield "|---|---|"
     yield f"| made | {to_text(manifest.created_at_us)} |"
     yield f"| format | {manifest.format.value} |"
-    yield from (f"| {name.replace('_', ' ')} | {value} |" for name, value in sorted(parameters.items()))
+    yield from (f"| {plain(name.replace('_', ' '))} | {plain(value)} |" for name, value in sorted(parameters.items()))
     yield f"| training data, SHA-256 | {manifest.training_data_digest or 'not known: made elsewhere'} |"
     came = "registered" if parameters.get(MADE) == ELSEWHERE else "trained"
     yield f"| {came} after, digest | {manifest.parent or 'nothing'} |"
-    yield f"| columns | {', '.join(task.schema.names)} |"
+    yield f"| columns | {', '.join(map(plain, task.schema.names))} |"
     yield f"| libraries | {', '.join(f'{name} {version}' for name, version in sorted(manifest.libraries.items()))} |"
     yield ""
 
@@ -83,17 +85,17 @@ def _slices(described: Description) -> Iterator[str]:
     for each in sorted(described.slices, key=lambda each: each.accuracy.estimate)[:WORST]:
         found = each.accuracy
         interval = f"{found.low:.4f} to {found.high:.4f}"
-        yield f"| {each.feature} = {each.value} | {each.rows} | {found.estimate:.4f} | {interval} |"
+        yield f"| {plain(each.feature)} = {plain(each.value)} | {each.rows} | {found.estimate:.4f} | {interval} |"
     yield ""
 
 
 def _errors(task: Task, described: Description) -> Iterator[str]:
     yield "## What it takes for what"
     yield ""
-    yield f"| true class | {' | '.join(f'answered {each}' for each in task.classes)} |"
+    yield f"| true class | {' | '.join(f'answered {plain(each)}' for each in task.classes)} |"
     yield f"|---|{'---|' * len(task.classes)}"
     for name, row in zip(task.classes, described.confusion.tolist(), strict=True):
-        yield f"| {name} | {' | '.join(str(count) for count in row)} |"
+        yield f"| {plain(name)} | {' | '.join(str(count) for count in row)} |"
     yield ""
 
 
@@ -105,7 +107,8 @@ def _limits(manifest: Manifest, described: Description | None) -> Iterator[str]:
         yield "- It was made elsewhere: whether golden rows taught it is not known here."
     if described is not None:
         sensitive = described.policy.sensitive
-        named = f"declared: {', '.join(sensitive)}" if sensitive else "none is declared, so that fairness is not judged"
+        declared = f"declared: {', '.join(map(plain, sensitive))}"
+        named = declared if sensitive else "none is declared, so that fairness is not judged"
         yield f"- Sensitive columns: {named}."
         yield f"- Slices below {described.policy.slice_rows_min} golden rows are not told and not judged."
     yield ""
@@ -116,4 +119,14 @@ def _policy(described: Description) -> Iterator[str]:
     yield ""
     yield "| limit | value |"
     yield "|---|---|"
-    yield from (f"| {name} | {value} |" for name, value in asdict(described.policy).items() if name != "version")
+    yield from (f"| {name} | {plain(value)} |" for name, value in asdict(described.policy).items() if name != "version")
+
+
+def plain(text: object) -> str:
+    """One line of Markdown that shows the text and is nothing but text: names of columns and classes came in a file of
+    somebody, and a page of HTML may be made of the card (CWE-79).
+
+    >>> plain("age | <script>"), plain("a_b")
+    ('age \\\\| \\\\<script\\\\>', 'a\\\\_b')
+    """
+    return MARKS.sub(r"\\\1", " ".join(str(text).split()))

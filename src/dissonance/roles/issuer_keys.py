@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import msgspec
 
+from dissonance.contracts.unreadable import UNREADABLE
 from dissonance.errors import DissonanceError, IssuerUnavailable
 from dissonance.ports.clock import Clock
 from dissonance.ports.issuers import IssuerDocuments
@@ -103,7 +104,7 @@ class IssuerKeys:
 def _understood(read: Callable[[], T], url: str) -> T:
     try:
         return read()
-    except (ValueError, msgspec.MsgspecError) as error:
+    except (ValueError, *UNREADABLE) as error:
         raise IssuerUnavailable(
             f"what it publishes cannot be read: {error}", where=url, fix="tell its keeper"
         ) from error

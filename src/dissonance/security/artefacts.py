@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from typing import NamedTuple
 import msgspec
 
 from dissonance.contracts.schema import Scalar
+from dissonance.contracts.unreadable import UNREADABLE
 from dissonance.errors import (
     ModelDowngraded,
     ModelForeign,
@@ -36,6 +38,9 @@ PURPOSE = "dissonance model manifest 1"
 MAGIC = b"dissonance-model-2"
 MAGIC_BEFORE = b"dissonance-model-1"
 MANIFEST_FILE = "manifest.json"
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
+"""Files are written by their names when a model is exported (CWE-22)."""
 
 PICKLES = tuple(b"\x80" + bytes([protocol]) for protocol in range(2, 6))
 """How a pickle of protocol 2 to 5 begins; files of the formats that are read never do."""
@@ -146,6 +151,8 @@ def pack(manifest: Manifest, files: Mapping[str, bytes], keys: ArtefactKeys, non
         raise _refused("there is no signing key in this process", fix="make models where the signing key is")
     if manifest.files != file_digests(files) or MANIFEST_FILE in files:
         raise _refused("the manifest names other files than were given", fix="name each file with its SHA-256")
+    if not all(map(_FILE_NAME.fullmatch, files)):
+        raise _refused("a file has a name that may lead elsewhere", fix="name files by letters, digits, '.', '-', '_'")
     refuse_pickles(files)
     body = msgspec.json.encode(manifest, order="deterministic")
     digest = hashlib.sha256(body).hexdigest()
@@ -208,7 +215,7 @@ def _outer(data: bytes) -> _Outer:
         raise _unsupported("it is a pickle, which runs code when it is loaded")
     try:
         outer = msgspec.msgpack.decode(data, type=_Outer)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise _tampered("it is no artefact, or was cut short") from error
     if outer.magic not in (MAGIC, MAGIC_BEFORE):
         raise _unsupported("it is an artefact of another release", fix="use the release that made it, or retrain")
@@ -221,7 +228,7 @@ def _open(outer: _Outer, keys: ArtefactKeys) -> _Inner:
         return msgspec.msgpack.decode(plain, type=_Inner)
     except SealBroken as error:
         raise _tampered("its seal is broken: bytes changed, or another key sealed it") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise _tampered("what was sealed is no model") from error
 
 
@@ -248,7 +255,7 @@ def _manifest(body: bytes) -> Manifest:
         if stated not in tuple(ArtefactFormat):
             raise _unsupported(f"its format is '{stated}'")
         return msgspec.json.decode(body, type=Manifest)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise _tampered(f"its manifest cannot be read: {error}") from error
 
 
@@ -259,6 +266,8 @@ class _Stated(msgspec.Struct):
 def _check_files(manifest: Manifest, files: Mapping[str, bytes]) -> None:
     if manifest.files.keys() != files.keys():
         raise _tampered("it holds other files than its manifest names")
+    if not all(map(_FILE_NAME.fullmatch, files)):
+        raise _tampered("a file of it has a name that may lead elsewhere")
     for name, digest in file_digests(files).items():
         if digest != manifest.files[name]:
             raise _tampered(f"its file '{name}' is not the one that was signed")

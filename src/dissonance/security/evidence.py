@@ -12,6 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from dissonance.contracts.evidence import canonical, is_canonical
+from dissonance.contracts.unreadable import UNREADABLE
 from dissonance.errors import ConfigurationError
 from dissonance.security.artefacts import ArtefactKeys
 from dissonance.security.signatures import sign, verifies
@@ -62,7 +63,7 @@ def open_bundle(evidence: bytes, kind: str = KIND) -> SignedBundle | None:
     """None for evidence of another kind. Nothing is verified."""
     try:
         found = msgspec.msgpack.decode(evidence, type=SignedBundle)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
     return found if found.kind == kind else None
 
@@ -131,7 +132,7 @@ def _read(line: bytes, kind: type[T], purpose: str, public_key: bytes) -> T | No
         if not verifies(public_key, bytes.fromhex(found.signature), purpose, body):
             return None
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.MsgspecError, ValueError):
+    except (ValueError, *UNREADABLE):
         return None
 
 

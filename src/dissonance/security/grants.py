@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from dissonance.contracts.unreadable import UNREADABLE
 from dissonance.errors import ConfigurationError, InputError
 from dissonance.security.permissions import Permission
 
@@ -39,7 +40,7 @@ def parse_grants(text: str, where: str) -> Grants:
     """
     try:
         read = msgspec.toml.decode(text, type=dict[str, _Grant])
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise ConfigurationError(
             f"the grants cannot be read: {error}", where=where, fix='write [name] and permissions = ["windows:read"]'
         ) from error

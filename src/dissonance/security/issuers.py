@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from dissonance.contracts.unreadable import UNREADABLE
 from dissonance.errors import ConfigurationError
 from dissonance.security.grants import Grants, default_grants
 from dissonance.security.identity import MAX_SKEW_S, MICROSECONDS, SKEW_S
@@ -98,7 +99,7 @@ def read_issuers(content: bytes, known: Grants | None = None) -> list[IssuerRule
     """From TOML. Raises `ConfigurationError`, also for a grant that does not exist and for an address in the clear."""
     try:
         issuers = msgspec.toml.decode(content, type=_File).issuers
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise ConfigurationError(
             f"the issuers cannot be read: {error}", where=WHERE, fix="see docs/credentials.md"
         ) from error

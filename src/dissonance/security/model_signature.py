@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
+from dissonance.contracts.unreadable import UNREADABLE
 from dissonance.errors import ModelForeign, ModelTampered, ModelUnsigned
 from dissonance.security.p256 import ORDER
 
@@ -129,7 +130,7 @@ def check_model(public_key_pem: bytes, bundle: bytes, files: Mapping[str, bytes]
         raise _unsigned()
     try:
         read = msgspec.json.decode(bundle, type=_Bundle)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise _tampered(f"its signature cannot be read: {error}") from error
     if not read.dsse_envelope.signatures:
         raise _unsigned()
@@ -165,7 +166,7 @@ def _verified(public_key_pem: bytes, bundle: _Bundle) -> bytes:
 def _statement(payload: bytes) -> _Statement:
     try:
         statement = msgspec.json.decode(payload, type=_Statement)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise _tampered(f"what was signed is no statement on a model: {error}") from error
     if (statement.type_, statement.predicate_type) != (STATEMENT_TYPE, PREDICATE_TYPE):
         raise _tampered("what was signed is no statement on a model")

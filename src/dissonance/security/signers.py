@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
+from dissonance.contracts.unreadable import UNREADABLE
 from dissonance.errors import ConfigurationError
 
 ES256: Literal["ES256"] = "ES256"
@@ -51,7 +52,7 @@ def signers_of(key_set: bytes, algorithms: Collection[str]) -> dict[str, Signer]
     found: dict[str, Signer] = {}
     try:
         published = msgspec.json.decode(key_set, type=_KeySet).keys
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise ValueError(f"no key set: {error}") from error
     if len(published) > MAX_KEYS:
         raise ValueError(f"{len(published)} keys, more than {MAX_KEYS}")

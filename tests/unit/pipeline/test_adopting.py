@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -142,6 +143,23 @@ def test_what_does_not_fit_the_task_is_refused_by_name(place: Place) -> None:
     assert isinstance(refused(place, "m.skops", b"PK\x03\x04 no archive"), ModelRefused)
     with pytest.raises(StorageError):
         asyncio.run(register_file(place.work, "small", place.folder / "missing.onnx"))
+
+
+def test_a_text_that_would_end_the_process_or_lead_out_of_its_trees_is_refused_before_lightgbm_reads_it(
+    place: Place,
+) -> None:
+    sound = trees()
+    for evil in (
+        re.sub(rb"(?m)^left_child=\S+", b"left_child=99999999", sound),
+        re.sub(rb"(?m)^left_child=\S+", b"left_child=0", sound),
+        re.sub(rb"(?m)^num_class=.*$", b"num_class=1000000000", sound),
+        re.sub(rb"(?m)^num_leaves=.*$", b"num_leaves=2000000000", sound),
+    ):
+        assert "not sound" in refused(place, "m.txt", evil).what
+    deep = sound.replace(b"pandas_categorical:null", b"pandas_categorical:" + b"[" * 100_000)
+    assert isinstance(refused(place, "m.txt", deep), ModelMisfit)
+    resized = re.sub(rb"(?m)^tree_sizes=.*$", b"tree_sizes=1", sound)
+    assert place.register("m.txt", resized).models.proposer.version == 2
 
 
 def test_history_and_card_say_that_it_was_registered_and_not_that_it_was_trained(place: Place) -> None:

@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from dissonance.contracts.schema import Task
+from dissonance.contracts.schema import Feature, FeatureKind, FeatureSchema, Task, schema_digest
 from dissonance.decisions.pairs import LoadedPair, find_version, load_pair
 from dissonance.pipeline.exporting import export_model
-from dissonance.pipeline.model_card import CARD_FILE
+from dissonance.pipeline.model_card import CARD_FILE, model_card
 from dissonance.pipeline.registration import BOM_FILE
 from dissonance.pipeline.retrain import retrain
 from dissonance.ports.registry import ModelRole
+from dissonance.security.artefacts import ArtefactFormat, Manifest
 from support.json_schema import Schemas
 from support.workshop import Workshop, create, frame, workshop, write
 
@@ -92,6 +93,29 @@ def test_card_says_how_good_the_model_is_where_and_what_it_is_limited_by(made: t
     assert "fairness is not judged" in card
     confusion = re.findall(r"^\| (?:no|yes) \| (\d+) \| (\d+) \|$", card, re.MULTILINE)
     assert sum(int(count) for row in confusion for count in row) == int(pair.version.metrics["golden_rows"])
+
+
+def test_a_name_from_a_file_of_somebody_is_text_on_the_card_and_nothing_else() -> None:
+    evil = "<img src=x onerror=alert(1)>\n| [x](javascript:alert(1)) `code` **bold**"
+    schema = FeatureSchema((Feature(evil, FeatureKind.NUMBER),))
+    task = Task("a" * 32, "small", schema, (evil, "no"), evil, 0, "0" * 64)
+    manifest = Manifest(
+        format=ArtefactFormat.ONNX,
+        task_id=task.task_id,
+        role="proposer",
+        classes=task.classes,
+        schema_digest=schema_digest(schema),
+        files={},
+        libraries={},
+        training_data_digest="",
+        parent="",
+        created_at_us=0,
+        version=1,
+    )
+    card = model_card(task, manifest, {}, {"made by": evil}).decode()
+    bare = re.sub(r"\\[\\`*_\[\]<>|&~]", "", card)
+    assert not set("<>[]`*") & set(bare)
+    assert card.count(r"\<img src=x onerror=alert(1)\> \| \[x\](javascript:alert(1)) \`code\`") == 4
 
 
 def test_papers_and_pictures_lie_in_the_registry_in_plain_and_name_nobody(made: tuple[Workshop, Task]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from dissonance.adapters.synced import sync_folder
+from dissonance.adapters.unpacking import PACKED, unpacked
 from dissonance.errors import InvalidDataFile, StorageError
 from dissonance.ports.blobs import own
 
@@ -42,7 +43,8 @@ class LocalFiles:
 
     def stream(self, path: str) -> pa.NativeFile:
         with _reading(path):
-            return pa.input_stream(path, compression="detect")
+            stream = pa.input_stream(path, compression="detect")
+            return unpacked(stream, Path(path).stat().st_size, path) if path.lower().endswith(PACKED) else stream
 
     def read(self, path: str) -> bytes:
         with _reading(path):

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
+from dissonance.contracts.unreadable import UNREADABLE
 from dissonance.errors import SealBroken
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -57,7 +58,7 @@ def guard_of(content: bytes) -> GuardName:
     """
     try:
         head = msgspec.json.decode(content, type=_Head)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNREADABLE:
         return GuardName.FILE
     return head.guard if head.format == FORMAT else GuardName.FILE
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pyarrow as pa
 from pyarrow.fs import AwsStandardS3RetryStrategy, FileInfo, FileSelector, FileSystem, FileType, S3FileSystem
 
+from dissonance.adapters.unpacking import PACKED, unpacked
 from dissonance.errors import InvalidDataFile, StorageError
 from dissonance.ports.blobs import own
 
@@ -69,7 +70,8 @@ class S3Files:
 
     def stream(self, path: str) -> pa.NativeFile:
         with _translated(path):
-            return self._store.open_input_stream(path, compression="detect")
+            stream = self._store.open_input_stream(path, compression="detect")
+        return unpacked(stream, self._found(path).size, f"s3://{path}") if path.lower().endswith(PACKED) else stream
 
     def read(self, path: str) -> bytes:
         with _translated(path), self._store.open_input_stream(path, compression=None) as file:

@@ -20,6 +20,9 @@ BLOCK_BYTES = 4_194_304
 
 HEADER_LINES = 1
 
+HEADER_CHARACTERS = 1_048_576
+"""Of one line in the header: a small packed file could hold one that fills the memory."""
+
 
 class CsvSource:
     """`pipeline.scoring.source.Source` of binary cells."""
@@ -54,6 +57,15 @@ class CsvSource:
         return "skip"
 
 
+def _lines_of(text: TextIOWrapper, path: str) -> Iterator[str]:
+    while line := text.readline(HEADER_CHARACTERS):
+        if len(line) == HEADER_CHARACTERS:
+            raise InvalidDataFile(
+                f"the header line has more than {HEADER_CHARACTERS} characters", where=path, fix="see who made the file"
+            )
+        yield line
+
+
 def csv_names(blobs: Blobs, path: str) -> list[str]:
     """Of the columns, as the header has them. Raises `InvalidDataFile`."""
     try:
@@ -63,7 +75,7 @@ def csv_names(blobs: Blobs, path: str) -> list[str]:
             reading(path, "CSV"),
             TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="") as text,
         ):
-            header = next((line for line in csv.reader(text) if line), None)
+            header = next((line for line in csv.reader(_lines_of(text, path)) if line), None)
         if header is not None:
             "".join(header).encode()
     except (UnicodeEncodeError, csv.Error) as error:

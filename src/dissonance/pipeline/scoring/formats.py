@@ -10,6 +10,7 @@ import pyarrow.csv
 import pyarrow.ipc
 import pyarrow.parquet
 
+from dissonance.decisions.spreadsheets import harmless_table
 from dissonance.errors import InvalidDataFile
 from dissonance.pipeline.scoring.arrow_sources import ArrowSource, ParquetSource, arrow_names, parquet_names
 from dissonance.pipeline.scoring.csv_source import CsvSource, csv_names
@@ -56,9 +57,15 @@ def output_format(path: str) -> Format:
 
 
 def write_tables(format_: Format, file: pa.NativeFile, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
-    with format_.writer(file, schema) as writer:
+    """Into a CSV file what a spreadsheet would take for a formula goes marked as text."""
+    written = harmless_table if format_.text_cells else _as_it_is
+    with format_.writer(file, written(schema.empty_table()).schema) as writer:
         for table in tables:
-            writer.write_table(table)
+            writer.write_table(written(table))
+
+
+def _as_it_is(table: pa.Table) -> pa.Table:
+    return table
 
 
 def _format(path: str, option: str) -> Format:

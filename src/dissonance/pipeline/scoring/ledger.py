@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 import pyarrow as pa
 
+from dissonance.contracts.unreadable import UNREADABLE
 from dissonance.decisions.tables import table_bytes, table_of
 from dissonance.errors import RecordBroken, ScoringConflict
 from dissonance.ports.blobs import Blobs
@@ -137,7 +138,7 @@ class Ledger:
             return None
         try:
             earlier = msgspec.json.decode(self._blobs.read(path), type=Manifest)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             raise ScoringConflict(f"the manifest cannot be read: {error}", where=path, fix=RESTART) from error
         if earlier.schema_version != SCHEMA_VERSION:
             raise ScoringConflict("the manifest is of another release", where=path, fix=RESTART)

@@ -16,6 +16,12 @@ def reading(path: str, kind: str) -> Iterator[None]:
         yield
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowKeyError, UnicodeDecodeError) as error:
         raise InvalidDataFile(f"the content is not {kind}: {error}", where=path, fix="write the file again") from error
+    except pa.ArrowMemoryError as error:
+        raise InvalidDataFile(
+            f"the content asks for more memory than there is: {error}",
+            where=path,
+            fix="see who made it; if it is honest, write it in smaller pieces",
+        ) from error
     except OSError as error:
         raise StorageError(
             f"the file cannot be read on: {error}", where=path, fix="if it is whole, run the same command again"

@@ -51,6 +51,7 @@ from dissonance.web.problems import shown
 from dissonance.web.routes import Handler, ProtectedRouter
 
 JSON_LENGTH = "inference-header-content-length"
+LONGEST_LENGTH = 12
 BINARY = "application/octet-stream"
 MODEL_PROBLEMS = (UnknownTask, VersionNotServed, EngineUnavailable, ModelNotFound, ModelRefused)
 MEDIA_TYPES = ("", "application/json", BINARY)
@@ -182,7 +183,7 @@ async def _read(request: Request) -> Read:
     _check_media_type(request)
     body = await request.body()
     length = request.headers.get(JSON_LENGTH)
-    if length is not None and not (length.isascii() and length.isdigit() and int(length) <= len(body)):
+    if length is not None and not (_is_number(length) and int(length) <= len(body)):
         raise MalformedBody(
             "not the length of the JSON that the body begins with",
             where="header Inference-Header-Content-Length",
@@ -198,6 +199,11 @@ async def _read(request: Request) -> Read:
     for number, output in enumerate(asked.outputs or ()):
         check_parameters(output.parameters, {"binary_data"}, f"outputs[{number}]")
     return Read(asked, _tensors(asked.inputs, binary), body)
+
+
+def _is_number(text: str) -> bool:
+    """Of as many digits as a length can have: Python refuses to read thousands of them."""
+    return len(text) <= LONGEST_LENGTH and text.isascii() and text.isdigit()
 
 
 def _check_media_type(request: Request) -> None:

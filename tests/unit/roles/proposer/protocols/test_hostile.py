@@ -50,11 +50,11 @@ class Asked:
         self._runner = runner
         self._walk = runner.run(Walk.open())
 
-    def __call__(self, path: str, body: Any, headers: dict[str, str]) -> None:
+    def __call__(self, path: str, body: Any, headers: dict[str, str], problem: str = "") -> None:
         reply = self._runner.run(ask(self._walk, path, body, headers))
         assert reply.status < 500, (body, reply.body)
-        if reply.status != 200:
-            assert reply.json()["type"].startswith("urn:dissonance:problem:")
+        if reply.status != 200 or problem:
+            assert reply.json()["type"].startswith(f"urn:dissonance:problem:{problem}")
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +82,37 @@ def test_mlflow(asked: Asked, body: dict[str, Any]) -> None:
 def test_csv(asked: Asked, cells: list[list[str]], header: str) -> None:
     text = header + "\n".join(",".join(line) for line in cells)
     asked("/invocations", text.encode(errors="surrogatepass"), {"content-type": "text/csv"})
+
+
+NINES = "9" * 4_299
+"""As many digits as Python still reads."""
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers"),
+    [
+        ("/v1/tasks/toy/predict", f'{{"rows": [{{"x": {NINES}, "colour": "red", "person": "p"}}]}}', JSON),
+        ("/v1/tasks/toy/predict", f'{{"rows": [{{"x": 0.5, "colour": "red", "person": {NINES}}}]}}', JSON),
+        ("/v1/tasks/toy/predict", f'{{"rows": [{{"x": 0.5, "colour": "red", "person": "p", "at": {NINES}}}]}}', JSON),
+        (
+            "/v2/models/toy/infer",
+            f'{{"inputs": [{{"name": "x", "datatype": "FP64", "shape": [{NINES}, {NINES}], "data": [{NINES}]}}]}}',
+            JSON,
+        ),
+        ("/v2/models/toy/infer", "{}", {**JSON, "inference-header-content-length": "9" * 5_000}),
+        ("/v2/models/toy/infer", "{}", {**JSON, "inference-header-content-length": "\xb2"}),
+        ("/invocations", f'{{"instances": [[{NINES}, "red"]]}}', JSON),
+        ("/invocations", f"x,colour,person,at\n0.5,red,p,{NINES}9999\n", {"content-type": "text/csv"}),
+    ],
+)
+def test_numbers_of_thousands_of_digits(asked: Asked, path: str, body: str, headers: dict[str, str]) -> None:
+    asked(path, body.encode(), headers)
+
+
+def test_lines_beyond_the_limit_of_a_request_are_not_read(asked: Asked) -> None:
+    """What comes after them would be no CSV: nobody looked."""
+    text = "x,colour,person\n" + "0.5,red,p\n" * 51 + '"broken'
+    asked("/invocations", text.encode(), {"content-type": "text/csv"}, "too-many-rows")
 
 
 @given(st.binary(max_size=200))

@@ -243,3 +243,22 @@ def test_every_method_but_liveness_and_readiness_has_a_permission_of_clients() -
         assert public == {"ServerLive", "ServerReady"}
 
     asyncio.run(run())
+
+
+def test_a_message_that_opens_to_more_than_may_come_is_refused() -> None:
+    """Zeros of a hundred times the limit are packed to a tenth of it (CWE-409)."""
+
+    async def story(walk: Walk, call: Client) -> None:
+        bomb = infer_request(0.5, raw=True)
+        bomb.raw_input_contents[0] = bytes(100_000_000)
+        invoke = call.channel.unary_unary(f"/{SERVICE}/ModelInfer")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await invoke(
+                bomb.SerializeToString(),
+                metadata=[("authorization", walk.access.header("client", ("*",))["authorization"])],
+                compression=grpc.Compression.Gzip,
+            )
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert await stored(walk) == 0
+
+    told(story)
