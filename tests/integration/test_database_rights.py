@@ -11,7 +11,7 @@ from psycopg import sql
 
 from dissonance.adapters.embedded.addresses import EngineAddresses
 from dissonance.adapters.postgres.granting import grant_rights
-from dissonance.adapters.postgres.migrate import Schema, migrate
+from dissonance.adapters.postgres.migrate import Schema, head, migrate
 from dissonance.adapters.postgres.queries import load_queries
 from dissonance.adapters.postgres.rights import TABLES, rights_of, role_of
 from dissonance.contracts.bus_needs import NEEDS, ROLE_NEEDS, SEVERAL
@@ -169,3 +169,10 @@ def test_surplus_is_taken_back_by_whoever_grants_again(addresses: Addresses) -> 
     with psycopg.connect(seen_by(url, "proposer"), autocommit=True) as connection:
         assert is_refused(connection, b"SELECT FROM labels")
         assert is_refused(connection, b"SELECT drop_week(1, gen_random_uuid(), 0)")
+
+
+def test_who_comes_as_a_part_finds_the_database_at_its_version_without_the_right_to_change_it(
+    addresses: Addresses,
+) -> None:
+    for schema, url in addresses.items():
+        assert migrate(seen_by(url, "meta"), schema) == head(schema)
