@@ -49,10 +49,6 @@ def on(folder: Path, use: Callable[[System], Awaitable[None]], known_as: str = "
     asyncio.run(used())
 
 
-async def is_ready(system: System) -> None:
-    await asyncio.gather(system.bus.ready(), system.store.ready(), system.keys.ready())
-
-
 def test_parts_work_as_roles_of_their_own_and_no_restore_brings_a_person_back(tmp_path: Path) -> None:
     make = RowMaker("prepared")
     task = make.task(data_subject_column="person")
@@ -62,6 +58,13 @@ def test_parts_work_as_roles_of_their_own_and_no_restore_brings_a_person_back(tm
 
     async def made(system: System) -> None:
         await system.store.create(task, Policy())
+
+    async def is_not_the_owner(system: System) -> None:
+        await asyncio.gather(system.bus.ready(), system.store.ready(), system.keys.ready())
+        with pytest.raises(EngineUnavailable, match="does not let this user delete_task"):
+            await system.store.delete(task.task_id)
+        with pytest.raises(EngineUnavailable, match="does not let this user destroy_keys"):
+            await system.keys.destroy(task.task_id, [b"somebody"])
 
     async def answers(system: System) -> None:
         assert len(await system.keys.obtain(task.task_id, [system.keys.data_subject_hash(task.task_id, ADA)])) == 1
@@ -85,7 +88,7 @@ def test_parts_work_as_roles_of_their_own_and_no_restore_brings_a_person_back(tm
     with running_engines(tmp_path, prepared=True) as addresses:
         assert {stream(kind) for kind in EventKind} <= recorded_streams(tmp_path)
         for part in NEEDS:
-            on(tmp_path, is_ready, part)
+            on(tmp_path, is_not_the_owner, part)
         on(tmp_path, made)
         on(tmp_path, answers, "proposer")
         on(tmp_path, learns, "learner")
