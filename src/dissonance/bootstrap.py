@@ -17,6 +17,7 @@ from dissonance.adapters import guarded_registry
 from dissonance.adapters.anchors.folder import AnchorFolder
 from dissonance.adapters.clock import SystemClock, SystemRandomness
 from dissonance.adapters.embedded.addresses import EngineAddresses
+from dissonance.adapters.embedded.preparation import Preparation
 from dissonance.adapters.embedded.state import read_state
 from dissonance.adapters.embedded.status import without_password
 from dissonance.adapters.embedded.streams import record_streams
@@ -25,17 +26,13 @@ from dissonance.adapters.host import LocalHost
 from dissonance.adapters.keys.folder import KeyFolder
 from dissonance.adapters.nats.bus import JetStreamBus
 from dissonance.adapters.nats.credentials import NATS_KEYS, Credentials, seed_file
-from dissonance.adapters.postgres import database
-from dissonance.adapters.postgres.keys import PostgresDataSubjectKeys
-from dissonance.adapters.postgres.migrate import Schema, migrate
-from dissonance.adapters.postgres.store import PostgresStore
 from dissonance.adapters.tls.local_authority import LocalAuthority
 from dissonance.adapters.tls.required import unprotected
+from dissonance.bootstrap_databases import artefact_keys_of, open_databases, prepare_databases
 from dissonance.bootstrap_keys import key_guards, open_key_folder
 from dissonance.bootstrap_registry import open_registry
 from dissonance.contracts.topics import DEAD_STREAM, EventKind, stream
 from dissonance.errors import ConfigurationError, EngineUnavailable
-from dissonance.pipeline.subjects.again import erase_again
 from dissonance.ports.anchors import Anchors
 from dissonance.ports.breaker import Breakers
 from dissonance.ports.bus import Bus
@@ -48,7 +45,6 @@ from dissonance.security.artefacts import ArtefactKeys
 from dissonance.security.grants import Grants
 from dissonance.security.issuers import IssuerRules, read_issuers
 from dissonance.security.live_tls import LiveTls
-from dissonance.security.signatures import seed_of
 from dissonance.settings import Settings, given_addresses
 
 
@@ -129,7 +125,15 @@ async def open_bus(settings: Settings) -> AsyncIterator[Bus]:
     addresses = addresses_of(settings)
     if not settings.keys_folder.is_dir():
         await asyncio.to_thread(open_key_folder, settings, SystemRandomness())
-    bus = await _connect(settings, addresses, SystemClock(), "", certificates_of(settings))
+    async with _open_bus(settings, addresses, SystemClock(), "", certificates_of(settings)) as bus:
+        yield bus
+
+
+@asynccontextmanager
+async def _open_bus(
+    settings: Settings, addresses: EngineAddresses, clock: Clock, name: str, tls: LiveTls
+) -> AsyncIterator[Bus]:
+    bus = await _connect(settings, addresses, clock, name, tls)
     try:
         yield bus
     finally:
@@ -139,13 +143,12 @@ async def open_bus(settings: Settings) -> AsyncIterator[Bus]:
 async def _connect(
     settings: Settings, addresses: EngineAddresses, clock: Clock, name: str, tls: LiveTls
 ) -> JetStreamBus:
-    """As the part `name`, or as who runs commands. Parts may not make streams; embedded, they are made before."""
+    """As the part `name`, or as who runs commands. Parts may not make streams; embedded, `up` made them."""
     url, who = addresses.nats_url, None
     if settings.nats_credentials:
         who = Credentials(name, Path(settings.nats_credentials).expanduser())
     elif name and not settings.nats_url:
         who = Credentials(name, seed_file(settings.keys_folder / NATS_KEYS, name))
-        await (await _connect(settings, addresses, clock, "", tls)).close()
         url = without_password(url)
     return await JetStreamBus.connect(
         url,
@@ -161,47 +164,44 @@ async def _connect(
     )
 
 
+def preparation(settings: Settings) -> Preparation:
+    """What `dissonance up` does as the owner of its engines, before it says that they are ready (ADR 63)."""
+
+    async def databases(addresses: EngineAddresses, keys: KeyFolder) -> None:
+        await prepare_databases(settings, addresses, keys)
+
+    async def streams(addresses: EngineAddresses, keys: KeyFolder) -> None:
+        tls = await asyncio.to_thread(certificates_of, settings)
+        await (await _connect(settings, addresses, SystemClock(), "", tls)).close()
+        record_streams(settings.data_folder, [*(stream(kind) for kind in EventKind), DEAD_STREAM])
+
+    return Preparation(databases, streams)
+
+
 @asynccontextmanager
 async def open_system(settings: Settings, known_as: str = "") -> AsyncIterator[System]:
-    """Connect to the engines and bring their schemas to this version; disconnect at the end.
+    """Connect to the engines; disconnect at the end.
 
-    `known_as`: the part of the system that this process is (`contracts.bus_needs.NEEDS`); "" for who runs commands.
+    `known_as`: the part of the system that this process is (`contracts.bus_needs.NEEDS`); "" for who runs commands, as
+    the owner, who also prepares databases that others run.
 
-    Raises `EngineUnavailable`, `DataFolderError`, or `EngineError` for a database of a newer version.
+    Raises `EngineUnavailable`, `DataFolderError`, and what `open_databases` raises.
     """
     addresses = addresses_of(settings)
     clock, randomness = SystemClock(), SystemRandomness()
     breakers = Breakers(clock)
     guards = key_guards(settings, randomness, breakers)
     key_folder = await asyncio.to_thread(KeyFolder.open_or_create, settings.keys_folder, randomness, guards)
-    await asyncio.to_thread(migrate, addresses.database_url, Schema.EXPERIENCE)
-    await asyncio.to_thread(migrate, addresses.keys_database_url, Schema.DATA_SUBJECT_KEYS)
     tls = await asyncio.to_thread(certificates_of, settings)
-    bus = await _connect(settings, addresses, clock, known_as, tls)
-    if not settings.nats_url:
-        record_streams(settings.data_folder, [*(stream(kind) for kind in EventKind), DEAD_STREAM])
-    store = PostgresStore(
-        addresses.database_url,
-        clock=clock,
-        connections=settings.database_connections,
-        breaker=breakers.make("experience database", failures=database.FAILURES, rest_s=database.REST_S),
-    )
-    keys = PostgresDataSubjectKeys(
-        addresses.keys_database_url,
-        key_encryption_key=key_folder.key_encryption_key,
-        hash_key=key_folder.derive("data-subjects"),
-        clock=clock,
-        randomness=randomness,
-        remembered_s=settings.keys_away_s,
-        breaker=breakers.make("keys database", failures=database.FAILURES, rest_s=database.REST_S),
-    )
-    registry = GuardedRegistry(
-        lambda: open_registry(settings, addresses.mlflow_url, key_folder, tls, clock, randomness),
-        breakers.make("MLflow", failures=guarded_registry.FAILURES, rest_s=guarded_registry.REST_S),
-    )
-    artefact_keys = ArtefactKeys.from_seed(key_folder.derive("artefacts"), seed_of(key_folder.signing_private_key_pem))
-    try:
-        await erase_again(store, keys, erasure_notes(settings), artefact_keys.verification)
+    artefact_keys = artefact_keys_of(key_folder)
+    async with (
+        _open_bus(settings, addresses, clock, known_as, tls) as bus,
+        open_databases(settings, addresses, key_folder, clock, randomness, breakers, known_as) as (store, keys),
+    ):
+        registry = GuardedRegistry(
+            lambda: open_registry(settings, addresses.mlflow_url, key_folder, tls, clock, randomness),
+            breakers.make("MLflow", failures=guarded_registry.FAILURES, rest_s=guarded_registry.REST_S),
+        )
         yield System(
             settings=settings,
             addresses=addresses,
@@ -220,12 +220,3 @@ async def open_system(settings: Settings, known_as: str = "") -> AsyncIterator[S
             breakers=breakers,
             tls=tls,
         )
-    finally:
-        await bus.close()
-        await store.close()
-        await keys.close()
-
-
-def erasure_notes(settings: Settings) -> Anchors:
-    """Who was erased, in files beside the key folder: kept with its backup, not with that of the data."""
-    return AnchorFolder(settings.erasures)

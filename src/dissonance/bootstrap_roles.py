@@ -84,7 +84,6 @@ async def run_on(
     settings, metrics = system.settings, Metrics()
     for wire in system.host.unprotected():
         log(_logger, LogAction.CONNECTION_PLAIN, logging.WARNING, connection=wire, setting="plain_connections")
-    await system.keys.ready()
     outbox = _outbox(system, metrics)
     models = RegistryLoader(system.registry, system.artefact_keys)
     catalogue = Catalogue(system.store, models, system.bus)

@@ -60,9 +60,16 @@ def test_messages_of_several_tasks_are_recorded_together(case: StoreCase) -> Non
         assert await store.record(events) == 5
         assert {row.model_digest for row in await store.between(one, 0, 2**62)} == {"01" * 32}
         assert {row.model_digest for row in await store.between(two, 0, 2**62)} == {"02" * 32}
-        assert await store.stored_ids(one, events[1].prediction_ids) == set()
+        assert await store.outcomes(one, events[1].prediction_ids) == {}
         assert await store.find(one, events[1].prediction_ids) == {}
-        assert await store.stored_ids(two, events[1].prediction_ids) == set(events[1].prediction_ids)
+        found = await store.find(two, events[1].prediction_ids)
+        outcomes = await store.outcomes(two, events[1].prediction_ids)
+        assert outcomes.keys() == set(events[1].prediction_ids)
+        assert all(
+            (told.confidence, told.dissonance, told.verdict, told.reason)
+            == (found[each].confidence, found[each].dissonance, found[each].verdict, found[each].reason)
+            for each, told in outcomes.items()
+        )
 
     case.tell(story)
 

@@ -1,4 +1,5 @@
-"""A keys database of before an erasure is put back, as from an old backup: the person stays erased."""
+"""A keys database of before an erasure is put back, as from an old backup: the person stays erased, and no part starts
+before the owner saw to it."""
 
 from __future__ import annotations
 
@@ -15,9 +16,11 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from dissonance.adapters.embedded.addresses import EngineAddresses
 from dissonance.adapters.files.local import LocalFiles
 from dissonance.adapters.memory.registry import MemoryRegistry
-from dissonance.bootstrap import System, erasure_notes, open_system
+from dissonance.bootstrap import System, open_system
+from dissonance.bootstrap_databases import erasure_notes
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.sealed import SealedRow
+from dissonance.errors import EngineError
 from dissonance.pipeline.subjects.about import SnapshotFiles
 from dissonance.pipeline.subjects.erasing import erase
 from dissonance.security.rows import open_rows, seal_rows
@@ -28,9 +31,9 @@ from support.store import RowMaker
 ADA, BOB = "Ada", "Bob"
 
 
-def on(settings: Settings, use: Callable[[System], Awaitable[None]]) -> None:
+def on(settings: Settings, use: Callable[[System], Awaitable[None]], known_as: str = "") -> None:
     async def used() -> None:
-        async with open_system(settings) as system:
+        async with open_system(settings, known_as) as system:
             await use(system._replace(registry=MemoryRegistry(system.clock)))
 
     asyncio.run(used())
@@ -91,7 +94,12 @@ def test_old_backup_of_the_keys_does_not_bring_a_person_back(
         on(now, erase_ada)
         on(now, only_bob_opens)
         before = msgspec.structs.replace(now, keys_database_url=old_keys)
-        on(msgspec.structs.replace(before, database_url=old_rows) if rows_too else before, only_bob_opens)
+        if rows_too:
+            before = msgspec.structs.replace(before, database_url=old_rows)
+        with pytest.raises(EngineError, match="forgotten 1 erasures"):
+            on(before, only_bob_opens, known_as="critic")
+        on(before, only_bob_opens)
+        on(before, only_bob_opens, known_as="critic")
         for url, server in ((old_keys, engines.keys_database_url), (old_rows, engines.database_url)):
             name = sql.Identifier(str(conninfo_to_dict(url)["dbname"]))
             execute(server, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))

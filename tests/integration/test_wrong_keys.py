@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from dissonance.bootstrap import open_system
 from dissonance.bootstrap_roles import run_roles
 from dissonance.errors import EngineUnavailable, SealBroken
 from dissonance.settings import Settings
@@ -22,6 +23,10 @@ def test_roles_do_not_start_with_keys_that_the_database_was_not_made_with(tmp_pa
     async def run(settings: Settings) -> None:
         await run_roles(settings, ["gate"], stop=stop, on_started=lambda url: None)
 
+    async def opened(settings: Settings) -> None:
+        async with open_system(settings):
+            pass
+
     with running_engines(tmp_path) as addresses:
         ours = Settings(
             data=str(tmp_path),
@@ -30,6 +35,7 @@ def test_roles_do_not_start_with_keys_that_the_database_was_not_made_with(tmp_pa
             nats_url=addresses.nats_url,
             mlflow_url="https://127.0.0.1:9",  # nothing of it is needed to start
         )
+        asyncio.run(opened(ours))
         asyncio.run(run(ours))
         theirs = msgspec.structs.replace(ours, key_folder=str(tmp_path / "others"))
         with pytest.raises(EngineUnavailable, match="CERTIFICATE_VERIFY_FAILED") as raised:

@@ -27,6 +27,13 @@ def execute(url: str, statement: sql.Composed | sql.SQL, parameters: tuple[objec
         connection.execute(statement, parameters)
 
 
+def execute_all(url: str, *statements: bytes) -> None:
+    """In one transaction."""
+    with psycopg.connect(url) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
 def rows(url: str, statement: sql.Composed | sql.SQL) -> list[tuple[object, ...]]:
     with psycopg.connect(url, autocommit=True) as connection:
         return connection.execute(statement).fetchall()

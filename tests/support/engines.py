@@ -16,9 +16,12 @@ import msgspec
 from dissonance.adapters.clock import SystemClock, SystemRandomness
 from dissonance.adapters.embedded.addresses import EngineAddresses, EngineName
 from dissonance.adapters.embedded.engines import EmbeddedEngines, EnginesSpecification
+from dissonance.adapters.embedded.preparation import BARE
 from dissonance.adapters.keys.folder import KeyFolder
+from dissonance.bootstrap import preparation
 from dissonance.errors import DissonanceError
 from dissonance.security.tokens import TokenIssuer
+from dissonance.settings import Settings
 
 
 def specification(
@@ -35,12 +38,18 @@ def specification(
 
 @contextmanager
 def running_engines(
-    folder: Path, *, mlflow: bool = False, nats: bool = True, postgres: bool = True
+    folder: Path, *, mlflow: bool = False, nats: bool = True, postgres: bool = True, prepared: bool = False
 ) -> Iterator[EngineAddresses]:
-    """Real engines on `folder` until the block ends; MLflow only when asked for, since it takes seconds to start."""
-    options = msgspec.json.encode({"folder": str(folder), "mlflow": mlflow, "nats": nats, "postgres": postgres})
+    """Real engines on `folder` until the block ends; MLflow only when asked for, since it takes seconds to start.
+
+    `prepared`: by their owner, as `dissonance up` does it; else they are bare.
+    """
+    options = {"folder": str(folder), "mlflow": mlflow, "nats": nats, "postgres": postgres, "prepared": prepared}
     process = subprocess.Popen(
-        [sys.executable, __file__, options.decode()], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        [sys.executable, __file__, msgspec.json.encode(options).decode()],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     with process, process.stdout:
@@ -70,10 +79,11 @@ def report(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
-async def serve(wanted: EnginesSpecification) -> None:
+async def serve(wanted: EnginesSpecification, prepared: bool) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    engines = EmbeddedEngines(wanted, SystemRandomness(), report)
+    preparing = preparation(Settings(data=str(wanted.folder))) if prepared else BARE
+    engines = EmbeddedEngines(wanted, SystemRandomness(), report, preparation=preparing)
     addresses = await engines.start()
     try:
         sys.stdout.write(msgspec.json.encode(addresses).decode() + "\n")
@@ -85,8 +95,8 @@ async def serve(wanted: EnginesSpecification) -> None:
 
 if __name__ == "__main__":
     arguments = msgspec.json.decode(sys.argv[1])
-    root = Path(arguments.pop("folder"))
+    root, by_its_owner = Path(arguments.pop("folder")), arguments.pop("prepared")
     try:
-        asyncio.run(serve(specification(root, **arguments)))
+        asyncio.run(serve(specification(root, **arguments), by_its_owner))
     except DissonanceError as error:
         sys.exit(str(error))

@@ -19,6 +19,7 @@ from dissonance.cli import (
     audit,
     audit_log,
     bus,
+    database,
     dead_letters,
     decisions,
     demo,
@@ -75,6 +76,7 @@ app.command("replay")(replay.replay_command)
 app.command("replays")(replays.replays_command)
 app.add_typer(token.app, name="token")
 app.add_typer(bus.app, name="bus")
+app.add_typer(database.app, name="database")
 app.add_typer(subjects.app, name="subjects")
 app.add_typer(keys.app, name="keys")
 app.add_typer(dead_letters.app, name="dead-letters")

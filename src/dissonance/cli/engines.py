@@ -74,7 +74,7 @@ def up(
         token_audience=settings.token_audience,
         guards=key_guards(settings, SystemRandomness()),
     )
-    asyncio.run(_up(specification, as_json))
+    asyncio.run(_up(settings, specification, as_json))
 
 
 def status(data: Data = None, as_json: AsJson = False) -> None:
@@ -100,9 +100,10 @@ def settings_of(data: Path | None) -> Settings:
     return read_settings(variables_of(data))
 
 
-async def _up(specification: EnginesSpecification, as_json: bool) -> None:
+async def _up(settings: Settings, specification: EnginesSpecification, as_json: bool) -> None:
     from dissonance.adapters.clock import SystemRandomness
     from dissonance.adapters.embedded.engines import EmbeddedEngines
+    from dissonance.bootstrap import preparation
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -110,7 +111,7 @@ async def _up(specification: EnginesSpecification, as_json: bool) -> None:
         loop.add_signal_handler(number, stop.set)
     with Status("starting", console=error_console) as display:
         reporter = _Reporter(specification.folder, display, quiet=as_json)
-        engines = EmbeddedEngines(specification, SystemRandomness(), reporter.report)
+        engines = EmbeddedEngines(specification, SystemRandomness(), reporter.report, preparation=preparation(settings))
         try:
             addresses = await _start_unless_stopped(engines, stop)
             if addresses is not None:

@@ -96,6 +96,7 @@ COMMANDS: dict[str, Right] = {
     "subjects export": _of_task(Permission.DATA_SUBJECTS),
     "subjects erase": _of_task(Permission.ERASE),
     "bus permissions": Right(Permission.ENGINES, folder=None),
+    "database rights": Right(Permission.ENGINES, folder=None),
     **{f"{group} {verb}": right for group in ("dead-letters", "deadletters") for verb, right in _DEAD_LETTERS.items()},
     "kpis": Right(Permission.RECORDS, folder=None),
     **{f"drill {name}": Right(Permission.DRILL, folder=None) for name in _DRILLS},

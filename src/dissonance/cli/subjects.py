@@ -127,7 +127,7 @@ def erase(
         typer.confirm(f"Erase {person} from {task}? Nothing brings it back.", abort=True, err=True)
 
     async def work(system: System) -> EraseAnswer:
-        from dissonance.bootstrap import erasure_notes
+        from dissonance.bootstrap_databases import erasure_notes
         from dissonance.pipeline.subjects.erasing import ask_for_retrain, erase
 
         by = getpass.getuser()

@@ -159,7 +159,7 @@ async def _account(
     ids = [id_from_text(text) for text in acknowledged]
     found: set[bytes] = set()
     for start in range(0, len(ids), 5_000):
-        found |= await system.store.stored_ids(task.task_id, ids[start : start + 5_000])
+        found |= (await system.store.outcomes(task.task_id, ids[start : start + 5_000])).keys()
     counts = await system.store.counts(task.task_id)
     return Outcome(
         acknowledged=len(ids),

@@ -131,6 +131,15 @@ class Window(Stated, frozen=True, kw_only=True):
     slices: tuple[SliceFigures, ...] = ()
 
 
+class Outcome(msgspec.Struct, frozen=True):
+    """What critic and gate said of a stored input. `confidence` c and `dissonance` D in [0, 1]."""
+
+    confidence: float
+    dissonance: float
+    verdict: Verdict
+    reason: Reason
+
+
 class Counts(msgspec.Struct, frozen=True):
     """Where the rows of a task are: `stored` = admitted + blocked."""
 
@@ -272,7 +281,9 @@ class ExperienceStore(Protocol):
 
     async def latest_event_time_us(self, task_id: str) -> int | None: ...
 
-    async def stored_ids(self, task_id: str, prediction_ids: Sequence[bytes]) -> set[bytes]: ...
+    async def outcomes(self, task_id: str, prediction_ids: Sequence[bytes]) -> dict[bytes, Outcome]:
+        """What became of those of these that are stored: no more than whoever answered may know."""
+        ...
 
     async def retain(self, task_id: str, oldest_us: int) -> int:
         """Drop rows processed before `oldest_us`; returns, and counts in a table, how many."""

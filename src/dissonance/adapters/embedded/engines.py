@@ -24,6 +24,7 @@ from dissonance.adapters.embedded.mlflow import MlflowEngine
 from dissonance.adapters.embedded.nats import SYNC_ALWAYS, NatsEngine
 from dissonance.adapters.embedded.ports import Ports, port_again, port_of, read_ports, remember_ports
 from dissonance.adapters.embedded.postgres import PostgresEngine, create_databases
+from dissonance.adapters.embedded.preparation import BARE, Preparation
 from dissonance.adapters.embedded.process import ProcessIdentity, stop_left_over
 from dissonance.adapters.embedded.state import State, read_recorded_state, write_state
 from dissonance.adapters.embedded.supervisor import Backoff, Report, SupervisedEngine
@@ -87,10 +88,12 @@ class EmbeddedEngines:
         randomness: Randomness,
         report: Report = lambda line: None,
         *,
+        preparation: Preparation = BARE,
         clock: Clock | None = None,
         look_at_certificates_every_s: float = LOOK_EVERY_S,
     ) -> None:
         self._specification = specification
+        self._preparation = preparation
         self._randomness = randomness
         self._report = report
         self._clock = clock or SystemClock()
@@ -105,9 +108,10 @@ class EmbeddedEngines:
         self._before = Ports()
 
     async def start(self) -> EngineAddresses:
-        """Start what is wanted and not external; returns when all of it answers.
+        """Start what is wanted and not external; returns when all of it answers and is prepared.
 
-        Raises `DataFolderBusy`, `DataFolderError`, `EngineError` or `ConfigurationError`; nothing runs then.
+        Raises `DataFolderBusy`, `DataFolderError`, `EngineError`, `ConfigurationError` or what the preparation raises;
+        nothing runs then.
         """
         self._folder.open()
         try:
@@ -200,12 +204,19 @@ class EmbeddedEngines:
         )
         self._addresses = msgspec.structs.replace(self._addresses, nats_url=engine.url)
         await self._supervise(engine)
+        await self._preparation.streams(self._addresses, keys)
 
     async def _start_postgres_then_mlflow(self, keys: KeyFolder, tls: Tls) -> None:
+        work: list[Coroutine[Any, Any, None]] = []
         if self._wants(EngineName.POSTGRESQL):
             await self._start_postgres()
+            work.append(self._prepare_databases(keys))
         if self._wants(EngineName.MLFLOW):
-            await self._start_mlflow(keys, tls)
+            work.append(self._start_mlflow(keys, tls))
+        await _all_or_none(work)
+
+    async def _prepare_databases(self, keys: KeyFolder) -> None:
+        await self._preparation.databases(self._addresses, keys)
 
     async def _start_postgres(self) -> None:
         account = unprivileged_account()
@@ -314,6 +325,8 @@ class EmbeddedEngines:
 
 async def _all_or_none(work: list[Coroutine[Any, Any, None]]) -> None:
     """Run side by side; the first error ends the others, then is raised."""
+    if not work:
+        return
     tasks = [asyncio.create_task(coroutine) for coroutine in work]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)

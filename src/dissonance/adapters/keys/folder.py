@@ -4,7 +4,8 @@
 |---|---|
 | `key-encryption.key` | 32 bytes; wraps the keys of data subjects, and every purpose key is derived from it |
 | `nats-store.key` | encrypts the broker's files at rest |
-| `nats-password` | the broker's only account |
+| `nats-password` | of the broker's account for commands |
+| `nats/` | seeds of the roles' nkeys, made at `up` (`adapters.nats.credentials`) |
 | `issuer.pem` | ES256 (P-256) private key of the local token issuer |
 | `signing.pem` | Ed25519 private key that signs models |
 

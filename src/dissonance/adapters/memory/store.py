@@ -35,6 +35,7 @@ from dissonance.ports.labels import AskedAs
 from dissonance.ports.store import (
     Counts,
     Experience,
+    Outcome,
     PolicyRecord,
     Sureness,
     VerdictRows,
@@ -213,8 +214,9 @@ class MemoryStore(
             )
         return new
 
-    async def stored_ids(self, task_id: str, prediction_ids: Sequence[bytes]) -> set[bytes]:
-        return set(await self.find(task_id, prediction_ids))
+    async def outcomes(self, task_id: str, prediction_ids: Sequence[bytes]) -> dict[bytes, Outcome]:
+        found = await self.find(task_id, prediction_ids)
+        return {each: Outcome(row.confidence, row.dissonance, row.verdict, row.reason) for each, row in found.items()}
 
     async def find(self, task_id: str, prediction_ids: Sequence[bytes]) -> dict[bytes, Experience]:
         experience = self._experience(task_id)

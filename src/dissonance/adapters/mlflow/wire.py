@@ -1,4 +1,4 @@
-"""MLflow's REST API: a question and its answer (https://mlflow.org/docs/latest/rest-api.html; ADR 63)."""
+"""MLflow's REST API: a question and its answer (https://mlflow.org/docs/latest/rest-api.html; ADR 68)."""
 
 from __future__ import annotations
 

@@ -7,9 +7,8 @@ from uuid import UUID
 
 import msgspec
 
-from dissonance.adapters.postgres.part import StorePart, task_key
+from dissonance.adapters.postgres.part import StorePart
 from dissonance.contracts.accesses import Access, AccessBatch, Outcome
-from dissonance.contracts.events import WHOLE_SYSTEM
 from dissonance.errors import RecordBroken
 from dissonance.ports.accesses import EVERY, Denied, KeptAccess, WantedAccesses
 
@@ -21,18 +20,14 @@ class PostgresAccesses(StorePart):
 
     async def record_accesses(self, batch: AccessBatch) -> int:
         parameters = {
-            "task": task_key(WHOLE_SYSTEM),
             "batch": UUID(hex=batch.batch_id),
             "evidence": batch.evidence(),
             "rows": msgspec.json.encode(batch.accesses).decode(),
         }
-        async with self._database.connection("record_accesses") as connection, connection.transaction():
-            if not await self._database.rows_on(connection, "lock_chain", parameters):
-                raise RecordBroken("the chain of accesses is gone", where="chain_heads", fix="restore the database")
-            known = await self._database.rows_on(connection, "access_link", parameters)
-            if known:
-                return int(known[0][0])
-            return int((await self._database.rows_on(connection, "append_accesses", parameters))[0][0])
+        ((link,),) = await self._database.rows("record_accesses", parameters)
+        if link is None:
+            raise RecordBroken("the chain of accesses is gone", where="chain_heads", fix="restore the database")
+        return int(link)
 
     async def accesses(self, wanted: WantedAccesses = EVERY, limit: int = 100) -> list[KeptAccess]:
         parameters = {

@@ -16,7 +16,7 @@ from dissonance.contracts.events import Judged
 from dissonance.contracts.ids import uuid7_floor
 from dissonance.contracts.times import HOUR_US
 from dissonance.contracts.verdicts import Reason, Verdict
-from dissonance.ports.store import Counts, Experience, Sureness, WindowFigures
+from dissonance.ports.store import Counts, Experience, Outcome, Sureness, WindowFigures
 
 
 class PostgresExperience(WeeklyPart):
@@ -44,8 +44,9 @@ class PostgresExperience(WeeklyPart):
         rows = await self._by_ids("data_subjects_of", task_id, prediction_ids)
         return {prediction_id: (data_subject, time_us) for prediction_id, data_subject, time_us in rows}
 
-    async def stored_ids(self, task_id: str, prediction_ids: Sequence[bytes]) -> set[bytes]:
-        return {row[0] for row in await self._by_ids("stored_ids", task_id, prediction_ids)}
+    async def outcomes(self, task_id: str, prediction_ids: Sequence[bytes]) -> dict[bytes, Outcome]:
+        rows = await self._by_ids("outcomes", task_id, prediction_ids)
+        return {each: Outcome(c, d, Verdict(verdict), Reason(reason)) for each, c, d, verdict, reason in rows}
 
     async def find(self, task_id: str, prediction_ids: Sequence[bytes]) -> dict[bytes, Experience]:
         return {row[0]: _experience(row) for row in await self._by_ids("find", task_id, prediction_ids)}

@@ -35,6 +35,12 @@ def translated(doing: str) -> Iterator[None]:
             where="postgres",
             fix="check that it runs and has room (dissonance status); the call is tried again",
         ) from error
+    except psycopg.errors.InsufficientPrivilege as error:  # a role waits for it to be granted: no message is at fault
+        raise EngineUnavailable(
+            f"PostgreSQL does not let this user {doing}: {_first_line(error)}",
+            where="postgres",
+            fix="commands come as the owner of the database; a part gets what `dissonance database rights` prints",
+        ) from error
     except psycopg.Error as error:
         raise EngineError(
             f"PostgreSQL refused to {doing}: {_first_line(error)}", where="postgres", fix="see the log of PostgreSQL"

@@ -54,11 +54,12 @@ class PostgresKeyVersions:
         return held if version in held.wraps else await self.read()
 
     async def read(self) -> HeldKeys:
-        """Those that may be used now; the first one is made where there is none."""
+        """Those that may be used now; the first one is made where there is none, as the owner only may (ADR 63)."""
         if self._held is None:
             await self._check()
+        if not (rows := await self._database.rows("usable_key_encryption_keys", {})):
             await self._database.execute("first_key_encryption_key", self._first())
-        rows = await self._database.rows("usable_key_encryption_keys", {})
+            rows = await self._database.rows("usable_key_encryption_keys", {})
         wraps = {version: KeyWrap(self._root.open_version(version, sealed)) for version, sealed in rows}
         self._held, self._read_us = HeldKeys(rows[0][0], wraps), self._clock.now_us()
         return self._held
@@ -170,9 +171,9 @@ class PostgresKeyVersions:
     async def _check(self) -> None:
         hash_key_digest = hashlib.sha256(self._hash_key).digest()
         ours = self._root.seal(self._randomness.token(NONCE_BYTES), b"key check", hash_key_digest)
-        first: list[tuple[Any, ...]] = []
-        while not first:  # nobody's yet, and made by another meanwhile: the statement saw neither
-            first = await self._database.rows("key_check", {"sealed": ours})
+        if not (first := await self._database.rows("key_check", {})):
+            await self._database.execute("first_key_check", {"sealed": ours})
+            first = await self._database.rows("key_check", {})
         try:
             opened = self._root.unseal(first[0][0], hash_key_digest)
         except SealBroken as error:

@@ -1,7 +1,8 @@
 """Weekly partitions of the tables that are keyed by prediction id, made when a row needs one.
 
 A prediction id starts with the milliseconds at which it was made (RFC 9562), so a week is a range of ids, and
-retention drops whole weeks. Weeks are counted from 1970-01-01, a Thursday.
+retention drops whole weeks. Weeks are counted from 1970-01-01, a Thursday. Tables are the owner's: functions of
+his make and drop them (ADR 58).
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from dissonance.adapters.postgres.database import Connection
 from dissonance.contracts.ids import LATEST_MS, uuid7_floor, uuid7_time_us
 
 WEEK_MS = 7 * 86_400_000
-TABLES = ("experience", "labels", "verdicts")
 LOCK_KEY = 0x6469_7373_6F6E  # "disson": one number for all replicas
 LOCK_TIMEOUT = "2s"
 
@@ -38,14 +38,6 @@ def weeks_of(prediction_ids: Sequence[bytes]) -> set[int]:
     return {int(week) for week in np.unique((halves[:, 0] >> 16) // WEEK_MS)}
 
 
-def partition(table: str, week: int) -> str:
-    """
-    >>> partition("labels", 2968)
-    'labels_week_2968'
-    """
-    return f"{table}_week_{week}"
-
-
 async def make(connection: Connection, weeks: Sequence[int]) -> None:
     """Make the partitions of these weeks that are not there, in a short transaction of their own.
 
@@ -57,16 +49,7 @@ async def make(connection: Connection, weeks: Sequence[int]) -> None:
         for week in sorted(set(weeks) - there):
             low = uuid7_floor(week * WEEK_MS * 1000).hex()
             high = uuid7_floor(min((week + 1) * WEEK_MS, LATEST_MS) * 1000).hex()
-            for table in TABLES:
-                parent, child = sql.Identifier(table), sql.Identifier(partition(table, week))
-                await connection.execute(
-                    sql.SQL("CREATE TABLE {} (LIKE {} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)").format(child, parent)
-                )
-                await connection.execute(
-                    sql.SQL("ALTER TABLE {} ATTACH PARTITION {} FOR VALUES FROM ({}) TO ({})").format(
-                        parent, child, sql.Literal(low), sql.Literal(high)
-                    )
-                )
+            await connection.execute("SELECT make_week(%s, %s::text::uuid, %s::text::uuid)", (week, low, high))
 
 
 async def existing_weeks(connection: Connection) -> set[int]:
@@ -86,23 +69,11 @@ async def drop_if_only(connection: Connection, week: int, task: bytes, oldest_us
     await _take_turns(connection)
     if week not in await existing_weeks(connection):
         return 0, 0
-    for table in TABLES:  # the parent first, as inserts do, so that nobody waits in a circle
-        await connection.execute(sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(table)))
-    experience, labels, verdicts = (sql.Identifier(partition(table, week)) for table in TABLES)
     cursor = await connection.execute(
-        sql.SQL(
-            "SELECT (SELECT count(*) FROM {experience}), (SELECT count(*) FROM {labels}),"
-            " EXISTS (SELECT FROM {experience} WHERE task_id <> %(task)s OR processing_time_us >= %(oldest)s)"
-            " OR EXISTS (SELECT FROM {verdicts} WHERE task_id <> %(task)s)"
-        ).format(experience=experience, labels=labels, verdicts=verdicts),
-        {"task": task.hex(), "oldest": oldest_us},
+        "SELECT rows, labelled FROM drop_week(%s, %s::text::uuid, %s)", (week, task.hex(), oldest_us)
     )
-    rows, labelled, others = (await cursor.fetchall())[0]
-    if others:
-        return None
-    for name in (experience, labels, verdicts):
-        await connection.execute(sql.SQL("DROP TABLE {}").format(name))
-    return rows, labelled
+    ((rows, labelled),) = await cursor.fetchall()
+    return None if rows is None else (rows, labelled)
 
 
 async def _take_turns(connection: Connection) -> None:

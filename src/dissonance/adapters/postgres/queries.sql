@@ -224,9 +224,9 @@ FROM unnest(
 ORDER BY prediction_id
 ON CONFLICT DO NOTHING;
 
--- name: stored_ids
--- purpose: which of these ids are stored
-SELECT uuid_send(prediction_id) FROM experience
+-- name: outcomes
+-- purpose: what became of those of these ids that are stored
+SELECT uuid_send(prediction_id), confidence, dissonance, verdict, reason FROM experience
 WHERE prediction_id = ANY(%(ids)s::uuid[]) AND prediction_id BETWEEN %(low)s AND %(high)s
     AND task_id IS NOT DISTINCT FROM %(task)s;
 
@@ -704,32 +704,9 @@ ORDER BY prediction_id LIMIT %(limit)s;
 -- purpose: replayed verdicts of rows that retention dropped
 DELETE FROM replayed_verdicts WHERE task_id = %(task)s AND prediction_id < %(below)s;
 
--- name: access_link
--- purpose: the link of the chain that holds a batch of accesses
-SELECT link FROM accesses WHERE batch = %(batch)s LIMIT 1;
-
--- name: append_accesses
--- purpose: one link of the whole system's chain and the accesses it proves; after lock_chain
-WITH head AS (
-    SELECT link, digest FROM chain_heads WHERE task_id = %(task)s
-), moved AS (
-    UPDATE chain_heads SET link = head.link + 1, digest = sha256(head.digest || %(evidence)s) FROM head
-    WHERE chain_heads.task_id = %(task)s
-), proven AS (
-    INSERT INTO verdict_log (task_id, link, previous, digest, evidence)
-    SELECT %(task)s, link + 1, digest, sha256(digest || %(evidence)s), %(evidence)s FROM head
-), indexed AS (
-    INSERT INTO accesses (
-        link, position, batch, who, source, permission, what, task, outcome, first_us, last_us, count, reason, status,
-        request_id
-    )
-    SELECT head.link + 1, place - 1, %(batch)s, given ->> 'who', given ->> 'source', given ->> 'permission',
-        given ->> 'what', given ->> 'task', given ->> 'outcome', (given ->> 'first_us')::bigint,
-        (given ->> 'last_us')::bigint, (given ->> 'count')::bigint, given ->> 'reason', (given ->> 'status')::integer,
-        given ->> 'request_id'
-    FROM head, jsonb_array_elements(%(rows)s::jsonb) WITH ORDINALITY AS listed (given, place)
-)
-SELECT link + 1 FROM head;
+-- name: record_accesses
+-- purpose: one link of the whole system's chain and the accesses it proves, once; says which link, or null without a chain
+SELECT record_accesses(%(batch)s, %(evidence)s, %(rows)s::jsonb);
 
 -- name: accesses
 -- purpose: accesses that are looked for, the newest link first

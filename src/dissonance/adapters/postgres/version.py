@@ -24,5 +24,5 @@ async def require_version(database: Database, schema: Schema) -> None:
         raise EngineUnavailable(
             f"the database is at version {revision or 'none'}, this release needs {head(schema)}",
             where=f"database of {schema.value}",
-            fix="dissonance up upgrades it",
+            fix="dissonance up upgrades it; one of your own any command as its owner does, as dissonance task list",
         )

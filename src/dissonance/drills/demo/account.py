@@ -79,7 +79,7 @@ async def account(
     ids = [id_from_text(text) for text in acknowledged]
     stored: set[bytes] = set()
     for start in range(0, len(ids), CHUNK):
-        stored |= await system.store.stored_ids(task_id, ids[start : start + CHUNK])
+        stored |= (await system.store.outcomes(task_id, ids[start : start + CHUNK])).keys()
     counts = await system.store.counts(task_id)
     dead = await dead_ids(system, task_id) - stored
     return Accounting(

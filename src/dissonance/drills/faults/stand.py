@@ -22,6 +22,7 @@ from dissonance.adapters.embedded.addresses import EngineAddresses
 from dissonance.adapters.embedded.postgres import LONGEST_SOCKET_PATH, SOCKET_NAME
 from dissonance.adapters.embedded.status import without_password
 from dissonance.adapters.nats.credentials import NATS_KEYS, seed_file
+from dissonance.adapters.postgres.rights import as_part
 from dissonance.contracts.bus_needs import known_as
 from dissonance.drills import census
 from dissonance.drills.faults.balancer import Balancer
@@ -186,13 +187,14 @@ class Stand:
             folder = sockets / group
             folder.mkdir(mode=0o700)
             await self._unix(group, socket_of(addresses.database_url), folder / SOCKET_NAME)
+            part = known_as(GROUPS[group])
             self.system.group_settings[group] = {
                 "nats_url": without_password(nats_url),
-                "nats_credentials": str(seed_file(self.data / "keys" / NATS_KEYS, known_as(GROUPS[group]))),
+                "nats_credentials": str(seed_file(self.data / "keys" / NATS_KEYS, part)),
                 "mlflow_url": mlflow_url,
                 "mlflow_takes_our_tokens": "true",
-                "database_url": at_socket(addresses.database_url, folder),
-                "keys_database_url": at_socket(addresses.keys_database_url, folder),
+                "database_url": as_part(at_socket(addresses.database_url, folder), part),
+                "keys_database_url": as_part(at_socket(addresses.keys_database_url, folder), part),
                 **(DRAIN | {"spool_folder": str(self.data / "logs" / "spool")} if group in REPLICAS else {}),
             }
 

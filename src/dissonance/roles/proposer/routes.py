@@ -118,21 +118,21 @@ async def _read(place: Workplace, request: Request, task: str) -> tuple[TaskCont
 
 async def _cycles_reply(place: Workplace, context: TaskContext, answered: Answered) -> CyclesReply:
     serving = await place.catalogue.serving(context.task, answered.model_digest)
-    experiences = await place.store.find(context.task.task_id, answered.prediction_ids)
+    outcomes = await place.store.outcomes(context.task.task_id, answered.prediction_ids)
     classes = context.task.classes
     cycles = []
     probabilities = answered.probabilities.tolist()
     for prediction_id, answer, p in zip(answered.prediction_ids, answers(probabilities), probabilities, strict=True):
-        experience = experiences[prediction_id]
+        outcome = outcomes[prediction_id]
         cycles.append(
             Cycle(
                 prediction_id=id_text(prediction_id),
                 answer=classes[answer],
                 probabilities=p,
-                doubt=1.0 - experience.confidence,
-                dissonance=experience.dissonance,
-                verdict=experience.verdict,
-                reason=experience.reason,
+                doubt=1.0 - outcome.confidence,
+                dissonance=outcome.dissonance,
+                verdict=outcome.verdict,
+                reason=outcome.reason,
             )
         )
     return CyclesReply(task=context.task.name, model_version=serving.version, cycles=cycles)

@@ -26,7 +26,7 @@ class Stored:
         missing = set(prediction_ids)
         try:
             async with asyncio.timeout(limit_s), self._bus.watch([EventKind.EXPERIENCED]) as experienced:
-                missing -= set(await self._store.stored_ids(task_id, prediction_ids))
+                missing -= set(await self._store.outcomes(task_id, prediction_ids))
                 while missing:
                     event = await anext(experienced)
                     if isinstance(event, Experienced) and event.task_id == task_id:

@@ -4,7 +4,7 @@ import psycopg
 import psycopg_pool
 import pytest
 
-from dissonance.adapters.postgres.failures import caused_by, translated
+from dissonance.adapters.postgres.failures import caused_by, is_unreachable, translated
 from dissonance.errors import EngineError, EngineUnavailable
 
 
@@ -34,6 +34,13 @@ def test_what_will_not_succeed_later_is_an_engine_error_without_values_of_rows()
     assert "Ada" not in str(caught.value)
     assert caused_by(caught.value, psycopg.errors.UniqueViolation)
     assert not caused_by(caught.value, psycopg.errors.CheckViolation)
+
+
+def test_right_that_is_not_granted_is_waited_for_and_the_way_to_grant_it_is_named() -> None:
+    with pytest.raises(EngineUnavailable, match="does not let this user revoke") as caught, translated("revoke"):
+        raise psycopg.errors.InsufficientPrivilege("permission denied for table revocations")
+    assert "dissonance database rights" in caught.value.fix
+    assert not is_unreachable(caught.value)
 
 
 def test_error_of_ours_passes_as_it_is() -> None:

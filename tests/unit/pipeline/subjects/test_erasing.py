@@ -15,10 +15,10 @@ from dissonance.contracts.erasure import Certificate, LearntFrom
 from dissonance.contracts.events import RetrainRequested
 from dissonance.contracts.schema import Task
 from dissonance.contracts.topics import EventKind
-from dissonance.errors import InputError, KeyDestroyed, SealBroken
+from dissonance.errors import EngineError, InputError, KeyDestroyed, SealBroken
 from dissonance.pipeline.flow.records import Provenance
 from dissonance.pipeline.subjects.about import About, SnapshotFiles, about, find_subject
-from dissonance.pipeline.subjects.again import erase_again
+from dissonance.pipeline.subjects.again import erase_again, require_none_forgotten
 from dissonance.pipeline.subjects.certificate import read_certificate
 from dissonance.pipeline.subjects.erasing import ask_for_retrain, certificate_of, erase
 from dissonance.pipeline.subjects.exporting import export_rows
@@ -142,8 +142,12 @@ def test_restored_keys_are_destroyed_again_before_anything_is_opened(fresh: Plac
         fresh.work.store._erasures.clear()
     store, keys = fresh.work.store, fresh.work.keys
     arguments = (store, keys, fresh.notes, fresh.work.artefact_keys.verification)
+    with pytest.raises(EngineError, match="forgotten 1 erasures") as refused:
+        asyncio.run(require_none_forgotten(*arguments))
+    assert "dissonance up" in refused.value.fix
     assert asyncio.run(erase_again(*arguments)) == 1
     assert asyncio.run(erase_again(*arguments)) == 0
+    asyncio.run(require_none_forgotten(*arguments))
     with pytest.raises(KeyDestroyed):
         fresh.exported()
 

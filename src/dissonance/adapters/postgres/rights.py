@@ -1,0 +1,157 @@
+"""What each part of the system may do in the databases: one PostgreSQL role a part, with these rights only (ADR 63).
+
+Names of parts are those of `contracts.bus_needs.NEEDS`. The owner of the tables runs migrations and commands. Tests
+hold that every table has a line here, and on a real server that each part may execute what its sources do, and no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit, urlunsplit
+
+from dissonance.adapters.postgres.migrate import Schema
+from dissonance.contracts.bus_needs import NEEDS, ROLE_NEEDS
+
+Privileges = tuple[str, ...]
+"""As GRANT takes them; one may name columns."""
+
+Line = Mapping[str, Privileges]
+"""Who may do what with a table; whom it does not name may nothing."""
+
+SEE: Privileges = ("SELECT",)
+INSERT: Privileges = ("INSERT",)
+DELETE: Privileges = ("DELETE",)
+ADD: Privileges = (*SEE, *INSERT)
+CHANGE: Privileges = (*ADD, "UPDATE")
+HOLD: Privileges = ("UPDATE (created_at_us)",)
+"""What PostgreSQL asks of a task for a FOR KEY SHARE of it; no part updates one."""
+WHICH: Privileges = ("SELECT (prediction_id, task_id)",)
+OUTCOME: Privileges = ("SELECT (prediction_id, task_id, confidence, dissonance, verdict, reason)",)
+"""What became of a row, and nothing of what it holds."""
+
+
+def _all(privileges: Privileges, *parts: str) -> Line:
+    return dict.fromkeys(parts or ROLE_NEEDS, privileges)
+
+
+TABLES: Mapping[Schema, Mapping[str, Line]] = {
+    Schema.EXPERIENCE: {
+        "alembic_version": _all(SEE),
+        "tasks": {
+            **_all(SEE),
+            "learner": (*SEE, "UPDATE (created_at_us)"),
+        },  # what FOR KEY SHARE asks for; none updates
+        "policies": {**_all(SEE), "meta": ADD},
+        "reference_rows": _all(SEE, "gate", "learner", "evaluator"),
+        "experience": {
+            "proposer": OUTCOME,
+            "learner": (*ADD, *DELETE),
+            **_all(SEE, "gate", "evaluator", "auditor"),
+        },
+        "labels": {"learner": (*CHANGE, *DELETE), **_all(SEE, "gate", "evaluator", "auditor")},
+        "label_requests": {"learner": (*CHANGE, *DELETE), **_all(SEE, "gate", "evaluator", "auditor")},
+        "verdicts": {"gate": ADD, "learner": (*WHICH, *DELETE)},
+        "budget": {"gate": CHANGE, "auditor": SEE},
+        "chain_heads": {"gate": (*SEE, "UPDATE")},
+        "verdict_log": {"gate": ADD},
+        "decisions": {"gate": ADD},
+        "update_judgements": {"gate": ADD, "learner": SEE},
+        "rollouts": {**_all(SEE), "gate": CHANGE},
+        "untold_rollouts": {"gate": (*ADD, *DELETE)},
+        "windows": {"evaluator": (*ADD, *DELETE), **_all(SEE, "gate", "learner", "auditor")},
+        "window_estimates": {"evaluator": ADD, **_all(SEE, "gate", "learner", "auditor")},
+        "findings": {"auditor": CHANGE},
+        "idempotency": {"proposer": ADD, "learner": (*ADD, *DELETE)},
+        "replays": {},
+        "replayed_verdicts": {"learner": (*SEE, *DELETE)},
+        "retention_counts": {"learner": INSERT},
+        "accesses": {"auditor": SEE},
+        "revocations": _all(SEE),
+        "api_keys": _all(SEE),
+        "credential_changes": _all(SEE),
+        "erasures": _all(SEE),
+    },
+    Schema.DATA_SUBJECT_KEYS: {
+        "alembic_version": _all(SEE),
+        "key_check": _all(SEE),
+        "key_encryption_keys": _all(SEE),
+        "data_subject_keys": {
+            **_all(ADD, "proposer", "critic"),
+            **_all(SEE, "gate", "learner", "evaluator"),
+        },
+        "spare_keys": {"proposer": (*CHANGE, *DELETE), "critic": (*SEE, "UPDATE", *DELETE)},
+        "destroyed_keys": _all(SEE),
+        "destroyed_tasks": _all(SEE),
+    },
+}
+"""A line for every table. None may destroy a key of a data subject, change the log of decisions or delete a task."""
+
+FUNCTIONS: Mapping[Schema, Mapping[str, tuple[str, ...]]] = {
+    Schema.EXPERIENCE: {
+        "make_week(bigint, uuid, uuid)": ("gate", "learner"),
+        "drop_week(bigint, uuid, bigint)": ("learner",),
+        "record_accesses(uuid, bytea, jsonb)": tuple(ROLE_NEEDS),
+    },
+    Schema.DATA_SUBJECT_KEYS: {},
+}
+"""Of the owner, and who may call them: they do what the callers may not do by themselves."""
+
+
+def role_of(part: str) -> str:
+    """
+    >>> role_of("critic")
+    'dissonance_critic'
+    """
+    return f"dissonance_{part}"
+
+
+def as_part(url: str, part: str) -> str:
+    """The same database, as this part: for a server that asks nobody on its own socket for a password.
+
+    >>> as_part("postgresql://postgres@/dissonance?host=/d/postgres", "critic")
+    'postgresql://dissonance_critic@/dissonance?host=/d/postgres'
+    """
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{role_of(part)}@{host}"))
+
+
+def rights_of(schema: Schema, part: str) -> dict[str, Privileges]:
+    """Privileges by table; of several roles in one process, the sum."""
+    members = _members(part)
+    summed = {
+        table: tuple(dict.fromkeys(each for member in members for each in line.get(member, ())))
+        for table, line in TABLES[schema].items()
+    }
+    return {table: privileges for table, privileges in summed.items() if privileges}
+
+
+def statements(schema: Schema) -> list[str]:
+    """SQL that gives each part its rights in a database of this schema, and takes what it had beside them.
+
+    Run as the owner, who may make roles. Roles have no password: a server that asks for one lets nobody in as them
+    until each was given its own.
+    """
+    return [
+        "REVOKE ALL ON SCHEMA public FROM PUBLIC",
+        *(statement for part in NEEDS for statement in _statements(schema, part)),
+    ]
+
+
+def _members(part: str) -> list[str]:
+    return [part] if part in ROLE_NEEDS else list(ROLE_NEEDS)
+
+
+def _statements(schema: Schema, part: str) -> Iterable[str]:
+    role = role_of(part)
+    yield (
+        f"DO $$ BEGIN CREATE ROLE {role} LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+    )
+    yield f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}"
+    yield f"REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM {role}"
+    yield f"GRANT USAGE ON SCHEMA public TO {role}"
+    for table, privileges in rights_of(schema, part).items():
+        yield f"GRANT {', '.join(privileges)} ON {table} TO {role}"
+    for function, callers in FUNCTIONS[schema].items():
+        if not set(callers).isdisjoint(_members(part)):
+            yield f"GRANT EXECUTE ON FUNCTION {function} TO {role}"
