@@ -36,6 +36,7 @@ from dissonance.cli import (
     subjects,
     task,
     token,
+    user,
 )
 from dissonance.cli import run as run_command
 from dissonance.cli.access import protect
@@ -74,6 +75,7 @@ app.add_typer(audit_log.app, name="audit-log")
 app.command("replay")(replay.replay_command)
 app.command("replays")(replays.replays_command)
 app.add_typer(token.app, name="token")
+app.add_typer(user.app, name="user")
 app.add_typer(bus.app, name="bus")
 app.add_typer(subjects.app, name="subjects")
 app.add_typer(keys.app, name="keys")

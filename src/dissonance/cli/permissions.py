@@ -89,6 +89,8 @@ COMMANDS: dict[str, Right] = {
     "token revoke": Right(Permission.TOKENS),
     "token list": Right(Permission.TOKENS),
     **{f"token key {verb}": Right(Permission.TOKENS) for verb in ("create", "list", "revoke")},
+    **{f"token client {verb}": Right(Permission.TOKENS) for verb in ("create", "list", "remove")},
+    **{f"user {verb}": Right(Permission.TOKENS) for verb in ("add", "password", "list", "remove")},
     "token grants": Right(Permission.ENGINES),
     "keys list": Right(Permission.KEYS),
     **{f"keys {verb}": Right(Permission.SET_KEYS) for verb in ("rotate", "revoke", "destroy", "protect")},
