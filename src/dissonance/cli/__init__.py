@@ -27,6 +27,7 @@ from dissonance.cli import (
     keys,
     kpis,
     labels,
+    login,
     models,
     pipeline,
     policy,
@@ -74,6 +75,8 @@ app.command("audit")(audit.audit)
 app.add_typer(audit_log.app, name="audit-log")
 app.command("replay")(replay.replay_command)
 app.command("replays")(replays.replays_command)
+app.command("login")(login.login)
+app.command("logout")(login.logout)
 app.add_typer(token.app, name="token")
 app.add_typer(user.app, name="user")
 app.add_typer(bus.app, name="bus")
