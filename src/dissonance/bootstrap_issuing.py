@@ -16,11 +16,17 @@ from dissonance.security.grants import Grants, read_grants
 from dissonance.security.passwords import NOBODYS
 from dissonance.security.signers import published
 from dissonance.security.tokens import TokenIssuer, public_key_pem
+from dissonance.web.few_at_once import FewAtOnce
 from dissonance.web.login import Login, login_routes
 from dissonance.web.login_proof import LoginProofs
 from dissonance.web.oauth import oauth_routes
 from dissonance.web.password_check import PasswordCheck
 from dissonance.web.routes import ProtectedRouter
+
+AT_ONCE = 2
+"""Requests for tokens and logins that a process works for at once, of those `MOST` that may be there."""
+
+MOST = 64
 
 
 class IssuerParts(msgspec.Struct, frozen=True):
@@ -60,6 +66,6 @@ def issuing_on(store: Store, clock: Clock, randomness: Randomness, parts: Issuer
     records = Records(store, clock, asyncio.get_running_loop())
     authorization = AuthlibAuthorization(records, tokens, parts.grants, randomness)
     keys = KeySet([msgspec.convert(published(public_key_pem(parts.private_key_pem)), PublicKey)])
-    passwords = PasswordCheck(store, clock, parts.nobodys)
-    login = Login(authorization, passwords, LoginProofs(parts.page_key, randomness), clock, parts.issuer)
-    return [oauth_routes(authorization, clock, stated_issuer=parts.issuer, keys=keys), login_routes(login)]
+    few, passwords = FewAtOnce(AT_ONCE, MOST), PasswordCheck(store, clock, parts.nobodys)
+    login = Login(authorization, few, passwords, LoginProofs(parts.page_key, randomness), clock, parts.issuer)
+    return [oauth_routes(authorization, clock, few, stated_issuer=parts.issuer, keys=keys), login_routes(login)]

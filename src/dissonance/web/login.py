@@ -16,6 +16,7 @@ from dissonance.ports.clock import Clock
 from dissonance.security.people import Person
 from dissonance.security.permissions import Permission
 from dissonance.web.admission import client_address
+from dissonance.web.few_at_once import FewAtOnce
 from dissonance.web.forms import FORM_TYPE, parameters_of, read_form
 from dissonance.web.login_page import login_page, refusal_page
 from dissonance.web.login_proof import LoginProofs, cookie_in, set_cookie
@@ -33,12 +34,19 @@ STALE = "The page was too old, or not from here. Log in again."
 
 
 class Login:
-    """What both routes do. Methods take a request that was routed."""
+    """What both routes do. Methods take a request that was routed. `few`: those that `authorization` works for."""
 
     def __init__(
-        self, authorization: Authorization, passwords: PasswordCheck, proofs: LoginProofs, clock: Clock, issuer: str
+        self,
+        authorization: Authorization,
+        few: FewAtOnce,
+        passwords: PasswordCheck,
+        proofs: LoginProofs,
+        clock: Clock,
+        issuer: str,
     ) -> None:
         self._authorization = authorization
+        self._few = few
         self._passwords = passwords
         self._proofs = proofs
         self._clock = clock
@@ -49,7 +57,7 @@ class Login:
             asked = self._asked(request)
         except InputError as error:
             return refusal_page(error.what, error.status)
-        consent = await asyncio.to_thread(self._authorization.consent, asked)
+        consent = await self._consent(asked)
         return self._page(request, consent) if isinstance(consent, Consent) else self._sent(request, consent)
 
     async def answer(self, request: Request) -> Response:
@@ -57,13 +65,13 @@ class Login:
             asked, form = self._asked(request), await read_form(request, free=("name", "password"))
         except InputError as error:
             return refusal_page(error.what, error.status)
-        consent = await asyncio.to_thread(self._authorization.consent, asked)
+        consent = await self._consent(asked)
         if not isinstance(consent, Consent):
             return self._sent(request, consent)
         if not self._proofs.holds(cookie_in(request.headers.get("cookie", "")), _query(request), form.get("form", "")):
             return self._page(request, consent, wrong=STALE, status=403)
         if form.get("answer") == CANCEL:
-            return self._sent(request, await asyncio.to_thread(self._authorization.logged_in, asked, None))
+            return self._sent(request, await self._logged_in(asked, None))
         name = form.get("name", "")
         try:
             person = await self._passwords.person(client_address(request.scope), name, form.get("password", ""))
@@ -79,7 +87,15 @@ class Login:
         if person is None:
             self._note(request, 403, who="", reason="unauthenticated")
             return self._page(request, consent, name=name, wrong=WRONG, status=403)
-        return self._sent(request, await asyncio.to_thread(self._authorization.logged_in, asked, person), person.name)
+        return self._sent(request, await self._logged_in(asked, person), person.name)
+
+    async def _consent(self, asked: OAuthAsked) -> Consent | OAuthAnswer:
+        async with self._few.place():
+            return await asyncio.to_thread(self._authorization.consent, asked)
+
+    async def _logged_in(self, asked: OAuthAsked, person: Person | None) -> OAuthAnswer:
+        async with self._few.place():
+            return await asyncio.to_thread(self._authorization.logged_in, asked, person)
 
     def _asked(self, request: Request) -> OAuthAsked:
         parameters = parameters_of(request.scope["query_string"])
@@ -118,7 +134,7 @@ class Login:
 def login_routes(login: Login) -> ProtectedRouter:
     router = ProtectedRouter()
 
-    @router.protected("GET", AUTHORIZE, permission=Permission.PUBLIC, reply_type=PAGE_TYPE)
+    @router.protected("GET", AUTHORIZE, permission=Permission.PUBLIC, reply_type=PAGE_TYPE, problems=[Overloaded])
     async def login_page_shown(request: Request) -> Response:
         """The page that people log in at, for a client's request of a code (RFC 6749, with PKCE by S256)."""
         return await login.show(request)

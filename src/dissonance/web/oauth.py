@@ -16,13 +16,14 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from dissonance.contracts.oauth_api import KeySet, ServerMetadata, TokenReply, TokenRequest
-from dissonance.errors import InputError, LockedOut
+from dissonance.errors import InputError, LockedOut, Overloaded
 from dissonance.ports.authorization import Authorization, OAuthAnswer, OAuthAsked
 from dissonance.ports.clock import Clock
 from dissonance.security.permissions import Permission
 from dissonance.web.access_trail import AccessTrail, Seen
 from dissonance.web.admission import client_address
 from dissonance.web.bodies import json_reply
+from dissonance.web.few_at_once import FewAtOnce
 from dissonance.web.forms import FORM_TYPE, read_form
 from dissonance.web.middleware.request_id import request_id
 from dissonance.web.routes import ProtectedRouter
@@ -61,8 +62,10 @@ def note(trail: AccessTrail, clock: Clock, scope: Scope, status: int, *, who: st
     trail.note(seen, clock.now_us(), request_id(scope))
 
 
-def oauth_routes(authorization: Authorization, clock: Clock, *, stated_issuer: str, keys: KeySet) -> ProtectedRouter:
-    """`stated_issuer`: the setting."""
+def oauth_routes(
+    authorization: Authorization, clock: Clock, few: FewAtOnce, *, stated_issuer: str, keys: KeySet
+) -> ProtectedRouter:
+    """`few`: those that `authorization` works for. `stated_issuer`: the setting."""
     router = ProtectedRouter()
 
     @router.protected("GET", METADATA, permission=Permission.PUBLIC, reply=ServerMetadata)
@@ -82,7 +85,7 @@ def oauth_routes(authorization: Authorization, clock: Clock, *, stated_issuer: s
         body=TokenRequest,
         body_type=FORM_TYPE,
         reply=TokenReply,
-        problems=[LockedOut],
+        problems=[LockedOut, Overloaded],
     )
     async def oauth_token(request: Request) -> Response:
         """A token for a client's secret, or for the code of a login (RFC 6749)."""
@@ -90,14 +93,17 @@ def oauth_routes(authorization: Authorization, clock: Clock, *, stated_issuer: s
             parameters = await read_form(request)
         except InputError as error:
             return _said(error.status, {"error": "invalid_request", "error_description": error.what})
-        header = request.headers.get("authorization", "")
+        header, code = request.headers.get("authorization", ""), parameters.get("code", "")
         asked = OAuthAsked(issuer_of(request.scope, stated_issuer), "POST", parameters, header)
-        lockout, shown = request.app.state.lockout, header or parameters.get("code", "")
+        lockout = request.app.state.lockout
         try:
-            lockout.require(shown)
-            answer = await asyncio.to_thread(authorization.token, asked)
+            for shown in filter(None, (header, code)):
+                lockout.require(shown)
+            async with few.place():
+                answer = await asyncio.to_thread(authorization.token, asked)
             if REASONS.get(answer.error) == "unauthenticated":
-                lockout.failed(client_address(request.scope), shown)
+                # A wrong code is not held against the secret beside it: anybody can have a client come with one.
+                lockout.failed(client_address(request.scope), code if answer.error == "invalid_grant" else header)
         except LockedOut as error:
             note(request.app.state.trail, clock, request.scope, error.status, who="", reason=error.slug)
             raise

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import asyncio
 
-from dissonance.errors import Overloaded
 from dissonance.ports.clock import Clock
 from dissonance.ports.logins import LoginStore
 from dissonance.security.passwords import NOBODYS, is_password
 from dissonance.security.people import NAME, Person
+from dissonance.web.few_at_once import FewAtOnce
 from dissonance.web.lockout import Lockout
 
 MOST_WAITING = 16
-"""Attempts that may wait for those before: each takes a third of a second, and 64 MiB."""
+"""Attempts that may be there at once: each takes a third of a second, and 64 MiB, when it is its turn."""
 
 
 class PasswordCheck:
@@ -26,24 +26,17 @@ class PasswordCheck:
         self._store = store
         self._lockout = Lockout(clock)
         self._nobodys = nobodys
-        self._one = asyncio.Semaphore(1)
-        self._waiting = 0
+        self._few = FewAtOnce(1, MOST_WAITING)
 
     async def person(self, address: str, name: str, password: str) -> Person | None:
         """None where it is not theirs. Raises `LockedOut` while name or address pause, `EngineUnavailable`, or
         `Overloaded` where too many wait."""
-        if self._waiting >= MOST_WAITING:
-            raise Overloaded("too many people log in at once", where="login", fix="try again in a few seconds")
-        self._waiting += 1
-        try:
-            # One by one, or many at once would each be the first.
-            async with self._one:
-                self._lockout.require_guess(address, name)
-                person = await self._store.person(name) if NAME.fullmatch(name) else None
-                kept = person.password if person is not None else self._nobodys
-                if await asyncio.to_thread(is_password, kept, password) and person is not None:
-                    return person
-                self._lockout.failed(address, name)
-                return None
-        finally:
-            self._waiting -= 1
+        # One by one, or many at once would each be the first.
+        async with self._few.place():
+            self._lockout.require_guess(address, name)
+            person = await self._store.person(name) if NAME.fullmatch(name) else None
+            kept = person.password if person is not None else self._nobodys
+            if await asyncio.to_thread(is_password, kept, password) and person is not None:
+                return person
+            self._lockout.failed(address, name)
+            return None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 import msgspec
 import pytest
 
+from dissonance.bootstrap_issuing import MOST
 from dissonance.errors import Unauthenticated
 from dissonance.roles.login_changing import MadeClient
 from dissonance.security.permissions import Permission
@@ -147,6 +149,28 @@ def test_what_fails_again_and_again_is_put_off_and_the_right_secret_is_not() -> 
         statuses = [(await issuing.token_as(OWN, forged)).status for _ in range(6)]
         assert statuses == [401, 401, 401, 401, 429, 429]
         assert (await issuing.token(OWN, made)).status == 200
+
+    asyncio.run(story())
+
+
+def test_wrong_codes_are_not_held_against_the_secret_that_came_with_them() -> None:
+    async def story() -> None:
+        issuing = Issuing()
+        made = await issuing.client(redirects=["https://grafana.example.org/back"])
+        for _ in range(6):
+            fields = {"grant_type": "authorization_code", "code": "injected", "redirect_uri": "https://x"}
+            assert (await issuing.token(fields, made)).status in (400, 429)
+        assert (await issuing.token(OWN, made)).status == 200
+
+    asyncio.run(story())
+
+
+def test_a_flood_is_turned_away_before_it_costs_anything() -> None:
+    async def story() -> None:
+        issuing = Issuing()
+        made = await issuing.client()
+        replies = await asyncio.gather(*(issuing.token(OWN, made) for _ in range(MOST + 10)))
+        assert Counter(each.status for each in replies) == {200: MOST, 429: 10}
 
     asyncio.run(story())
 
