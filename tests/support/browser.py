@@ -42,4 +42,5 @@ def log_in(address: str, name: str, password: str, tls: ssl.SSLContext) -> str:
 if __name__ == "__main__":
     trust = ssl.create_default_context(cafile=os.environ["TEST_CA"])
     back = log_in(sys.argv[1], os.environ["TEST_NAME"], os.environ["TEST_PASSWORD"], trust)
-    urllib.request.urlopen(back, timeout=60).close()
+    with urllib.request.urlopen(back, timeout=60) as page:
+        page.read()

@@ -6,6 +6,7 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import TracebackType
 from typing import Self, TypeVar
@@ -85,13 +86,14 @@ class BrowserSide:
                 if parts.path != "/" or not parts.query:
                     self.send_error(404)
                     return
+                queries.append(parts.query)
                 self.send_response(200)
                 self.send_header("content-type", "text/html; charset=utf-8")
                 self.send_header("content-security-policy", "default-src 'none'")
                 self.send_header("referrer-policy", "no-referrer")
                 self.end_headers()
-                self.wfile.write(DONE)
-                queries.append(parts.query)
+                with suppress(ConnectionError):  # a browser that does not stay for the page has said all
+                    self.wfile.write(DONE)
 
             def log_message(self, format: str, *args: object) -> None:
                 """Nothing: the address has a code in it."""
