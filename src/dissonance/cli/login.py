@@ -6,6 +6,7 @@ import os
 import ssl
 import webbrowser
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -109,7 +110,8 @@ def _token(url: str, tls: ssl.SSLContext | None, scope: str, *, open_browser: bo
         error_console.print("Log in with your browser:", markup=False)
         error_console.print(request.address, markup=False, soft_wrap=True)
         if open_browser:
-            webbrowser.open(request.address)
+            # Some browsers only return when they are closed, and this one is answered here.
+            Thread(target=webbrowser.open, args=(request.address,), daemon=True).start()
         code = request.code_in(back.query(WAIT_S))
     return issuer.change(found.token_endpoint, request.token_form(code))
 
