@@ -18,6 +18,7 @@ from dissonance.adapters.spool.accesses import SPOOL_BYTES, SpoolingAccesses
 from dissonance.adapters.spool.outbox import SpoolingOutbox
 from dissonance.adapters.spool.spool import Spool
 from dissonance.bootstrap import System, open_system, trusted_issuers
+from dissonance.bootstrap_issuing import issuing_routes
 from dissonance.contracts.bus_needs import known_as
 from dissonance.errors import ConfigurationError, EngineUnavailable
 from dissonance.pipeline.anchoring import ChainAnchoring
@@ -45,6 +46,7 @@ from dissonance.web.health import HealthCheck, require_answer
 from dissonance.web.preparing import PreparingVerifier
 from dissonance.web.rate_limits import RateLimitedVerifier, Verifier
 from dissonance.web.renewing import renew_for_ever
+from dissonance.web.routes import ProtectedRouter
 from dissonance.web.server import serve
 
 _logger = logging.getLogger(__name__)
@@ -113,7 +115,7 @@ async def run_on(
     workers = {name: [_worker(system, metrics, work) for work in built.work] for name, built in at_work.items()}
     entrance = await _entrance(system)
     app = create_app(
-        [built.router for built in at_work.values()],
+        [*(built.router for built in at_work.values()), *_issuing(system, at_work)],
         verifier=entrance.verifier,
         clock=system.clock,
         randomness=system.randomness,
@@ -249,6 +251,11 @@ def _worker(system: System, metrics: Metrics, work: Work) -> Worker:
         fetch_messages=system.settings.fetch_messages,
         rest_s=work.rest_s,
     )
+
+
+def _issuing(system: System, at_work: Mapping[str, AtWork]) -> list[ProtectedRouter]:
+    """Where people and programs come in, they get tokens, too; other roles need not know what a password is."""
+    return issuing_routes(system) if "proposer" in at_work else []
 
 
 class _Entrance(NamedTuple):

@@ -90,11 +90,16 @@ def test_every_command_declares_its_permission_and_no_other_is_declared() -> Non
         assert right.task is None or right.permission not in OF_THE_SYSTEM, path
 
 
+MAKES_CREDENTIALS = {f"token {kind}" for kind in ("create", "key create", "client create")} | {
+    f"user {verb}" for verb in ("add", "password", "remove")
+}
+"""What is named is whom they are for, or the tasks that they open."""
+
+
 def test_a_command_about_a_task_is_asked_for_the_right_to_that_task() -> None:
     for path, command in leaves(typer.main.get_command(app)):
         named = {parameter.name for parameter in command.params if parameter.name in ("task", "name")}
-        # About every task; of whoever makes credentials for some.
-        if named and path not in {"audit", "token create", "token key create"}:
+        if named and path not in MAKES_CREDENTIALS | {"audit"}:
             assert COMMANDS[path].task in named, path
 
 

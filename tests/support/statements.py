@@ -28,6 +28,11 @@ EVERY: tuple[Definition, ...] = (
 """What `bootstrap_roles` and `bootstrap_databases` have every role do."""
 
 GIVEN: Mapping[str, tuple[Definition, ...]] = {
+    "proposer": (
+        (PACKAGE / "bootstrap_issuing.py", "issuing_on"),
+        (PACKAGE / "adapters" / "authlib" / "records.py", "Records"),
+        (PACKAGE / "web" / "password_check.py", "PasswordCheck"),
+    ),
     "gate": (
         (PACKAGE / "pipeline" / "judging.py", "judge"),
         (PACKAGE / "pipeline" / "rollouts.py", "Rollouts"),
@@ -36,7 +41,7 @@ GIVEN: Mapping[str, tuple[Definition, ...]] = {
     "learner": ((PACKAGE / "pipeline" / "update.py", "train"),),
     "evaluator": ((PACKAGE / "pipeline" / "estimates.py", "PipelineEstimates"),),
 }
-"""What `bootstrap_roles` gives to single roles, of what it can."""
+"""What `bootstrap_roles` gives to single roles, of what it can; the proposer has the local issuer beside it."""
 
 READY = "ready"
 KEYS_FILE = "keys.py"

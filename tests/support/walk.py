@@ -33,6 +33,7 @@ from support.access import LocalAccess
 from support.anchoring import RecordedAnchoring
 from support.asgi import Reply, request
 from support.estimates import RecordedEstimates
+from support.issuing import issuing_routers
 from support.updates import RecordedUpdates
 
 TASK = Task(
@@ -140,8 +141,9 @@ class Walk:
             spare_keys=20,
         )
         self.at_work = {name: role.build(self.place) for name, role in ROLES.items()}
+        issuing = issuing_routers(self.store, self.clock, self.randomness)
         self.app = create_app(
-            [built.router for built in self.at_work.values()],
+            [*(built.router for built in self.at_work.values()), *issuing],
             verifier=self.access.verifier,
             clock=self.clock,
             randomness=self.randomness,

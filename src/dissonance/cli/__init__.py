@@ -28,6 +28,7 @@ from dissonance.cli import (
     keys,
     kpis,
     labels,
+    login,
     models,
     pipeline,
     policy,
@@ -37,6 +38,7 @@ from dissonance.cli import (
     subjects,
     task,
     token,
+    user,
 )
 from dissonance.cli import run as run_command
 from dissonance.cli.access import protect
@@ -74,7 +76,10 @@ app.command("audit")(audit.audit)
 app.add_typer(audit_log.app, name="audit-log")
 app.command("replay")(replay.replay_command)
 app.command("replays")(replays.replays_command)
+app.command("login")(login.login)
+app.command("logout")(login.logout)
 app.add_typer(token.app, name="token")
+app.add_typer(user.app, name="user")
 app.add_typer(bus.app, name="bus")
 app.add_typer(database.app, name="database")
 app.add_typer(subjects.app, name="subjects")

@@ -1,8 +1,8 @@
 """Who runs a command, and whether they may: decided before the command does anything (ADR 53).
 
-With `DISSONANCE_TOKEN` it is the holder of that token, who may do what it permits, and no more. Without, it is the
-account of the operating system: whoever can read the key folder owns the installation, so what else an account may do
-is for the file system to say.
+With `DISSONANCE_TOKEN`, or after `dissonance login`, it is the holder of that token, who may do what it permits, and no
+more. Without, it is the account of the operating system: whoever can read the key folder owns the installation, so what
+else an account may do is for the file system to say.
 """
 
 from __future__ import annotations
@@ -13,18 +13,24 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from typer._click.core import Command  # Typer's copy of Click has no public name for it
 from typer.core import TyperGroup
 
+from dissonance.cli.login import installation, kept_tokens, login_folder
 from dissonance.cli.options import variables_of
 from dissonance.cli.permissions import Right
 from dissonance.cli.recording import record
-from dissonance.errors import AccessError, Forbidden, Unauthenticated
-from dissonance.security.permissions import ANY_TASK
+from dissonance.errors import AccessError, EngineUnavailable, Forbidden, Unauthenticated
+from dissonance.security.permissions import ANY_TASK, Permission
+from dissonance.security.refusals import Refusal, refused
 from dissonance.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from dissonance.security.identity import Identity
+
+BEFORE_THE_STORE = frozenset({Permission.ENGINES, Permission.SET_ENGINES})
+"""What starts the store, stops it, or looks whether it runs, has to do without its list of what is revoked."""
 
 
 def protect(program: Command, rights: Mapping[str, Right]) -> Command:
@@ -65,16 +71,28 @@ def _ask(path: str, right: Right, given: Mapping[str, Any]) -> bool:
     folder = given.get(right.folder) if right.folder else None
     settings = read_settings(variables_of(folder or None))
     task = given.get(right.task) if right.task else None
+    if not right.own:
+        settings = as_logged_in(settings)
     who = "" if settings.token else account()
     try:
         if settings.token:
             identity = holder(settings)
             who = identity.name
             require_right(identity, right, task)
+            require_unrevoked(identity, settings, right.permission)
     except AccessError as error:
         record(settings, path, right.permission, who=who, task=task, reason=error.slug)
         raise
     return record(settings, path, right.permission, who=who, task=task, reason="")
+
+
+def as_logged_in(settings: Settings) -> Settings:
+    """With the token of who logged in on this data folder, where there is one and `DISSONANCE_TOKEN` names no other."""
+    from dissonance.adapters.keys.kept_tokens import FILE
+
+    if settings.token or not (login_folder() / FILE).exists():
+        return settings
+    return msgspec.structs.replace(settings, token=kept_tokens().token(installation(settings)))
 
 
 def require_right(identity: Identity, right: Right, task: str | None) -> None:
@@ -82,6 +100,27 @@ def require_right(identity: Identity, right: Right, task: str | None) -> None:
     from dissonance.web.admission import require
 
     require(identity, right.permission, ANY_TASK if task is None else task)
+
+
+def require_unrevoked(identity: Identity, settings: Settings, permission: Permission) -> None:
+    """Raises `Unauthenticated` for a token that was revoked, `EngineUnavailable` where that cannot be asked: of all
+    commands only those of `BEFORE_THE_STORE` go on then."""
+    from dissonance.adapters.clock import SystemClock
+    from dissonance.adapters.postgres.revoked import RevocationReading
+    from dissonance.bootstrap import addresses_of
+
+    try:
+        reading = RevocationReading(addresses_of(settings).database_url)
+        try:
+            listed = reading.revoked(SystemClock().now_us())
+        finally:
+            reading.close()
+    except EngineUnavailable:
+        if permission in BEFORE_THE_STORE:
+            return
+        raise
+    if listed.refuses(identity):
+        raise refused(Refusal.REVOKED)
 
 
 def account() -> str:

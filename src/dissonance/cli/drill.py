@@ -104,7 +104,7 @@ def revocation(
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Revoke credentials in use on two replicas: how soon do both refuse them, also one that was away?"""
+    """Revoke credentials in use on two replicas and at MLflow: how soon are they refused, also by one that was away?"""
     from dissonance.drills import revocation as drill
 
     _finish(drill.record_of(_in_folder(data, lambda folder: drill.revocation(folder, rounds, _say))), records, as_json)

@@ -11,11 +11,13 @@ from dissonance.security.permissions import Permission
 
 
 class Right(NamedTuple):
-    """`task`, `folder`: parameters of the command; None where it has none, and so is about every task."""
+    """`task`, `folder`: parameters of the command; None where it has none, and so is about every task. `own`: it is
+    about the login of who runs it, which is not asked for its rights."""
 
     permission: Permission
     task: str | None = None
     folder: str | None = "data"
+    own: bool = False
 
 
 def _of_task(permission: Permission) -> Right:
@@ -85,10 +87,14 @@ COMMANDS: dict[str, Right] = {
     "audit-log export": Right(Permission.AUDIT_LOG),
     "replay": _of_task(Permission.REPLAY),
     "replays": _of_task(Permission.REPLAYS),
+    "login": Right(Permission.ENGINES, own=True),
+    "logout": Right(Permission.ENGINES, own=True),
     "token create": Right(Permission.TOKENS),
     "token revoke": Right(Permission.TOKENS),
     "token list": Right(Permission.TOKENS),
     **{f"token key {verb}": Right(Permission.TOKENS) for verb in ("create", "list", "revoke")},
+    **{f"token client {verb}": Right(Permission.TOKENS) for verb in ("create", "list", "remove")},
+    **{f"user {verb}": Right(Permission.TOKENS) for verb in ("add", "password", "list", "remove")},
     "token grants": Right(Permission.ENGINES),
     "keys list": Right(Permission.KEYS),
     **{f"keys {verb}": Right(Permission.SET_KEYS) for verb in ("rotate", "revoke", "destroy", "protect")},

@@ -1,4 +1,5 @@
-"""`dissonance token`: access tokens from the local issuer, whose key is in the key folder; revocations; API keys."""
+"""`dissonance token`: access tokens from the local issuer, whose key is in the key folder; revocations; API keys;
+clients."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import msgspec
 import typer
 from rich.table import Table
 
-from dissonance.cli import token_keys, token_revocations
+from dissonance.cli import token_clients, token_keys, token_revocations
 from dissonance.cli.lengths import seconds
 from dissonance.cli.options import AsJson, variables_of
 from dissonance.cli.output import emit
@@ -21,11 +22,12 @@ from dissonance.security.tokens import LocalIssuer, TokenIssuer, public_key_pem
 from dissonance.security.verifier import TokenVerifier
 from dissonance.settings import Settings, read_settings
 
-app = typer.Typer(help="Access tokens and API keys: create, revoke, list.", no_args_is_help=True)
+app = typer.Typer(help="Access tokens, API keys and clients: create, revoke, list.", no_args_is_help=True)
 
 app.command("revoke")(token_revocations.revoke)
 app.command("list")(token_revocations.list_)
 app.add_typer(token_keys.app, name="key")
+app.add_typer(token_clients.app, name="client")
 
 
 class IssuedToken(msgspec.Struct, frozen=True):
@@ -42,7 +44,7 @@ class IssuedToken(msgspec.Struct, frozen=True):
 
 @app.callback()
 def token() -> None:
-    """Access tokens and API keys: create, revoke, list."""
+    """Access tokens, API keys and clients: create, revoke, list."""
 
 
 @app.command()

@@ -3,7 +3,8 @@
 Both answer a stream of single predictions under one credential, the fast way: the head of each request is known to
 them. Then it is revoked by command. Counted from the time that the revocation bears, on one clock for all: when each
 replica refused first, and what it let in after. Tokens, API keys and whole holders in turn; in the last rounds one
-replica was away: stopped in its tracks while it happened, and killed before it and started after.
+replica was away: stopped in its tracks while it happened, and killed before it and started after. MLflow's server,
+which hears nothing on the bus, is asked in the same way.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
+import ssl
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -27,11 +29,13 @@ from dissonance.drills.client import connector_to
 from dissonance.drills.records import AtLeast, AtMost, Equals, Raw, Record, make_record
 from dissonance.drills.system import RunningSystem
 from dissonance.errors import EngineError
+from dissonance.security.tls import client_context
 
 REPLICAS = ("one", "two")
 TRAINING_ROWS = 5_000
 PAUSE_S = 0.005  # between two requests to one replica
 LET_IN_FIRST = 20  # requests that each replica answers before anything is revoked
+SEARCH_AT_MLFLOW = "/api/2.0/mlflow/experiments/search"
 WITHIN_S = 30.0  # after which it is given up
 LONGEST_S = 5.0  # the issue's
 KINDS = ("token", "api key", "holder")
@@ -55,26 +59,33 @@ class Seen(NamedTuple):
 
 class Revocations(NamedTuple):
     by_kind: dict[str, list[Seen]]
+    at_mlflow: list[Seen]
     stopped: list[Seen]
     let_in_by_a_new_process: int
     still_let_in: int
 
 
 class Caller:
-    """Asks one replica again and again under one credential. `answered_us`: when requests began that were answered."""
+    """Asks one server again and again under one credential. `answered_us`: when requests began that were answered.
 
-    def __init__(self, http: aiohttp.ClientSession, url: str, credential: str, body: bytes) -> None:
+    `tls`: True for that of `http`.
+    """
+
+    def __init__(
+        self, http: aiohttp.ClientSession, url: str, credential: str, body: bytes, tls: ssl.SSLContext | bool = True
+    ) -> None:
         self._http = http
-        self._url = f"{url}/v1/tasks/{census.TASK}/predict"
+        self._url = url
         self._headers = {"authorization": f"Bearer {credential}", "content-type": "application/json"}
         self._body = body
+        self._tls = tls
         self._clock = SystemClock()
         self.answered_us: list[int] = []
         self.refused_us: int | None = None
 
     async def ask(self) -> int:
         began_us = self._clock.now_us()
-        async with self._http.post(self._url, data=self._body, headers=self._headers) as reply:
+        async with self._http.post(self._url, data=self._body, headers=self._headers, ssl=self._tls) as reply:
             await reply.read()
         if reply.status == 200:
             self.answered_us.append(began_us)
@@ -108,11 +119,13 @@ async def revocation(folder: Path, rounds: int, say: Say) -> Revocations:
         for kind in KINDS:
             by_kind[kind] = [seen for _ in range(rounds) for seen in await stage.revoke_under_load(kind)]
             say(f"{kind}: refused after {max(seen.refused_after_s for seen in by_kind[kind]):.3f} s at the latest")
+        at_mlflow = [await stage.revoke_at_mlflow() for _ in range(rounds)]
+        say(f"MLflow: refused after {max(seen.refused_after_s for seen in at_mlflow):.3f} s at the latest")
         stopped = [await stage.revoke_while_stopped() for _ in range(rounds)]
         say(f"stopped meanwhile: {max(seen.refused_after_s for seen in stopped):.3f} s after it went on")
         again = sum([await stage.revoke_while_dead() for _ in range(rounds)])
         say(f"started again: {again} of {rounds} let in")
-        return Revocations(by_kind, stopped, again, await stage.still_let_in())
+        return Revocations(by_kind, at_mlflow, stopped, again, await stage.still_let_in())
 
 
 class Stage:
@@ -128,14 +141,24 @@ class Stage:
 
     async def revoke_under_load(self, kind: str) -> list[Seen]:
         credential = await self._credential(kind)
-        async with self._asking(REPLICAS, credential) as callers:
+        async with self._asking([self._caller(name, credential) for name in REPLICAS]) as callers:
             since_us = await self._revoke(credential)
         return [caller.seen(since_us) for caller in callers]
+
+    async def revoke_at_mlflow(self) -> Seen:
+        """A token of somebody who may look at models there."""
+        credential = await self._credential("token", "viewer")
+        url = f"{self._running.engines_ready['addresses']['mlflow_url']}{SEARCH_AT_MLFLOW}"
+        body = msgspec.json.encode({"max_results": 1})
+        asking = Caller(self._http, url, credential.text, body, client_context(self._running.tls))
+        async with self._asking([asking]) as callers:
+            since_us = await self._revoke(credential)
+        return callers[0].seen(since_us)
 
     async def revoke_while_stopped(self) -> Seen:
         """Counted from when the replica goes on."""
         credential, pid = await self._credential("token"), self._running.pid(REPLICAS[1])
-        async with self._asking(REPLICAS[1:], credential) as callers:
+        async with self._asking([self._caller(REPLICAS[1], credential)]) as callers:
             os.kill(pid, signal.SIGSTOP)
             await self._revoke(credential)
             since_us = SystemClock().now_us()
@@ -156,12 +179,11 @@ class Stage:
         return sum([await caller.ask() != 401 for caller in callers])
 
     @asynccontextmanager
-    async def _asking(self, replicas: Sequence[str], credential: Credential) -> AsyncIterator[list[Caller]]:
-        """Callers that are being let in while the block lasts; at its end they ask until they are refused.
+    async def _asking(self, callers: list[Caller]) -> AsyncIterator[list[Caller]]:
+        """The callers, which are being let in while the block lasts; at its end they ask until they are refused.
 
         Raises `EngineError` when one is still let in after `WITHIN_S`.
         """
-        callers = [self._caller(name, credential) for name in replicas]
         async with asyncio.TaskGroup() as tasks:
             asking = [tasks.create_task(caller.until_refused()) for caller in callers]
             while min(len(caller.answered_us) for caller in callers) < LET_IN_FIRST:
@@ -174,12 +196,13 @@ class Stage:
                 raise EngineError("a revoked credential is let in", where="replica", fix="see its log")
 
     def _caller(self, name: str, credential: Credential) -> Caller:
-        return Caller(self._http, self._running.group_url(name), credential.text, self._body)
+        url = f"{self._running.group_url(name)}/v1/tasks/{census.TASK}/predict"
+        return Caller(self._http, url, credential.text, self._body)
 
-    async def _credential(self, kind: str) -> Credential:
+    async def _credential(self, kind: str, grant: str = "client") -> Credential:
         self._made += 1
         name = f"holder-{self._made}"
-        asked = ("--grant", "client", "--task", census.TASK, "--name", name)
+        asked = ("--grant", grant, "--task", census.TASK, "--name", name)
         if kind == "api key":
             made = await self._running.command("token", "key", "create", *asked)
             return Credential(made["key"], ("token", "key", "revoke", made["id"]))
@@ -203,16 +226,19 @@ def record_of(outcome: Revocations) -> Record:
             f"{kind.replace(' ', '_')}_refused_after_s": [seen.refused_after_s for seen in seen_of]
             for kind, seen_of in outcome.by_kind.items()
         },
+        "mlflow_refused_after_s": [seen.refused_after_s for seen in outcome.at_mlflow],
+        "mlflow_let_in_after": [seen.let_in_after for seen in outcome.at_mlflow],
         "let_in_after": [seen.let_in_after for seen in everything],
         "stopped_refused_after_s": [seen.refused_after_s for seen in outcome.stopped],
         "stopped_let_in_after": [seen.let_in_after for seen in outcome.stopped],
         "started_again_let_in": outcome.let_in_by_a_new_process,
-        "longest_s": max(seen.refused_after_s for seen in [*everything, *outcome.stopped]),
+        "longest_s": max(seen.refused_after_s for seen in [*everything, *outcome.at_mlflow, *outcome.stopped]),
         "still_let_in": outcome.still_let_in,
     }
     return make_record(
         name="revocation",
-        what="a credential in use on two replicas is revoked: seconds until both refuse it, and what they let in after",
+        what="a credential in use on two replicas, or at MLflow, is revoked: seconds until it is refused, and what was "
+        "let in after",
         command="dissonance drill revocation",
         now_us=SystemClock().now_us(),
         raw=raw,

@@ -25,6 +25,7 @@ from dissonance.ports.decisions import Decision, DecisionStore
 from dissonance.ports.erasures import ErasureStore
 from dissonance.ports.findings import FindingStore
 from dissonance.ports.labels import LabelStore
+from dissonance.ports.logins import LoginStore
 from dissonance.ports.replays import ReplayStore
 from dissonance.ports.rollouts import RolloutStore
 
@@ -339,6 +340,7 @@ class Store(
     ReplayStore,
     IdempotencyStore,
     CredentialStore,
+    LoginStore,
     Protocol,
 ):
     """All of it: one database, one adapter."""

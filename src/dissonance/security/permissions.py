@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Permission(StrEnum):
-    PUBLIC = "public:read"  # liveness and readiness only: nothing about a task or a person
+    PUBLIC = "public:read"  # liveness, readiness, and logging in: nothing about a task or a person
     PREDICT = "predictions:write"
     CONTRADICT = "contradictions:read"
     CHECK = "verdicts:read"

@@ -37,6 +37,6 @@ def refused(reason: Refusal, detail: str = "") -> Unauthenticated:
     return Unauthenticated(
         "what came with the request opens nothing here",
         where="header Authorization",
-        fix="get a new token: from your issuer, or with dissonance token create",
+        fix="get a new token: from your issuer, with dissonance login, or with dissonance token create",
         reason=f"{reason}: {detail}" if detail else reason.value,
     )

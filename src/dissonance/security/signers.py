@@ -87,21 +87,37 @@ def _signer(published: dict[str, Any]) -> Signer | None:
 
 def local_signer(pem: bytes) -> Signer:
     """The local issuer's key. Raises `ConfigurationError` unless it is a public key of P-256."""
+    key = _local_key(pem)
+    return Signer(thumbprint(key), ES256, _digest(key), key)
+
+
+def published(pem: bytes) -> dict[str, str]:
+    """The same key as a JSON Web Key (RFC 7517). Raises as `local_signer` does."""
+    key = _local_key(pem)
+    x, y = _coordinates(key)
+    return {"kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": thumbprint(key), "alg": ES256, "use": "sig"}
+
+
+def _local_key(pem: bytes) -> ec.EllipticCurvePublicKey:
     try:
         key = load_pem_public_key(pem)
     except ValueError as error:
         raise ConfigurationError("the issuer's public key is not readable", where="issuer key") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise ConfigurationError("the issuer's key is not of P-256, which ES256 needs", where="issuer key")
-    return Signer(thumbprint(key), ES256, _digest(key), key)
+    return key
 
 
 def thumbprint(key: ec.EllipticCurvePublicKey) -> str:
     """SHA-256 thumbprint of a P-256 key (RFC 7638): base64url, no padding."""
-    numbers = key.public_numbers()
-    x, y = (_base64url(number.to_bytes(32, "big")) for number in (numbers.x, numbers.y))
+    x, y = _coordinates(key)
     canonical = f'{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}'
     return _base64url(hashlib.sha256(canonical.encode()).digest())
+
+
+def _coordinates(key: ec.EllipticCurvePublicKey) -> tuple[str, str]:
+    numbers = key.public_numbers()
+    return _base64url(numbers.x.to_bytes(32, "big")), _base64url(numbers.y.to_bytes(32, "big"))
 
 
 def _digest(key: PublicKeyTypes) -> str:

@@ -6,7 +6,7 @@ Header: `typ` is `at+jwt`, `alg` is ES256, `kid` is the thumbprint of the key (R
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jwt
@@ -54,17 +54,32 @@ class TokenIssuer:
         Raises `InputError` for an unknown grant, no task, or a lifetime out of range.
         """
         names = [grant] if isinstance(grant, str) else list(grant)
-        scope = permissions_of(names, self._grants)
+        return self.issue_scope(
+            permissions_of(names, self._grants), subject=subject, tasks=tasks, lifetime_s=lifetime_s
+        )
+
+    def issue_scope(
+        self,
+        scope: Iterable[str],
+        *,
+        subject: str,
+        tasks: Sequence[str],
+        lifetime_s: float,
+        client_id: str = "",
+        token_id: str = "",
+    ) -> str:
+        """As `issue`, with these permissions. `client_id`: who got it, where that is not whom it is about. `token_id`:
+        its `jti`, where that was said before."""
         require_usable(subject, tasks, lifetime_s)
         now_s = self._clock.now_us() // MICROSECONDS
         claims = {
             "iss": self._issuer,
             "sub": subject,
-            "client_id": subject,
+            "client_id": client_id or subject,
             "aud": self._audience,
             "iat": now_s,
             "exp": now_s + max(1, round(lifetime_s)),
-            "jti": self._randomness.token(16).hex(),
+            "jti": token_id or new_token_id(self._randomness),
             "scope": " ".join(sorted(scope)),
             "tasks": list(tasks),
         }
@@ -92,6 +107,11 @@ class LocalIssuer:
             raise refused(Refusal.CLAIM, "tasks")
         permissions = frozenset(_PERMISSIONS[name] for name in scope.split() if name in _PERMISSIONS)
         return Holder(claims["sub"], permissions, frozenset(tasks))
+
+
+def new_token_id(randomness: Randomness) -> str:
+    """A `jti`: 128 random bits."""
+    return randomness.token(16).hex()
 
 
 def require_usable(name: str, tasks: Sequence[str], lifetime_s: float) -> None:

@@ -82,6 +82,12 @@ class Lockout:
         if self._credentials:
             _refuse(self._credentials.left_s(_digest(credential)))
 
+    def require_guess(self, address: str, name: str) -> None:
+        """Of what can be guessed, as the password of `name`. Raises `LockedOut` while the name or the address pauses:
+        not even a right guess is then told from a wrong one."""
+        self.require(name)
+        _refuse(self._addresses.left_s(network_of(address)))
+
     def failed(self, address: str, credential: str) -> None:
         """It was not a right one. Raises `LockedOut` while the address pauses."""
         self._credentials.failed(_digest(credential))

@@ -84,7 +84,7 @@ def _complete(operation: Json, route: ProtectedRoute, schemas: _Schemas) -> None
     operation[PERMISSION] = declaration.permission.value
     operation["security"] = [] if public else [{SECURITY_SCHEME: []}]
     if declaration.body is not None:
-        content = {**schemas.content(declaration.body, "application/json"), **_opaque(declaration.other_bodies)}
+        content = {**schemas.content(declaration.body, declaration.body_type), **_opaque(declaration.other_bodies)}
         operation["requestBody"] = {"required": True, "content": content}
     reply = {declaration.reply_type: {"schema": {"type": "string"} if declaration.reply_type == "text/plain" else {}}}
     if declaration.reply is not None:

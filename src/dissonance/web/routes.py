@@ -32,7 +32,11 @@ from dissonance.errors import ConfigurationError, DissonanceError, InputError
 from dissonance.security.permissions import Permission
 from dissonance.web.admission import admit, prepare
 
-PUBLIC_PATHS = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready", "/ping", "/health"})
+ALIVE_PATHS = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready", "/ping", "/health"})
+LOGIN_PATHS = frozenset({"/.well-known/oauth-authorization-server", "/oauth/keys", "/oauth/token", "/oauth/authorize"})
+"""Where whoever has no token yet gets one."""
+
+PUBLIC_PATHS = ALIVE_PATHS | LOGIN_PATHS
 
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Response]])
 
@@ -48,7 +52,8 @@ DirectHandler = Callable[[str], Takes | None]
 
 
 class Declaration(msgspec.Struct, frozen=True, kw_only=True):
-    """What a route is to others. `body` and `reply` are contracts (`reply_type` names another kind of answer).
+    """What a route is to others. `body` and `reply` are contracts; `body_type` and `reply_type` name another kind than
+    JSON.
 
     `other_bodies` and `other_replies` are media types that it reads and writes beside those. `problem_members` are what
     clients of a foreign protocol look for in a problem (RFC 9457 section 3.2).
@@ -56,6 +61,7 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
 
     permission: Permission
     body: type[msgspec.Struct] | None = None
+    body_type: str = "application/json"
     reply: type[msgspec.Struct] | None = None
     reply_type: str = "application/json"
     problems: tuple[type[DissonanceError], ...] = ()
@@ -113,6 +119,7 @@ class ProtectedRouter(APIRouter):
         *,
         permission: Permission,
         body: type[msgspec.Struct] | None = None,
+        body_type: str = "application/json",
         reply: type[msgspec.Struct] | None = None,
         reply_type: str = "application/json",
         problems: Sequence[type[DissonanceError]] = (),
@@ -131,6 +138,7 @@ class ProtectedRouter(APIRouter):
         declaration = Declaration(
             permission=permission,
             body=body,
+            body_type=body_type,
             reply=reply,
             reply_type=reply_type,
             problems=tuple(problems),
@@ -157,7 +165,7 @@ class ProtectedRouter(APIRouter):
 
 def checked_routes(routers: Sequence[APIRouter]) -> list[ProtectedRoute]:
     """All routes of the routers. Raises `ConfigurationError` unless each has a permission of its own (design 6.1),
-    only liveness and readiness are public, and no operation or address is declared twice."""
+    only those of `PUBLIC_PATHS` are public, and no operation or address is declared twice."""
     routes: list[ProtectedRoute] = []
     seen: set[str] = set()
     for route in (route for router in routers for route in router.routes):

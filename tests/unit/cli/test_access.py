@@ -19,7 +19,7 @@ from dissonance.cli.access import account, holder, require_right
 from dissonance.cli.permissions import COMMANDS, Right
 from dissonance.contracts.accesses import Access, Outcome, read_batch
 from dissonance.drills.pentest.forgeries import FORGED, Forger, Kind
-from dissonance.errors import Forbidden, Unauthenticated
+from dissonance.errors import EngineUnavailable, Forbidden, Unauthenticated
 from dissonance.security.identity import Identity
 from dissonance.security.permissions import Permission
 from dissonance.settings import read_settings
@@ -170,3 +170,12 @@ def test_looking_whether_engines_run_is_not_recorded(
 ) -> None:
     assert run([], program_of(lambda: None), {"": Right(Permission.ENGINES, folder=None)}) == 0
     assert recorded(tmp_path) == []
+
+
+def test_while_the_store_cannot_be_asked_what_is_revoked_a_token_only_starts_it(
+    forger: Forger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DISSONANCE_TOKEN", forger.token(Kind.RIGHT, "admin", ("*",)) or "")
+    assert run([], program_of(lambda: None), {"": Right(Permission.SET_ENGINES, folder=None)}) == 0
+    assert run([], program_of(lambda: None), {"": Right(Permission.TOKENS, folder=None)}) == EngineUnavailable.exit_code
+    assert "dissonance up" in capsys.readouterr().err

@@ -11,8 +11,11 @@ from dissonance.ports.accesses import KeptAccess
 from dissonance.ports.clock import Clock
 from dissonance.ports.erasures import Erasure
 from dissonance.ports.findings import Finding
+from dissonance.ports.logins import TakenCode
 from dissonance.ports.store import Experience, IdempotentAnswer
 from dissonance.security.api_keys import ApiKey
+from dissonance.security.oauth_clients import OAuthClient
+from dissonance.security.people import Person
 from dissonance.security.revocations import Revocation, Revoked
 
 
@@ -31,6 +34,9 @@ class Held:
         self._revocations: dict[tuple[Revoked, str], Revocation] = {}
         self._api_keys: dict[str, ApiKey] = {}
         self._credential_changes = 0
+        self._oauth_clients: dict[str, OAuthClient] = {}
+        self._people: dict[str, Person] = {}
+        self._login_codes: dict[bytes, TakenCode] = {}
         self._erasures: dict[tuple[str, bytes], Erasure] = {}
 
     def rows_of(self, task_id: str) -> TaskRows:

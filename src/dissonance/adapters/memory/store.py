@@ -18,6 +18,7 @@ from dissonance.adapters.memory.erasures import MemoryErasures
 from dissonance.adapters.memory.findings import MemoryFindings
 from dissonance.adapters.memory.idempotency import MemoryIdempotency
 from dissonance.adapters.memory.labels import MemoryLabels
+from dissonance.adapters.memory.logins import MemoryLogins
 from dissonance.adapters.memory.reference import MemoryReference
 from dissonance.adapters.memory.replays import MemoryReplays
 from dissonance.adapters.memory.rollouts import MemoryRollouts
@@ -58,6 +59,7 @@ class MemoryStore(
     MemoryFindings,
     MemoryIdempotency,
     MemoryCredentials,
+    MemoryLogins,
     MemoryErasures,
 ):
     """`ports.store.Store`. `available = False` plays a database that is away."""

@@ -9,17 +9,22 @@ from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
 from threading import Lock
+from urllib.parse import urlsplit, urlunsplit
 
 from flask import Response, request
 from mlflow.server.auth.config import _get_auth_config_path
+from mlflow.server.handlers import _get_tracking_store
 from werkzeug.datastructures import Authorization
 
 from dissonance.adapters.clock import SystemClock
 from dissonance.adapters.mlflow_server.files import read_access
 from dissonance.adapters.mlflow_server.people import TokenHolders
+from dissonance.adapters.mlflow_server.revoked import RevocationWatch
 from dissonance.adapters.mlflow_server.rights import may_ask
+from dissonance.adapters.postgres.revoked import RevocationReading
 from dissonance.errors import Unauthenticated
 from dissonance.security.identity import Identity
+from dissonance.security.revocations import CredentialList
 from dissonance.security.tokens import LocalIssuer
 from dissonance.security.verifier import TokenVerifier
 
@@ -48,6 +53,11 @@ class Guard:
             return _refusal(HTTPStatus.FORBIDDEN, "the token's grants do not allow this at MLflow")
         return Authorization("basic", {"username": username, "password": ""})
 
+    def use(self, listed: CredentialList) -> None:
+        """From now on refuse what this list refuses."""
+        with self._lock:
+            self._verifier.use(listed)
+
     def _verified(self, token: str) -> Identity:
         with self._lock:
             return self._verifier.verify(token)
@@ -63,9 +73,17 @@ def holders() -> TokenHolders:
 
 @lru_cache
 def guard() -> Guard:
-    access = read_access(Path(_get_auth_config_path()))
+    access, clock = read_access(Path(_get_auth_config_path())), SystemClock()
     local = LocalIssuer(access.public_key_pem, issuer=access.issuer, audience=access.audience)
-    return Guard(TokenVerifier([local], clock=SystemClock()), holders())
+    made = Guard(TokenVerifier([local], clock=clock), holders())
+    RevocationWatch(RevocationReading(database_beside_ours(access.database)), clock, made.use).start()
+    return made
+
+
+def database_beside_ours(name: str) -> str:
+    """Its address, by which MLflow's own is reached: so there is one place where a password may stand."""
+    url: str = _get_tracking_store().db_uri  # type: ignore[attr-defined]  # of its store on SQL, which ours is
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
 def authenticate() -> Authorization | Response:

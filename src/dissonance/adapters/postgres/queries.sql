@@ -764,6 +764,63 @@ UPDATE credential_changes SET changes = changes + 1 RETURNING changes;
 SELECT key_id, name, digest, scope, tasks, created_at_us, expires_at_us, made_by FROM api_keys
 ORDER BY created_at_us DESC, key_id;
 
+-- name: keep_oauth_client
+-- purpose: keep a new client of the local issuer, without its secret
+INSERT INTO oauth_clients (client_id, digest, grants, tasks, redirects, created_at_us, expires_at_us, made_by)
+VALUES (%(client_id)s, %(digest)s, %(grants)s, %(tasks)s, %(redirects)s, %(created_at_us)s, %(expires_at_us)s, %(by)s);
+
+-- name: oauth_client
+-- purpose: one client
+SELECT client_id, digest, grants, tasks, redirects, created_at_us, expires_at_us, made_by FROM oauth_clients
+WHERE client_id = %(client_id)s;
+
+-- name: oauth_clients
+-- purpose: all clients, the newest first
+SELECT client_id, digest, grants, tasks, redirects, created_at_us, expires_at_us, made_by FROM oauth_clients
+ORDER BY created_at_us DESC, client_id;
+
+-- name: remove_oauth_client
+-- purpose: forget a client
+DELETE FROM oauth_clients WHERE client_id = %(client_id)s;
+
+-- name: keep_person
+-- purpose: keep somebody new who may log in
+INSERT INTO people (name, password, grants, tasks, created_at_us, added_by)
+VALUES (%(name)s, %(password)s, %(grants)s, %(tasks)s, %(created_at_us)s, %(by)s)
+ON CONFLICT (name) DO NOTHING;
+
+-- name: set_password
+-- purpose: replace what was made of a password
+UPDATE people SET password = %(password)s WHERE name = %(name)s;
+
+-- name: person
+-- purpose: one who may log in
+SELECT name, password, grants, tasks, created_at_us, added_by FROM people WHERE name = %(name)s;
+
+-- name: people
+-- purpose: all who may log in
+SELECT name, password, grants, tasks, created_at_us, added_by FROM people ORDER BY name;
+
+-- name: remove_person
+-- purpose: forget somebody, and the codes they are on the way with
+DELETE FROM people WHERE name = %(name)s;
+
+-- name: keep_login_code
+-- purpose: keep a new code, and forget what cannot matter any more
+WITH forgotten AS (
+    DELETE FROM login_codes WHERE expires_at_us < %(forget_before_us)s
+)
+INSERT INTO login_codes (digest, client_id, redirect, challenge, name, scope, tasks, token_id, expires_at_us)
+VALUES (
+    %(digest)s, %(client_id)s, %(redirect)s, %(challenge)s, %(name)s, %(scope)s, %(tasks)s, %(token_id)s,
+    %(expires_at_us)s
+);
+
+-- name: take_login_code
+-- purpose: what a code stands for, and how often somebody came with it
+UPDATE login_codes SET times = times + 1 WHERE digest = %(digest)s
+RETURNING digest, client_id, redirect, challenge, name, scope, tasks, token_id, expires_at_us, times;
+
 -- name: predictions_about
 -- purpose: ids of what is stored about one data subject, in order of event time
 SELECT uuid_send(prediction_id) FROM experience

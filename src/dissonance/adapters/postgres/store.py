@@ -11,6 +11,7 @@ from dissonance.adapters.postgres.experience import PostgresExperience
 from dissonance.adapters.postgres.findings import PostgresFindings
 from dissonance.adapters.postgres.idempotency import PostgresIdempotency
 from dissonance.adapters.postgres.labels import PostgresLabels
+from dissonance.adapters.postgres.logins import PostgresLogins
 from dissonance.adapters.postgres.migrate import Schema
 from dissonance.adapters.postgres.reference import PostgresReference
 from dissonance.adapters.postgres.replays import PostgresReplays
@@ -38,6 +39,7 @@ class PostgresStore(
     PostgresWindows,
     PostgresIdempotency,
     PostgresCredentials,
+    PostgresLogins,
 ):
     """`ports.store.Store`. Connects at first use; call `migrate.migrate` on the database before.
 

@@ -19,6 +19,9 @@ HEADERS = (
 )
 """The first also where a setting lets HTTP be plain: then a proxy before us speaks TLS (RFC 6797, 7.2)."""
 
+POLICY = b"content-security-policy"
+"""A page for people says its own, which must not be weaker in anything but what the page is made of."""
+
 SET_COOKIE = b"set-cookie"
 OF_A_COOKIE = ((b"secure", b"; Secure"), (b"httponly", b"; HttpOnly"), (b"samesite", b"; SameSite=Strict"))
 """Attributes that every cookie has, and how each is said where it is missing (RFC 6265bis, 4.1.2)."""
@@ -39,10 +42,17 @@ class SafeHeaders:
                     (name, hardened(value) if name.lower() == SET_COOKIE else value)
                     for name, value in message["headers"]
                 ]
-                message["headers"] = [*given, *HEADERS]
+                message["headers"] = [
+                    *given,
+                    *(each for each in HEADERS if each[0] != POLICY or not _has_policy(given)),
+                ]
             await send(message)
 
         await self._app(scope, receive, send_safely)
+
+
+def _has_policy(headers: list[tuple[bytes, bytes]]) -> bool:
+    return any(name.lower() == POLICY for name, _ in headers)
 
 
 def hardened(cookie: bytes) -> bytes:
