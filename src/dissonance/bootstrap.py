@@ -49,6 +49,7 @@ from dissonance.security.issuers import IssuerRules, read_issuers
 from dissonance.security.live_tls import LiveTls
 from dissonance.security.service_tokens import ServiceToken
 from dissonance.security.signatures import seed_of
+from dissonance.security.text_seal import TextSeal
 from dissonance.security.tls import Tls
 from dissonance.security.tokens import TokenIssuer
 from dissonance.settings import Settings, given_addresses
@@ -185,6 +186,7 @@ async def open_system(settings: Settings, known_as: str = "") -> AsyncIterator[S
     store = PostgresStore(
         addresses.database_url,
         clock=clock,
+        texts=TextSeal(key_folder.derive("store-texts-1") + key_folder.derive("store-texts-2")),
         connections=settings.database_connections,
         breaker=breakers.make("experience database", failures=database.FAILURES, rest_s=database.REST_S),
     )
