@@ -102,6 +102,14 @@ def test_papers_and_pictures_lie_in_the_registry_in_plain_and_name_nobody(made: 
     assert not any(b"person-" in content for content in kept.values())
 
 
+def test_what_the_registry_keeps_in_plain_names_neither_classes_nor_categories(made: tuple[Workshop, Task]) -> None:
+    work, task = made
+    kept = work.registry._models[task.task_id, ModelRole.PROPOSER].documents[0]
+    card, bill = kept[CARD_FILE].decode(), kept[BOM_FILE].decode()
+    assert "(class 1, class 2)" in card and "= part 1 |" in card and "= part 1, " in bill
+    assert not re.search(r"\b(no|yes)\b(?= \||,|\))", card) and "= yes" not in bill
+
+
 def test_papers_are_exported_with_the_model(made: tuple[Workshop, Task], tmp_path: Path) -> None:
     exported = asyncio.run(export_model(made[0], "small", 2, tmp_path / "out"))
     assert {f"model/{BOM_FILE}", f"model/{CARD_FILE}", f"critic/{BOM_FILE}"} <= set(exported.files)
