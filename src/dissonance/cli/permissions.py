@@ -39,6 +39,7 @@ _DRILLS = (
     "revocation",
     "bench-pipeline",
     "faults",
+    "encryption",
 )
 
 COMMANDS: dict[str, Right] = {
