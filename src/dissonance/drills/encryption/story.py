@@ -18,6 +18,7 @@ from dissonance.drills.encryption.asked import PREDICT, ask_everything
 from dissonance.drills.encryption.canaries import Canaries, patterns_of
 from dissonance.drills.encryption.commanded import command_everything
 from dissonance.drills.encryption.finding import Finds
+from dissonance.drills.encryption.leftovers import left_behind
 from dissonance.drills.encryption.other_ways import ask_over_grpc, knock_at_engines, send_what_is_no_event
 from dissonance.drills.encryption.stage import PROPOSER, Places, Stage, staged
 from dissonance.drills.encryption.wire import Wire
@@ -50,14 +51,15 @@ class Looked(NamedTuple):
 async def run_once(folder: Path, say: Say, *, is_control: bool) -> Looked:
     """The system in `folder`, from its start to the end of the search."""
     places, canaries = Places(folder), Canaries(SystemRandomness())
-    before = set(_shared_temporary().iterdir())
+    shared = Path(tempfile.gettempdir())
+    before = frozenset(shared.iterdir())
     with _listening(places.packets) as wire:
         async with staged(places, canaries, is_control=is_control) as stage:
             say("the system is up, on a task made of canaries")
             await _send_everything(stage, say)
             rows = await asyncio.to_thread(_rows_of, stage, places.root / "rows")
         say("all of it is stopped; searching")
-    left = [path for path in _shared_temporary().iterdir() if path not in before and not folder.is_relative_to(path)]
+    left = [path for path in left_behind(shared, before) if not folder.is_relative_to(path)]
     return await asyncio.to_thread(_look, places, canaries, rows, left, wire)
 
 
@@ -141,7 +143,3 @@ def _listening(file: Path) -> Iterator[Wire | None]:
         except (OSError, AttributeError):
             wire = None
         yield wire
-
-
-def _shared_temporary() -> Path:
-    return Path(tempfile.gettempdir())
