@@ -6,6 +6,7 @@ import asyncio
 import json
 import struct
 from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
@@ -209,7 +210,8 @@ async def _in_windows(stage: Stage) -> None:
     await _until(stated, "no window was stated")
 
 
-async def _until(holds: Any, what: str) -> None:
+async def _until(holds: Callable[[], Awaitable[bool]], what: str) -> None:
+    """Raises `TimedOut`, saying `what`."""
     try:
         async with asyncio.timeout(STORED_S):
             while not await holds():

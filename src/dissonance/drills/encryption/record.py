@@ -13,6 +13,7 @@ from dissonance.drills.records import AtLeast, Equals, Raw, Record, make_record
 
 COMMAND: Final = "dissonance drill encryption"
 LEAST_CHANNELS: Final = 80
+"""A drill that sends through fewer has lost some."""
 
 WRITTEN_NOWHERE: Final = frozenset(
     {

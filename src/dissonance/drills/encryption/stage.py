@@ -14,7 +14,7 @@ from dissonance.adapters.clock import SystemRandomness
 from dissonance.drills.client import connector_to
 from dissonance.drills.encryption import without
 from dissonance.drills.encryption.canaries import Canaries
-from dissonance.drills.encryption.given import TASK, Given
+from dissonance.drills.encryption.given import PERSON, TARGET, TASK, Given
 from dissonance.drills.encryption.plain_engines import plain_engines
 from dissonance.drills.system import TWO_PROCESSES, RunningSystem
 from dissonance.errors import EngineError
@@ -102,7 +102,7 @@ class Stage:
         return answer
 
     async def command(self, *arguments: str, codes: Collection[int] = (0,)) -> Any:
-        """What it printed, which is kept among what was taken out."""
+        """As `RunningSystem.command`. What it printed, which is kept among what was taken out."""
         answer = await self.running.command(*arguments, codes=codes)
         with (self.places.taken / "answers.jsonl").open("ab") as file:
             file.write(msgspec.json.encode(answer) + b"\n")
@@ -134,7 +134,7 @@ async def staged(places: Places, canaries: Canaries, *, is_control: bool) -> Asy
 
 async def _make_task(stage: Stage) -> None:
     given = stage.given
-    arguments = ("--data", str(given.training()), "--target", "outcome", "--subject", "person")
+    arguments = ("--data", str(given.training()), "--target", TARGET, "--subject", PERSON)
     await stage.command("task", "create", TASK, *arguments, "--policy", str(given.policy()))
     shown = await stage.command("task", "show", TASK)
     stage.task_id = str(shown["task"]["task_id"])
