@@ -154,7 +154,7 @@ async def measured(url: str, repetitions: int) -> tuple[dict[int, list[Turn]], i
     """Turns by rows a batch; rows sent; rows found. The first turn of each warms up and is not kept."""
     ids = IdSource(CLOCK, RANDOMNESS)
     inserting = PostgresStore(url, texts=TextSeal(bytes(64)), clock=CLOCK, connections=1)
-    copying = CopyingStore(url, clock=CLOCK, connections=1)
+    copying = CopyingStore(url, texts=TextSeal(bytes(64)), clock=CLOCK, connections=1)
     turns: dict[int, list[Turn]] = {rows: [] for rows in BATCHES}
     sent = 0
     try:
