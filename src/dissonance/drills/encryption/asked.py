@@ -171,8 +171,8 @@ async def _credentials(stage: Stage) -> None:
         await stage.ask(PREDICT, b"{}", headers={"authorization": value}, expected=UNKNOWN)
     made = await stage.command("token", "key", "create", "--grant", "client", "--name", "canary", "--task", TASK)
     token = await stage.running.token("client", task=TASK)
-    canaries.known("API key, right: secret", made["key"].rpartition("_")[2][:32])
-    canaries.known("token, right: signature", token.rpartition(".")[2][:40])
+    canaries.known("API key, right: secret", made["key"].split("_", 2)[2])
+    canaries.known("token, right: signature", token.rpartition(".")[2])
     for credential in (made["key"], token):
         await stage.ask(PREDICT, {"rows": stage.given.rows(1)}, headers={"authorization": f"Bearer {credential}"})
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import quote_from_bytes
 
+from dissonance.errors import InputError
 from dissonance.ports.clock import Randomness
 
 SECRET_BYTES = 16
@@ -64,7 +65,10 @@ class Canaries:
         return self._numbers[channel]
 
     def known(self, channel: str, text: str) -> None:
-        """A secret that the system itself made, such as an API key, is a canary as it is."""
+        """A secret that the system made, such as an API key, is a canary as it is. Raises `InputError` for one so
+        short that it might be found by chance."""
+        if len(text) < SECRET_BYTES:
+            raise InputError(f"a canary of {len(text)} characters", where=channel, fix="give the whole secret")
         self._secrets[channel] = text.encode()
 
     def forms(self) -> list[Form]:

@@ -18,6 +18,7 @@ from dissonance.adapters.memory.clock import SeededRandomness
 from dissonance.drills.encryption.canaries import Canaries, Form, patterns_of
 from dissonance.drills.encryption.finding import Finds
 from dissonance.drills.encryption.search import Searcher
+from dissonance.errors import InputError
 
 BLOCK = 2_048
 NOISE = np.random.default_rng(3).bytes(3 * BLOCK)
@@ -143,3 +144,14 @@ def test_a_file_may_stand_in_place_of_a_folder_and_what_is_gone_holds_nothing(tm
         finds.search_folder(tmp_path, tmp_path / name)
 
     assert finds.files == 1 and set(finds.places["text"]) == {("file", "hex")}
+
+
+def test_a_known_secret_is_looked_for_whole_and_a_short_one_is_no_canary() -> None:
+    canaries = Canaries(SeededRandomness(6))
+    canaries.known("API key", "a-secret_with_every-sign_in-it")
+    finds = Finds(patterns_of(canaries.forms()))
+    finds.search_blocks("header", [b"Bearer dsk_00_a-secret_with_every-sign_in-it"])
+
+    assert finds.channels == {"API key"}
+    with pytest.raises(InputError, match="2 characters"):
+        canaries.known("tail", "it")
