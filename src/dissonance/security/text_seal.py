@@ -7,6 +7,7 @@ has the files that two texts are equal, and no more. What was written before the
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -15,6 +16,9 @@ from dissonance.errors import SealBroken
 
 MARK = "dissonance-sealed-1:"
 KEY_BYTES = 64
+
+TEXTS_KEPT = 256
+"""Opened ones: every label that is learnt from says its source, and there are few."""
 
 
 class TextSeal:
@@ -27,6 +31,7 @@ class TextSeal:
 
     def __init__(self, key: bytes) -> None:
         self._cipher = AESSIV(key)
+        self._text = lru_cache(TEXTS_KEPT)(self._opened_text)
 
     def seal(self, plain: str | bytes) -> str | bytes:
         """Of the same kind; an empty one stays so."""
@@ -43,10 +48,13 @@ class TextSeal:
     def open(self, sealed: object) -> object:
         """What was sealed, also as JSON; anything else comes back as it is. Raises `SealBroken` under another key."""
         if isinstance(sealed, str) and sealed.startswith((MARK, f'"{MARK}')):
-            return self._opened(sealed.strip('"')[len(MARK) :]).decode()
+            return self._text(sealed)
         if isinstance(sealed, bytes) and sealed.startswith(MARK.encode()):
             return self._opened(sealed[len(MARK) :])
         return sealed
+
+    def _opened_text(self, sealed: str) -> str:
+        return self._opened(sealed.strip('"')[len(MARK) :]).decode()
 
     def _opened(self, content: str | bytes) -> bytes:
         """Text is base64."""
