@@ -195,6 +195,10 @@ drill-deploy: setup ## Ten updates in a row into production without a hand, labe
 drill-revocation: setup ## Seconds until a revoked credential is refused by every replica, one that was away too (minutes; ROUNDS=3)
 	@$(BIN)/dissonance drill revocation $(if $(ROUNDS),--rounds $(ROUNDS))
 
+.PHONY: drill-encryption
+drill-encryption: setup ## Canaries through every input, with and without encryption; every byte is searched (ten minutes; the wire needs root)
+	@$(BIN)/dissonance drill encryption
+
 .PHONY: drill-who-answered
 drill-who-answered: setup ## Versions that come and go while predictions go on; then every prediction is asked about (4 minutes)
 	@$(BIN)/dissonance drill who-answered $(if $(VERSIONS),--versions $(VERSIONS)) $(if $(RATE),--rows-per-s $(RATE))

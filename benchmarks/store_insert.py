@@ -34,6 +34,7 @@ from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Feature, FeatureKind, FeatureSchema, Task
 from dissonance.contracts.verdicts import Reason, Verdict
 from dissonance.drills.records import Equals, Outcome, Raw, Record, make_record, write_record
+from dissonance.security.text_seal import TextSeal
 
 BATCHES = {1: 1_000, 50: 200, 1_000: 40, 10_000: 4}
 """Rows a batch: batches a repetition."""
@@ -152,8 +153,8 @@ async def rows_per_s(record: Callable[[Sequence[Judged]], Awaitable[int]], event
 async def measured(url: str, repetitions: int) -> tuple[dict[int, list[Turn]], int, int]:
     """Turns by rows a batch; rows sent; rows found. The first turn of each warms up and is not kept."""
     ids = IdSource(CLOCK, RANDOMNESS)
-    inserting = PostgresStore(url, clock=CLOCK, connections=1)
-    copying = CopyingStore(url, clock=CLOCK, connections=1)
+    inserting = PostgresStore(url, texts=TextSeal(bytes(64)), clock=CLOCK, connections=1)
+    copying = CopyingStore(url, texts=TextSeal(bytes(64)), clock=CLOCK, connections=1)
     turns: dict[int, list[Turn]] = {rows: [] for rows in BATCHES}
     sent = 0
     try:

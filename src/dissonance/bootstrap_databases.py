@@ -25,6 +25,7 @@ from dissonance.ports.keys import DataSubjectKeys
 from dissonance.ports.store import Store
 from dissonance.security.artefacts import ArtefactKeys
 from dissonance.security.signatures import seed_of
+from dissonance.security.text_seal import TextSeal
 from dissonance.settings import Settings
 
 
@@ -104,6 +105,7 @@ async def _opened(
     store = PostgresStore(
         addresses.database_url,
         clock=clock,
+        texts=TextSeal(key_folder.derive("store-texts-1") + key_folder.derive("store-texts-2")),
         connections=settings.database_connections,
         breaker=breakers.make("experience database", failures=database.FAILURES, rest_s=database.REST_S),
     )

@@ -193,3 +193,9 @@ def test_database_that_is_away_a_query_that_is_none_and_an_address_that_is_none_
     for address in ("nonsense://x", "no address"):
         with pytest.raises(InputError, match="no address of a database"):
             SqlRows(address, "SELECT 1")
+
+
+def test_of_a_query_its_digest_is_shown_which_tells_it_from_others() -> None:
+    one, other = (SqlRows("sqlite:///rows.db", f"SELECT * FROM rows WHERE person = '{who}'") for who in ("Ada", "Bob"))
+    assert "Ada" not in one.shown and one.shown != other.shown
+    assert one.shown.startswith("sqlite:///rows.db query ")

@@ -15,6 +15,7 @@ from dissonance.adapters.memory.clock import FixedClock
 from dissonance.adapters.postgres.migrate import Schema, head, migrate
 from dissonance.adapters.postgres.store import PostgresStore
 from dissonance.errors import EngineError, EngineUnavailable, SealBroken
+from dissonance.security.text_seal import TextSeal
 from support.database import execute, fresh_database, rows
 from support.keys import PostgresKeysCase
 
@@ -29,7 +30,7 @@ def empty_url(engines: EngineAddresses) -> Iterator[str]:
 
 def ready(url: str) -> None:
     async def asked() -> None:
-        store = PostgresStore(url, clock=FixedClock(), connections=1)
+        store = PostgresStore(url, texts=TextSeal(bytes(64)), clock=FixedClock(), connections=1)
         try:
             await store.ready()
         finally:

@@ -17,6 +17,7 @@ from dissonance.adapters.postgres.migrate import migrate
 from dissonance.adapters.postgres.store import PostgresStore
 from dissonance.cli import run
 from dissonance.security.revocations import Revocation, Revoked
+from dissonance.security.text_seal import TextSeal
 from dissonance.security.tls import client_context
 from support.engines import issuer_of
 
@@ -25,7 +26,7 @@ def revoke(engines: EngineAddresses, what: Revoked, value: str) -> None:
     migrate(engines.database_url)
 
     async def done() -> None:
-        store = PostgresStore(engines.database_url, clock=SystemClock())
+        store = PostgresStore(engines.database_url, texts=TextSeal(bytes(64)), clock=SystemClock())
         now_us = SystemClock().now_us()
         await store.revoke(Revocation(what=what, value=value, revoked_at_us=now_us, by="test", reason=""))
         await store.close()

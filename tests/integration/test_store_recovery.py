@@ -17,6 +17,7 @@ from dissonance.adapters.postgres.store import PostgresStore
 from dissonance.contracts.policy import Policy
 from dissonance.errors import EngineUnavailable
 from dissonance.ports.store import Counts
+from dissonance.security.text_seal import TextSeal
 from support.database import fresh_database
 from support.engines import running_engines
 from support.store import RowMaker, with_task
@@ -46,7 +47,7 @@ def test_store_works_again_after_postgresql_was_killed(tmp_path: Path) -> None:
     make = RowMaker("recovery")
 
     async def story(url: str, folder: Path) -> None:
-        store = PostgresStore(url, clock=make.clock, connections=4)
+        store = PostgresStore(url, texts=TextSeal(bytes(64)), clock=make.clock, connections=4)
         try:
             task_id = await with_task(store, make)
             events = [make.judged(task_id, 20) for _ in range(4)]
@@ -70,7 +71,7 @@ def test_connections_that_were_closed_behind_the_pool_fail_no_call(engines: Engi
     make = RowMaker("closed-connections")
 
     async def story(url: str) -> None:
-        store = PostgresStore(url, clock=make.clock, connections=4)
+        store = PostgresStore(url, texts=TextSeal(bytes(64)), clock=make.clock, connections=4)
         try:
             task_id = await with_task(store, make)
             await asyncio.gather(*(store.record([make.judged(task_id, 5)]) for _ in range(8)))

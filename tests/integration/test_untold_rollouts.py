@@ -22,6 +22,7 @@ from dissonance.pipeline.create_task import create_task
 from dissonance.pipeline.retrain import retrain
 from dissonance.pipeline.rollouts import Rollouts, begin
 from dissonance.pipeline.telling import publish
+from dissonance.security.text_seal import TextSeal
 from support.database import fresh_database
 from support.distributions import labelled_rows
 from support.workshop import COLUMNS, Workshop, add_experience, frame, workshop, write
@@ -76,7 +77,7 @@ def test_what_a_killed_gate_saved_and_did_not_tell_the_next_one_tells_once(
     async def story() -> None:
         work = workshop()
         bus = DyingBus(work.clock)
-        store = PostgresStore(url, clock=work.clock, connections=2)
+        store = PostgresStore(url, texts=TextSeal(bytes(64)), clock=work.clock, connections=2)
         work = work._replace(store=store, bus=bus)  # type: ignore[arg-type]
         try:
             task = await begun(work, tmp_path)

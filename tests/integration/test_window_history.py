@@ -9,6 +9,7 @@ from psycopg import sql
 
 from dissonance.adapters.postgres.migrate import migrate
 from dissonance.adapters.postgres.store import PostgresStore
+from dissonance.security.text_seal import TextSeal
 from support.database import fresh_database, rows
 from support.engines import running_engines
 from support.store import RowMaker, with_task
@@ -18,7 +19,7 @@ def test_of_an_open_window_the_last_statements_stay_and_of_a_closed_one_all(tmp_
     make = RowMaker("history")
 
     async def story(url: str) -> None:
-        store = PostgresStore(url, clock=make.clock, connections=1)
+        store = PostgresStore(url, texts=TextSeal(bytes(64)), clock=make.clock, connections=1)
         try:
             task_id = await with_task(store, make)
             for labelled in range(20):

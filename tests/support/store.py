@@ -20,6 +20,7 @@ from dissonance.contracts.schema import Feature, FeatureKind, FeatureSchema, Tas
 from dissonance.contracts.verdicts import Reason, Verdict
 from dissonance.ports.labels import LabelRows
 from dissonance.ports.store import Store, VerdictRows, Window
+from dissonance.security.text_seal import TextSeal
 from support.database import execute
 
 NO_TASK = "f" * 32  # an id that no task has
@@ -187,7 +188,7 @@ class PostgresStoreCase:
 
     def tell(self, story: Story) -> None:
         async def told() -> None:
-            store = PostgresStore(self.url, clock=self.make.clock, connections=2)
+            store = PostgresStore(self.url, texts=TextSeal(bytes(64)), clock=self.make.clock, connections=2)
             try:
                 await story(store)
             finally:
@@ -197,8 +198,8 @@ class PostgresStoreCase:
 
     def tell_of_two(self, story: StoryOfTwo) -> None:
         async def told() -> None:
-            one = PostgresStore(self.url, clock=self.make.clock, connections=2)
-            two = PostgresStore(self.url, clock=self.make.clock, connections=2)
+            one = PostgresStore(self.url, texts=TextSeal(bytes(64)), clock=self.make.clock, connections=2)
+            two = PostgresStore(self.url, texts=TextSeal(bytes(64)), clock=self.make.clock, connections=2)
             try:
                 await story(one, two)
             finally:

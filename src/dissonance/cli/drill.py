@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 from rich.table import Table
 
+from dissonance.cli.drill_encryption import encryption
 from dissonance.cli.faults import faults
 from dissonance.cli.output import emit, error_console, progress
 
@@ -183,6 +184,7 @@ def bench_pipeline(
 
 
 app.command("faults")(faults)
+app.command("encryption")(encryption)
 
 
 def _in_folder(data: Path | None, work: Callable[[Path], Awaitable[Result]]) -> Result:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import tempfile
 from contextlib import ExitStack
@@ -17,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dissonance.cli.output import emit, error_console, progress
-from dissonance.settings import read_settings
+from dissonance.cli.signed_record import signing_folder, write_signed
 
 if TYPE_CHECKING:
     from dissonance.drills.faults.run import Options, Outcome
@@ -65,7 +64,7 @@ def faults(
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dissonance-drill-")))
         outcome = _run(folder, plan, options, as_json)
         record = record_of(outcome, options, command, whole=whole)
-        _finish(record, records, _signing_folder(keys, folder), as_json)
+        _finish(record, records, signing_folder(keys, folder / "data"), as_json)
 
 
 def _run(folder: Path, plan: list[Fault], options: Options, quiet: bool) -> Outcome:
@@ -91,28 +90,11 @@ def _say(line: str) -> None:
     error_console.print(line, markup=False, soft_wrap=True)
 
 
-def _signing_folder(keys: Path | None, folder: Path) -> Path:
-    """The one that was named; this installation's, where it has keys already; else that of the system that was hurt."""
-    from dissonance.adapters.keys.folder import SIGNING
-
-    own = read_settings(os.environ).keys_folder
-    return keys or (own if (own / SIGNING).is_file() else folder / "data" / "keys")
-
-
 def _finish(record: Record, records: Path, keys: Path, as_json: bool) -> None:
-    from dissonance.adapters.clock import SystemRandomness
-    from dissonance.adapters.keys.folder import KeyFolder
-    from dissonance.bootstrap_keys import key_guards
     from dissonance.drills.faults.picture import picture
-    from dissonance.drills.records import Outcome, write_record
-    from dissonance.drills.signed import sign_file
-    from dissonance.security.signatures import seed_of
+    from dissonance.drills.records import Outcome
 
-    path = write_record(records, record)
-    randomness = SystemRandomness()
-    guards = key_guards(read_settings(os.environ), randomness)
-    signing = KeyFolder.open_or_create(keys, randomness, guards).signing_private_key_pem
-    sign_file(path, seed_of(signing))
+    path = write_signed(records, record, keys)
     path.with_suffix(".html").write_text(picture(record), encoding="utf-8")
     emit(record, as_json, _tables(record, path))
     raise typer.Exit(0 if record.verdict is Outcome.PASS else 1)

@@ -41,6 +41,7 @@ _DRILLS = (
     "revocation",
     "bench-pipeline",
     "faults",
+    "encryption",
 )
 
 COMMANDS: dict[str, Right] = {

@@ -6,6 +6,7 @@ Ranges are of the schema, not of the rows at hand, so that a slice is the same f
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -39,11 +40,23 @@ def parts_of(feature: Feature, column: NDArray[np.float64], rows_min: int) -> It
 
 def _parts(feature: Feature, column: NDArray[np.float64]) -> Iterator[Slice]:
     if feature.kind is FeatureKind.CATEGORY:
-        for code, category in enumerate(feature.categories):
-            yield Slice(feature.name, str(category), column == code)
-    elif feature.minimum is not None and feature.maximum is not None and feature.minimum < feature.maximum:
-        bounds = np.linspace(feature.minimum, feature.maximum, PARTS + 1)
-        part = np.clip(np.searchsorted(bounds, column, side="right") - 1, 0, PARTS - 1)
-        for number in range(PARTS):
-            inside = (part == number) & ~np.isnan(column)
-            yield Slice(feature.name, f"{bounds[number]:g}..{bounds[number + 1]:g}", inside)
+        for code, category in enumerate(values_of(feature)):
+            yield Slice(feature.name, category, column == code)
+    elif names := values_of(feature):
+        part = np.clip(np.searchsorted(_bounds(feature), column, side="right") - 1, 0, PARTS - 1)
+        for number, name in enumerate(names):
+            yield Slice(feature.name, name, (part == number) & ~np.isnan(column))
+
+
+def values_of(feature: Feature) -> list[str]:
+    """What its slices are called, in their order; none for a number that is always the same."""
+    if feature.kind is FeatureKind.CATEGORY:
+        return [str(category) for category in feature.categories]
+    if feature.minimum is None or feature.maximum is None or feature.minimum >= feature.maximum:
+        return []
+    bounds = _bounds(feature)
+    return [f"{low:g}..{high:g}" for low, high in pairwise(bounds)]
+
+
+def _bounds(feature: Feature) -> NDArray[np.float64]:
+    return np.linspace(feature.minimum or 0.0, feature.maximum or 0.0, PARTS + 1)

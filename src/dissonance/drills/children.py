@@ -148,9 +148,10 @@ async def run_command(
     logs: Path,
     limit_s: float = 300.0,
     codes: Collection[int] = (0,),
+    variables: Mapping[str, str] | None = None,
 ) -> Any:
     """Run `dissonance <arguments>` to its end and decode the JSON that it printed; None for nothing. With an exit code
-    among `codes` it did what it was to do.
+    among `codes` it did what it was to do. `variables` as of `command_line`.
 
     Raises the error that the command told of, `EngineError` when it told of none, and `TimedOut`; the command is
     stopped when the caller is cancelled.
@@ -158,7 +159,7 @@ async def run_command(
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / f"{name}.log"
     with log.open("ab") as file:
-        process = await _spawn(command_line(arguments, settings), file)
+        process = await _spawn(command_line(arguments, settings, variables), file)
     try:
         printed, _ = await asyncio.wait_for(process.communicate(), limit_s)
     except TimeoutError as error:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -51,7 +51,8 @@ class RunningSystem:
     but find something to do only once a task is there. Leaving stops roles first, engines last, whatever happened.
     `settings` are fields of `Settings` that the children get beside the data folder; they get no other setting, also
     when the environment has some. `up`: options of `dissonance up`. `group_settings` are those of one group alone, such
-    as other addresses of the engines, and may be changed until it starts.
+    as other addresses of the engines, and may be changed until it starts. `variables` of the environment are for all
+    children, commands included.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class RunningSystem:
         groups: Mapping[str, Sequence[str]] = TWO_PROCESSES,
         settings: Mapping[str, str] | None = None,
         up: Sequence[str] = (),
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self.data = data
         self.logs = logs
@@ -69,6 +71,7 @@ class RunningSystem:
         self.group_settings: dict[str, dict[str, str]] = {}
         self._settings = {**(settings or {}), "data": str(data)}
         self._up = tuple(up)
+        self._variables = dict(variables or {})
         self._children: dict[str, Child] = {}
         self._ports: dict[str, int] = {}
 
@@ -83,7 +86,8 @@ class RunningSystem:
 
     async def start_engines(self) -> dict[str, Any]:
         """`dissonance up`; returns what it said about its addresses when it was ready."""
-        child = await start_child(ENGINES, ("up", *self._up, "--json"), self._settings, self.logs)
+        arguments = ("up", *self._up, "--json")
+        child = await start_child(ENGINES, arguments, self._settings, self.logs, variables=self._variables)
         self._children[ENGINES] = child
         self.engines_ready = child.ready
         return child.ready
@@ -100,6 +104,7 @@ class RunningSystem:
         port = self._ports.get(group, 0)
         arguments = ("run", *roles, "--port", str(port), "--json")
         settings = {**self._settings, **self.group_settings.get(group, {})}
+        variables = {**self._variables, **(variables or {})}
         child = await start_child(group, arguments, settings, self.logs, variables=variables)
         self._children[group] = child
         self._ports[group] = _port_of(str(child.ready["url"]))
@@ -152,6 +157,10 @@ class RunningSystem:
         """Of the process that runs `role`; `options` are those of `DissonanceClient`."""
         return DissonanceClient(self.url(role), token, SystemRandomness(), tls=self.trust(), **options)
 
+    def ready_of(self, group: str) -> dict[str, Any]:
+        """What a group said when it was ready."""
+        return self._children[group].ready
+
     def group_url(self, group: str) -> str:
         """Base address of one group, also while it is away."""
         return f"https://{HOST}:{self._ports[group]}"
@@ -185,9 +194,11 @@ class RunningSystem:
                 return str(self._children[group].ready["url"]).rstrip("/")
         raise EngineError(f"no process runs the role '{role}'", where="drill", fix="start its group first")
 
-    async def command(self, *arguments: str, limit_s: float = 300.0) -> Any:
-        """`dissonance <arguments> --json` on this data folder, decoded. Raises `EngineError` with its last words."""
-        return await run_command("-".join(arguments[:2]), (*arguments, "--json"), self._settings, self.logs, limit_s)
+    async def command(self, *arguments: str, limit_s: float = 300.0, codes: Collection[int] = (0,)) -> Any:
+        """`dissonance <arguments> --json` on this data folder, decoded. Raises `EngineError` with its last words,
+        unless it ends with one of `codes`."""
+        name, words = "-".join(arguments[:2]), (*arguments, "--json")
+        return await run_command(name, words, self._settings, self.logs, limit_s, codes, self._variables)
 
     async def token(self, *grants: str, task: str = "*") -> str:
         """A token of the local issuer with these grants, valid for an hour."""

@@ -21,6 +21,7 @@ from dissonance.decisions.models import (
     blend_part,
 )
 from dissonance.errors import ModelNotFound, ModelRefused
+from dissonance.pipeline.coded import coded
 from dissonance.pipeline.describing import Description
 from dissonance.pipeline.model_card import CARD_FILE, model_card
 from dissonance.pipeline.training import Proposer
@@ -144,19 +145,16 @@ def _register(
     pair: FittedPair,
     parent: int | None,
 ) -> ModelVersion:
-    # CycloneDX loads for a while, and who registers nothing need not wait for it.
-    from dissonance.pipeline.bill_of_materials import bill_of_materials
-
     role = ModelRole(manifest.role)
     metrics = pair.proposer_metrics if role is ModelRole.PROPOSER else pair.critic_metrics
     parameters = {**pair.parameters, "format": manifest.format.value, "schema_digest": manifest.schema_digest}
     described = pair.described if role is ModelRole.PROPOSER else None
+    shown, shown_description = coded(task, described)
     for _ in range(TRIES):
         numbered = msgspec.structs.replace(manifest, version=_newest(workshop, task, role) + 1)
-        papers = {BOM_FILE: bill_of_materials(task, numbered, metrics, parameters, described)}
-        if role is ModelRole.PROPOSER:
-            papers[CARD_FILE] = model_card(task, numbered, metrics, parameters, described)
-        whole = {**files, **papers}
+        told = (numbered, metrics, parameters)
+        whole = {**files, **_papers(task, *told, described)}
+        documents = _papers(shown, *told, shown_description) | _pictures(shown, shown_description)
         numbered = msgspec.structs.replace(numbered, files=file_digests(whole))
         artefact, digest = pack(numbered, whole, workshop.artefact_keys, workshop.randomness.token(NONCE_BYTES))
         version = workshop.registry.register(
@@ -168,13 +166,29 @@ def _register(
             metrics=dict(metrics),
             parameters=parameters | {"training_data_digest": manifest.training_data_digest},
             parent=parent,
-            documents=papers | _pictures(task, described),
+            documents=documents,
         )
         if version.version == numbered.version:
             return version
     raise ModelRefused(
         "others kept registering models of this task", where="registry", fix="retrain again when they are done"
     )
+
+
+def _papers(
+    task: Task,
+    manifest: Manifest,
+    metrics: Mapping[str, float],
+    parameters: Mapping[str, str],
+    described: Description | None,
+) -> dict[str, bytes]:
+    # CycloneDX loads for a while, and who registers nothing need not wait for it.
+    from dissonance.pipeline.bill_of_materials import bill_of_materials
+
+    papers = {BOM_FILE: bill_of_materials(task, manifest, metrics, parameters, described)}
+    if manifest.role == ModelRole.PROPOSER:
+        papers[CARD_FILE] = model_card(task, manifest, metrics, parameters, described)
+    return papers
 
 
 def _pictures(task: Task, described: Description | None) -> dict[str, bytes]:

@@ -126,6 +126,23 @@ def test_papers_and_pictures_lie_in_the_registry_in_plain_and_name_nobody(made: 
     assert not any(b"person-" in content for content in kept.values())
 
 
+def test_what_the_registry_keeps_in_plain_names_neither_classes_nor_categories(made: tuple[Workshop, Task]) -> None:
+    work, task = made
+    kept = work.registry._models[task.task_id, ModelRole.PROPOSER].documents[0]
+    card, bill = kept[CARD_FILE].decode(), kept[BOM_FILE].decode()
+    assert "(class 1, class 2)" in card and re.search(r"\| (first|second|kind) = part \d \|", card)
+    slices = [each["slice"] for each in _scores(json.loads(bill)) if "slice" in each]
+    assert slices and all(re.fullmatch(r"(first|second|kind) = part \d, \d+ rows", each) for each in slices)
+    assert not re.search(r"\| (no|yes) \||answered (no|yes)", card) and "= yes" not in bill
+
+
+def _scores(bill: dict[str, Any]) -> list[dict[str, Any]]:
+    scores: list[dict[str, Any]] = bill["metadata"]["component"]["modelCard"]["quantitativeAnalysis"][
+        "performanceMetrics"
+    ]
+    return scores
+
+
 def test_papers_are_exported_with_the_model(made: tuple[Workshop, Task], tmp_path: Path) -> None:
     exported = asyncio.run(export_model(made[0], "small", 2, tmp_path / "out"))
     assert {f"model/{BOM_FILE}", f"model/{CARD_FILE}", f"critic/{BOM_FILE}"} <= set(exported.files)

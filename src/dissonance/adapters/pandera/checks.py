@@ -74,11 +74,11 @@ def _rules(feature: Feature) -> list[_Rule]:
 def _among(known: tuple[Scalar, ...], what: str) -> _Rule:
     """Numbers that are equal are the same, as in JSON; a boolean is no number."""
     values = {_comparable(value) for value in known}
-    listed = ", ".join(map(repr, known[:5])) + (", …" if len(known) > 5 else "")
     return _Rule(
         what,
         lambda series: _each(series, lambda value: _comparable(value) in values),
-        f"map it to one of {listed}, leave the rows out, or create the task anew with rows that have it",
+        f"map it to one of the {len(known)} that the task knows (dissonance task show), leave the rows out, or create "
+        "the task anew with rows that have it",
     )
 
 
@@ -86,7 +86,7 @@ def _within(feature: Feature) -> _Rule:
     low = -np.inf if feature.minimum is None else feature.minimum
     high = np.inf if feature.maximum is None else feature.maximum
     return _Rule(
-        f"is outside of {low:g} to {high:g}, the range of the reference rows",
+        "is outside of the range of the reference rows",
         lambda values: _numbers(values).between(low, high),
         "see that the unit did not change",
     )

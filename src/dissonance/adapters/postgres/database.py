@@ -21,6 +21,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from dissonance.adapters.postgres.columns import with_columns
 from dissonance.adapters.postgres.failures import is_unreachable, translated
 from dissonance.adapters.postgres.queries import load_queries
+from dissonance.adapters.postgres.sealed_texts import SealedTexts
 from dissonance.errors import EngineError
 from dissonance.ports.breaker import Breaker
 
@@ -49,7 +50,8 @@ Parameters = Mapping[str, object]
 class Database:
     """Named queries of one file on one database. Opens at first use; belongs to the event loop of that use.
 
-    `statement_s`: seconds that the server may work on one statement. While `breaker` is open no call waits.
+    `statement_s`: seconds that the server may work on one statement. While `breaker` is open no call waits. `texts`:
+    who seals values on their way in and opens them on their way out.
     """
 
     def __init__(
@@ -60,8 +62,10 @@ class Database:
         connections: int,
         statement_s: float = STATEMENT_S,
         breaker: Breaker | None = None,
+        texts: SealedTexts | None = None,
     ) -> None:
         self.url = url
+        self._texts = texts
         self._breaker = breaker
         self._limit_s = statement_s + HANG_UP_SLACK_S
         limits = f"-c statement_timeout={round(1000 * statement_s)} -c lock_timeout={LOCK_MS}"
@@ -141,8 +145,9 @@ class Database:
 
     async def rows_on(self, connection: Connection, query: str, parameters: Parameters) -> list[tuple[Any, ...]]:
         async with connection.cursor(binary=True) as cursor:
-            await cursor.execute(self._queries[query], parameters)
-            return await cursor.fetchall()
+            await cursor.execute(self._queries[query], self._sealed(query, parameters))
+            found = await cursor.fetchall()
+        return found if self._texts is None else self._texts.rows(query, found)
 
     async def execute(self, query: str, parameters: Parameters) -> int:
         """Rows that a named query touched."""
@@ -150,7 +155,10 @@ class Database:
             return await self.execute_on(connection, query, parameters)
 
     async def execute_on(self, connection: Connection, query: str, parameters: Parameters) -> int:
-        return (await connection.execute(self._queries[query], parameters)).rowcount
+        return (await connection.execute(self._queries[query], self._sealed(query, parameters))).rowcount
+
+    def _sealed(self, query: str, parameters: Parameters) -> Parameters:
+        return parameters if self._texts is None else self._texts.parameters(query, parameters)
 
     async def close(self) -> None:
         if not self._pool.closed:

@@ -161,7 +161,7 @@ WHERE l.task_id = %(task)s AND l.link > %(after)s ORDER BY l.link LIMIT %(limit)
 SELECT link FROM decisions WHERE task_id = %(task)s AND cause = %(cause)s;
 
 -- name: append_decision
--- purpose: one link of the chain and the decision it proves; after lock_chain
+-- purpose: one link of the chain and the decision it proves, which is kept sealed; after lock_chain
 WITH head AS (
     SELECT link, digest FROM chain_heads WHERE task_id = %(task)s
 ), moved AS (
@@ -169,7 +169,7 @@ WITH head AS (
     WHERE chain_heads.task_id = %(task)s
 ), proven AS (
     INSERT INTO verdict_log (task_id, link, previous, digest, evidence)
-    SELECT %(task)s, link + 1, digest, sha256(digest || %(evidence)s), %(evidence)s FROM head
+    SELECT %(task)s, link + 1, digest, sha256(digest || %(evidence)s), %(kept)s FROM head
 )
 INSERT INTO decisions (task_id, link, decision_id, cause, kind, version, decided_at_us)
 SELECT %(task)s, link + 1, %(decision_id)s, %(cause)s, %(kind)s, %(version)s, %(decided_at_us)s FROM head

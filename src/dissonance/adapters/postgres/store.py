@@ -16,12 +16,14 @@ from dissonance.adapters.postgres.migrate import Schema
 from dissonance.adapters.postgres.reference import PostgresReference
 from dissonance.adapters.postgres.replays import PostgresReplays
 from dissonance.adapters.postgres.rollouts import PostgresRollouts
+from dissonance.adapters.postgres.sealed_texts import SealedTexts
 from dissonance.adapters.postgres.tasks import PostgresTasks
 from dissonance.adapters.postgres.verdicts import PostgresVerdicts
 from dissonance.adapters.postgres.version import require_version
 from dissonance.adapters.postgres.windows import PostgresWindows
 from dissonance.ports.breaker import Breaker
 from dissonance.ports.clock import Clock
+from dissonance.security.text_seal import TextSeal
 
 
 class PostgresStore(
@@ -43,14 +45,23 @@ class PostgresStore(
 ):
     """`ports.store.Store`. Connects at first use; call `migrate.migrate` on the database before.
 
+    `texts`: under which rests what people wrote, and what tells of values (`sealed_texts`).
     `connections`: at most so many at once. While PostgreSQL is away every method raises `EngineUnavailable` within
     seconds; when it is back they work again, in this same object.
     """
 
     def __init__(
-        self, database_url: str, *, clock: Clock, connections: int = 8, breaker: Breaker | None = None
+        self,
+        database_url: str,
+        *,
+        clock: Clock,
+        texts: TextSeal,
+        connections: int = 8,
+        breaker: Breaker | None = None,
     ) -> None:
-        database = Database(database_url, queries="queries.sql", connections=connections, breaker=breaker)
+        database = Database(
+            database_url, queries="queries.sql", connections=connections, breaker=breaker, texts=SealedTexts(texts)
+        )
         super().__init__(database, clock)
 
     async def database_time_us(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
@@ -36,7 +37,9 @@ class SqlRows:
 
     @property
     def shown(self) -> str:
-        return f"{self._url.render_as_string(hide_password=True)} {self._query}"
+        """A query may speak of people: only its digest is shown, which tells it from others."""
+        digest = hashlib.sha256(self._query.encode()).hexdigest()
+        return f"{self._url.render_as_string(hide_password=True)} query {digest}"
 
     async def read(self, columns: Sequence[str]) -> pa.Table:
         """The query is read once, in one transaction, and nothing is written."""

@@ -32,8 +32,9 @@ class Collected(NamedTuple):
     golden_excluded: int
 
 
-async def collect(workshop: Workshop, task: Task, as_of_us: int) -> Collected:
-    """What the system itself has. Raises `SealBroken` or `EngineUnavailable`."""
+async def collect(workshop: Workshop, task: Task, as_of_us: int, ids: RowIds) -> Collected:
+    """What the system itself has. `ids` name sources of labels, which people wrote. Raises `SealBroken` or
+    `EngineUnavailable`."""
     rows: list[SnapshotRow] = []
     for split, origin in ((Split.TRAIN, Origin.TRAIN), (Split.CRITIC, Origin.CRITIC)):
         stored = await workshop.store.reference(task.task_id, split)
@@ -46,7 +47,7 @@ async def collect(workshop: Workshop, task: Task, as_of_us: int) -> Collected:
     golden = await workshop.store.golden_data_subjects(task.task_id)
     learnable = [row for row in await workshop.store.learnable(task.task_id) if _known(row, as_of_us)]
     allowed = [row for row in learnable if row.data_subject not in golden]
-    rows += await _experience(workshop, task, allowed)
+    rows += await _experience(workshop, task, allowed, ids)
     rows += await _window(workshop, task, as_of_us)
     opened: list[Plain | None] = []
     for start in range(0, len(rows), CHUNK_ROWS):
@@ -64,7 +65,9 @@ def _known(row: Experience, as_of_us: int) -> bool:
     return row.processing_time_us <= as_of_us and (row.labelled_at_us or 0) <= as_of_us
 
 
-async def _experience(workshop: Workshop, task: Task, learnable: Sequence[Experience]) -> list[SnapshotRow]:
+async def _experience(
+    workshop: Workshop, task: Task, learnable: Sequence[Experience], ids: RowIds
+) -> list[SnapshotRow]:
     requests = await workshop.store.requests_for(task.task_id, [row.prediction_id for row in learnable])
     asked = {
         each.prediction_id: RANDOM_CHECK if each.asked_as is AskedAs.RANDOM_CHECK else ASKED
@@ -80,7 +83,7 @@ async def _experience(workshop: Workshop, task: Task, learnable: Sequence[Experi
             row.sealed,
             row.label_sealed or b"",
             row.model_digest,
-            row.label_source,
+            ids.of(b"label source|" + row.label_source.encode()).hex(),
             asked.get(row.prediction_id, ""),
         )
         for row in learnable

@@ -102,7 +102,7 @@ async def snapshot(work: Work) -> Made:
     """Raises `InputError`, `HoldoutLeak`, `SealBroken`, `EngineUnavailable` or `StorageError`."""
     bench, task = work.bench, work.task
     work.progress("collect the rows", 0.0)
-    collected = await collect(work.workshop, task, work.request.as_of_us)
+    collected = await collect(work.workshop, task, work.request.as_of_us, work.ids)
     rows, plain = list(collected.rows), list(collected.plain)
     numbers: dict[str, Number] = {"erased": collected.erased, "golden_excluded": collected.golden_excluded}
     unsealed = None

@@ -44,7 +44,7 @@ class Origin(StrEnum):
 
 class SnapshotRow(NamedTuple):
     """`ident`: what the row is sealed under; `sealed` features, and the label too where it has no blob of its own
-    (`label_sealed`). `asked`: empty, `asked`, or `random_check`."""
+    (`label_sealed`). `label_source`: its keyed name. `asked`: empty, `asked`, or `random_check`."""
 
     origin: Origin
     ident: bytes

@@ -59,8 +59,8 @@ def test_rows_that_fit_are_told_nothing_of() -> None:
         ({"amount": ["1", "2", "3"]}, "amount", "is no number", 3, 0, "write the column as numbers"),
         ({"amount": [True, False, True]}, "amount", "is no number", 3, 0, "write the column as numbers"),
         ({"count": [1.0, 1.5, 2.5]}, "count", "is no whole number", 2, 1, "round it"),
-        ({"kind": ["x", "z", "z"]}, "kind", "is no category of the task's schema", 2, 1, "map it to one of 'x', 'y'"),
-        ({"label": ["no", "perhaps", "yes"]}, "label", "is no class of the task", 1, 1, "map it to one of 'no', 'yes'"),
+        ({"kind": ["x", "z", "z"]}, "kind", "is no category of the task's schema", 2, 1, "map it to one of the 2 that"),
+        ({"label": ["no", "perhaps", "yes"]}, "label", "is no class of the task", 1, 1, "map it to one of the 2 that"),
         ({"label": ["no", "yes", None]}, "label", "is missing", 1, 2, "fill it in"),
         ({"person": None}, "person", "is not there", 0, None, "give the source a column"),
         ({"person": ["a", None, "c"]}, "person", "is missing", 1, 1, "fill it in"),
@@ -91,7 +91,7 @@ def test_number_beyond_the_reference_is_a_remark_and_no_failure() -> None:
     assert found.failures == ()
     (remark,) = found.remarks
     assert (remark.column, remark.rows, remark.first_row) == ("amount", 2, 1)
-    assert "0 to 10" in remark.check
+    assert "outside of the range" in remark.check and "10" not in remark.check
 
 
 def test_whole_numbers_beside_gaps_are_categories_of_whole_numbers_and_a_boolean_is_none() -> None:

@@ -185,7 +185,7 @@ def test_rows_that_do_not_fit_are_refused_with_column_count_and_remedy_and_stay_
     at = bench(work, tmp_path, TableSource(rows))
     asked = request(at, task)
     for _ in range(2):
-        with pytest.raises(RowsRefused, match=r"kind: is no category .*3 rows, first in row 10.*map it to one of 'a'"):
+        with pytest.raises(RowsRefused, match=r"kind: is no category .*3 rows, first in row 10.*map it to one of"):
             run(at, task, asked)
     with pytest.raises(RowsRefused, match=r"first: is infinite \(1 rows, first in row 50\): make it missing or finite"):
         run(at, task, asked)

@@ -107,6 +107,17 @@ def test_erasing_somebody_takes_them_out_of_the_snapshot_and_of_the_next_one(
     assert after.numbers["source_rows"] == 28
 
 
+def test_sources_of_labels_are_in_the_snapshot_by_keyed_names(tmp_path: Path, served: tuple[Workshop, Task]) -> None:
+    work, task = served
+    features = frame(2)[["first", "second"]].assign(kind=0.0).to_numpy()
+    asyncio.run(add_experience(work, task, features, [0, 1], ["a", "b"]))
+    (source,) = {row.label_source for row in asyncio.run(work.store.learnable(task.task_id))}
+    at = bench(work, tmp_path)
+    rows, _ = read_rows(at.files, folder_of(at, task), task, snapshot_of(at, task).digest)
+    (named,) = {row.label_source for row in rows if row.origin is Origin.EXPERIENCE}
+    assert source and named == RowIds(at.hash_key).of(b"label source|" + source.encode()).hex()
+
+
 @pytest.mark.parametrize("change", ["drop", "swap"])
 def test_file_that_was_changed_is_not_the_one_of_its_digest(
     tmp_path: Path, served: tuple[Workshop, Task], change: str
