@@ -228,7 +228,7 @@ class EmbeddedEngines:
             self._folder,
             self._specification.environment,
             database_url=urlunsplit(urlsplit(database)._replace(path="/mlflow")),
-            access=self._access(keys),
+            access=self._access(keys, urlsplit(database).path.removeprefix("/")),
             token=self._token(keys),
             form_secret=self._randomness.token(32).hex(),
             tls=tls,
@@ -237,9 +237,10 @@ class EmbeddedEngines:
         self._addresses = msgspec.structs.replace(self._addresses, mlflow_url=engine.url)
         await self._supervise(engine)
 
-    def _access(self, keys: KeyFolder) -> Access:
+    def _access(self, keys: KeyFolder, database: str) -> Access:
         wanted = self._specification
-        return Access(public_key_pem(keys.issuer_private_key_pem), wanted.token_issuer, wanted.token_audience)
+        key = public_key_pem(keys.issuer_private_key_pem)
+        return Access(key, wanted.token_issuer, wanted.token_audience, database)
 
     def _token(self, keys: KeyFolder) -> ServiceToken:
         """The supervisor's own, to ask with."""

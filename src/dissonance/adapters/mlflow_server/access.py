@@ -17,6 +17,7 @@ from werkzeug.datastructures import Authorization
 from dissonance.adapters.clock import SystemClock
 from dissonance.adapters.mlflow_server.files import read_access
 from dissonance.adapters.mlflow_server.people import TokenHolders
+from dissonance.adapters.mlflow_server.revoked import Following, reader
 from dissonance.adapters.mlflow_server.rights import may_ask
 from dissonance.errors import Unauthenticated
 from dissonance.security.identity import Identity
@@ -27,11 +28,12 @@ CHALLENGES = ('Bearer realm="dissonance"', 'Basic realm="name: any, password: an
 
 
 class Guard:
-    """Judges requests; `holders` are told of those that come in. Safe for many threads."""
+    """Judges requests; `holders` are told of who comes in, `revoked` tells what is refused. Safe for many threads."""
 
-    def __init__(self, verifier: TokenVerifier, holders: TokenHolders) -> None:
+    def __init__(self, verifier: TokenVerifier, holders: TokenHolders, revoked: Following) -> None:
         self._verifier = verifier
         self._holders = holders
+        self._revoked = revoked
         self._lock = Lock()
 
     def admit(self, shown: Authorization | None, method: str, path: str) -> Authorization | Response:
@@ -50,6 +52,8 @@ class Guard:
 
     def _verified(self, token: str) -> Identity:
         with self._lock:
+            if (listed := self._revoked.news()) is not None:
+                self._verifier.use(listed)
             return self._verifier.verify(token)
 
 
@@ -63,9 +67,13 @@ def holders() -> TokenHolders:
 
 @lru_cache
 def guard() -> Guard:
+    from dissonance.adapters.mlflow_server.experiments import own_database
+
     access = read_access(Path(_get_auth_config_path()))
     local = LocalIssuer(access.public_key_pem, issuer=access.issuer, audience=access.audience)
-    return Guard(TokenVerifier([local], clock=SystemClock()), holders())
+    clock = SystemClock()
+    revoked = Following(reader(own_database().set(database=access.credentials_database)), clock)
+    return Guard(TokenVerifier([local], clock=clock), holders(), revoked)
 
 
 def authenticate() -> Authorization | Response:

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from mlflow.server.handlers import _get_tracking_store
+from sqlalchemy import URL, make_url
 
 from dissonance.adapters.mlflow_server.rights import owner
 
 PAGE = 1000
+
+
+def own_database() -> URL:
+    """Where MLflow's own tables are."""
+    return make_url(_get_tracking_store().db_uri)  # type: ignore[attr-defined]  # of the store that tables need
 
 
 def experiments_of(tasks: Collection[str]) -> list[str]:

@@ -19,11 +19,13 @@ NOBODY = "nobody"
 
 
 class Access(msgspec.Struct, frozen=True):
-    """Whose tokens are taken. The key is public."""
+    """Whose tokens are taken. The key is public. `credentials_database`: the name of the database, beside MLflow's own,
+    that says which are revoked."""
 
     public_key_pem: bytes
     issuer: str
     audience: str
+    credentials_database: str
 
 
 def write_access(folder: Path, access: Access) -> Path:
