@@ -14,6 +14,7 @@ from rich.table import Table
 
 from dissonance.cli.faults import faults
 from dissonance.cli.output import emit, error_console, progress
+from dissonance.cli.pentest import pentest
 
 if TYPE_CHECKING:
     from dissonance.drills.records import Raw, Record
@@ -183,6 +184,7 @@ def bench_pipeline(
 
 
 app.command("faults")(faults)
+app.command("pentest")(pentest)
 
 
 def _in_folder(data: Path | None, work: Callable[[Path], Awaitable[Result]]) -> Result:

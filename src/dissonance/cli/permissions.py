@@ -39,6 +39,7 @@ _DRILLS = (
     "revocation",
     "bench-pipeline",
     "faults",
+    "pentest",
 )
 
 COMMANDS: dict[str, Right] = {
