@@ -203,6 +203,25 @@ drill-encryption: setup ## Canaries through every input, with and without encryp
 drill-who-answered: setup ## Versions that come and go while predictions go on; then every prediction is asked about (4 minutes)
 	@$(BIN)/dissonance drill who-answered $(if $(VERSIONS),--versions $(VERSIONS)) $(if $(RATE),--rows-per-s $(RATE))
 
+# Scanners need older versions of what the package needs: an environment of their own.
+.venv-pentest/.stamp: benchmarks/requirements-pentest.txt .venv/.stamp
+	@echo "Installing schemathesis, wapiti and sqlmap into .venv-pentest; the first time this takes a minute."
+	@$(BIN)/python -m venv --clear .venv-pentest
+	@.venv-pentest/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+.PHONY: pentest
+pentest: setup .venv-pentest/.stamp ## Attack a system of its own by every way in, with walks and scanners (15 minutes; ONLY="walk-http sqlmap", PATIENCE=3)
+	@if ! { command -v sslscan && { command -v testssl || command -v testssl.sh; }; } >/dev/null 2>&1; then \
+	  if [ "$$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get install --quiet --quiet --yes --no-install-recommends sslscan testssl.sh >/dev/null || \
+	      echo "apt-get could not install sslscan and testssl.sh: they will count as not having looked." >&2; \
+	  else \
+	    echo "sslscan or testssl.sh is missing, and will count as not having looked (Debian, Ubuntu: apt install sslscan testssl.sh)." >&2; \
+	  fi; \
+	fi
+	@$(BIN)/dissonance drill pentest $(foreach tool,$(ONLY),--only $(tool)) $(if $(PATIENCE),--patience $(PATIENCE))
+
 .venv-tools/bin/uv:
 	@test -x $(BIN)/python || $(MAKE) setup
 	$(BIN)/python -m venv .venv-tools
@@ -221,9 +240,11 @@ lock: .venv-tools/bin/uv ## Resolve requirements.lock anew from pyproject.toml, 
 	  benchmarks/requirements-active-learning.in -o benchmarks/requirements-active-learning.txt --custom-compile-command "make lock"
 	.venv-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url security/requirements.in \
 	  -o security/requirements.txt --custom-compile-command "make lock"
+	.venv-tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  benchmarks/requirements-pentest.in -o benchmarks/requirements-pentest.txt --custom-compile-command "make lock"
 
 .PHONY: clean
 clean: ## Remove .venv and everything that was built or cached (never your data folder)
-	rm -rf .venv .venv-tools .venv-nannyml .venv-clients .venv-linters .coverage .coverage.* htmlcov build dist .mypy_cache .ruff_cache .pytest_cache \
+	rm -rf .venv .venv-tools .venv-nannyml .venv-clients .venv-linters .venv-pentest .coverage .coverage.* htmlcov build dist .mypy_cache .ruff_cache .pytest_cache \
 	  .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

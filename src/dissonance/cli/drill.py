@@ -15,6 +15,7 @@ from rich.table import Table
 from dissonance.cli.drill_encryption import encryption
 from dissonance.cli.faults import faults
 from dissonance.cli.output import emit, error_console, progress
+from dissonance.cli.pentest import pentest
 
 if TYPE_CHECKING:
     from dissonance.drills.records import Raw, Record
@@ -185,6 +186,7 @@ def bench_pipeline(
 
 app.command("faults")(faults)
 app.command("encryption")(encryption)
+app.command("pentest")(pentest)
 
 
 def _in_folder(data: Path | None, work: Callable[[Path], Awaitable[Result]]) -> Result:

@@ -42,6 +42,7 @@ _DRILLS = (
     "bench-pipeline",
     "faults",
     "encryption",
+    "pentest",
 )
 
 COMMANDS: dict[str, Right] = {

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 
 import msgspec
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import Scope
 
 from dissonance.errors import (
@@ -131,7 +133,7 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
         except DissonanceError as refused:
             return logged_problem(refused, request.scope)
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
+        allowed = _allowed(request)
         reply = problem_reply(
             MethodNotAllowed(f"{path} does not take {method}", where="method", fix=f"use {allowed}"), request.scope
         )
@@ -142,6 +144,18 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
             UnknownRoute(f"there is nothing at {path}", where="path", fix="see /openapi.json"), request.scope
         )
     return problem_reply(InputError("the request cannot be read", where="request"), request.scope)
+
+
+def _allowed(request: Request) -> str:
+    """Methods of all routes at this address (RFC 9110, section 15.5.6); Starlette knows those of the first one only."""
+    routes: Sequence[ProtectedRoute] = request.app.protected_routes
+    found = {
+        method
+        for route in routes
+        if route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }
+    return ", ".join(sorted(found))
 
 
 async def on_parameter_error(request: Request, error: Exception) -> Response:

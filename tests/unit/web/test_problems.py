@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
 
 from dissonance import errors
 from dissonance.errors import DissonanceError
+from dissonance.security.permissions import Permission
 from dissonance.telemetry.logs import JsonFormatter
 from dissonance.web.middleware.unexpected import AnswerBroken
+from dissonance.web.routes import ProtectedRouter
 from support.access import LocalAccess
 from support.api import SECRET, echo_app
 from support.asgi import Reply, call
@@ -72,6 +76,24 @@ def test_a_method_that_the_route_does_not_take_is_405_and_names_the_one_it_does(
     reply = call(echo_app(access), method, "/v1/tasks/census/check", headers=access.header("viewer"))
     assert (reply.status, reply.headers["allow"]) == (405, "POST")
     assert reply.json()["type"] == "urn:dissonance:problem:method-not-allowed"
+
+
+def test_an_address_of_two_routes_names_the_methods_of_both() -> None:
+    access = LocalAccess()
+    router = ProtectedRouter()
+
+    @router.protected("POST", "/v1/thing", permission=Permission.WINDOWS)
+    async def change(request: Request) -> Response:
+        """It."""
+        return Response()
+
+    @router.protected("GET", "/v1/thing", permission=Permission.WINDOWS)
+    async def look(request: Request) -> Response:
+        """At it."""
+        return Response()
+
+    reply = call(echo_app(access, routers=[router]), "OPTIONS", "/v1/thing", headers=access.header("viewer"))
+    assert (reply.status, reply.headers["allow"], reply.json()["fix"]) == (405, "GET, POST", "use GET, POST")
 
 
 @pytest.mark.parametrize(

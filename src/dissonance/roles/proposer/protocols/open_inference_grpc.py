@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from dissonance.contracts.open_inference_messages import CHOICE, SERVICE, message_class
@@ -39,21 +40,32 @@ CONTENTS = {
 """Where a datatype's elements are in `InferTensorContents`; FP16 is told in raw bytes only."""
 
 
+PERMISSIONS: Mapping[str, Permission] = {
+    "ServerLive": Permission.PUBLIC,
+    "ServerReady": Permission.PUBLIC,
+    "ServerMetadata": Permission.PREDICT,
+    "ModelReady": Permission.PREDICT,
+    "ModelMetadata": Permission.PREDICT,
+    "ModelInfer": Permission.PREDICT,
+}
+"""Of every method that there is."""
+
+
 def service(place: Workplace, proposer: Proposer) -> GrpcService:
     served = _Served(OpenInference(place, proposer))
-    methods = {
-        "ServerLive": (Permission.PUBLIC, served.live),
-        "ServerReady": (Permission.PUBLIC, served.ready),
-        "ServerMetadata": (Permission.PREDICT, served.metadata),
-        "ModelReady": (Permission.PREDICT, served.model_ready),
-        "ModelMetadata": (Permission.PREDICT, served.model_metadata),
-        "ModelInfer": (Permission.PREDICT, served.infer),
+    handlers = {
+        "ServerLive": served.live,
+        "ServerReady": served.ready,
+        "ServerMetadata": served.metadata,
+        "ModelReady": served.model_ready,
+        "ModelMetadata": served.model_metadata,
+        "ModelInfer": served.infer,
     }
     return GrpcService(
         SERVICE,
         {
-            name: Method(permission, message_class(f"{name}Request"), handle)
-            for name, (permission, handle) in methods.items()
+            name: Method(permission, message_class(f"{name}Request"), handlers[name])
+            for name, permission in PERMISSIONS.items()
         },
     )
 
