@@ -78,11 +78,30 @@ coverage: setup ## Which lines and branches the tests of parts reach (they take 
 	@touch $@
 
 .PHONY: check
-check: setup check-security ## Style, types, import rules, the rules of security, and that no file names a package registry
+check: setup .venv-linters/.rules ## Style, types, imports, rules of security, and that no file names a package registry
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target check-secrets check-types check-rules check-style check-registries
+
+.PHONY: check-security
+check-security: .venv-linters/.rules check-rules check-secrets ## Rules of our own (semgrep), bandit, and no secret in a file (detect-secrets)
+
+.PHONY: check-style check-types check-rules check-secrets check-registries
+check-style:
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/ruff format --check $(CODE)
-	@$(BIN)/python -m mypy
 	@$(BIN)/lint-imports --no-logo
+
+check-types:
+	@$(BIN)/python -m mypy
+
+check-rules:
+	@$(SEMGREP) scan --metrics off --disable-version-check --config security/semgrep --error --quiet --jobs 1 src
+	@.venv-linters/bin/bandit --quiet --recursive --configfile pyproject.toml src
+
+check-secrets:
+	@files="$$(git ls-files)"; \
+	.venv-linters/bin/detect-secrets-hook --baseline .secrets.baseline $$files || test $$? -eq 3  # 3: only moved lines
+
+check-registries:
 	@status=0; \
 	grep -rnIiE '$(REGISTRIES)' . --exclude-dir=.git --exclude-dir='.venv*' --exclude-dir='.*_cache' --exclude-dir=htmlcov || status=$$?; \
 	if [ "$$status" -ne 1 ]; then \
@@ -90,13 +109,6 @@ check: setup check-security ## Style, types, import rules, the rules of security
 	  exit 1; \
 	fi; \
 	echo "No file names a package registry."
-
-.PHONY: check-security
-check-security: .venv-linters/.rules ## Rules of our own (semgrep), bandit, and no secret in a file (detect-secrets)
-	@$(SEMGREP) scan --metrics off --disable-version-check --config security/semgrep --error --quiet --jobs 1 src
-	@.venv-linters/bin/bandit --quiet --recursive --configfile pyproject.toml src
-	@files="$$(git ls-files)"; \
-	.venv-linters/bin/detect-secrets-hook --baseline .secrets.baseline $$files || test $$? -eq 3  # 3: only moved lines
 
 .PHONY: up
 up: setup ## Start PostgreSQL, NATS and MLflow and keep them running (Ctrl-C stops them)

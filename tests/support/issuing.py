@@ -31,7 +31,7 @@ from support.asgi import Reply, request
 
 CHEAP = PasswordCost(memory_kib=64, passes=1, lanes=1)
 HERE = "http://127.0.0.1:80"
-PASSWORD = "a sentence that ada knows"
+PASSWORD = "a sentence that ada knows"  # pragma: allowlist secret
 VERIFIER = "v" * 43
 REDIRECT = "http://127.0.0.1:40123/"
 DAY_S = 86_400.0

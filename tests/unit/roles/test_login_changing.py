@@ -74,7 +74,7 @@ def test_nobody_is_let_in_by_half() -> None:
             {"name": "corp/bob"},
             {"name": "bob.smith"},
             {"name": "ada"},
-            {"password": "short"},
+            {"password": "short"},  # pragma: allowlist secret
             {"grants": []},
             {"grants": ["everything"]},
         ):

@@ -66,6 +66,7 @@ class Given:
     def pipeline_rows(self) -> Path:
         frame = self._marked("pipeline run", 300, SEED + 2)
         path = self.folder / "rows.csv"
+        # nosemgrep: cells-past-the-marking - what a user gives, nothing that we hand out
         frame.to_csv(path, index=False)
         return path
 
@@ -80,7 +81,7 @@ class Given:
         path = self.folder / "rows.sqlite"
         with closing(sqlite3.connect(path)) as database:
             self._marked("pipeline run, database", 60, SEED + 4).to_sql("rows", database, index=False)
-        query = f"SELECT * FROM rows WHERE person <> '{self._canaries.text('pipeline run: query')}'"  # noqa: S608
+        query = f"SELECT * FROM rows WHERE person <> '{self._canaries.text('pipeline run: query')}'"  # noqa: S608  # nosec B608
         return f"sqlite:///{path}", query
 
     def scored(self, ending: str) -> Path:
@@ -88,6 +89,7 @@ class Given:
         frame = self._marked(f"score {ending}", 60, SEED + 5).drop(columns=TARGET)
         frame.loc[1, PLACE] = self._canaries.text(f"score {ending}, refused: category")
         path = self.folder / f"scored.{ending}"
+        # nosemgrep: cells-past-the-marking - what a user gives, nothing that we hand out
         frame.to_csv(path, index=False) if ending == "csv" else frame.to_parquet(path)
         return path
 

@@ -40,6 +40,7 @@ class Places:
         self.packets = root / "packets"
         for folder in (self.temporary, self.taken, self.plain):
             folder.mkdir(parents=True)
+        # nosemgrep: opened-to-everybody - as /tmp is: PostgreSQL runs as another account
         self.temporary.chmod(0o1777)  # PostgreSQL runs as another account
 
     @property

@@ -91,7 +91,7 @@ def test_other_grants_are_not_there() -> None:
         issuing = Issuing()
         made = await issuing.client()
         for grant_type in ("password", "implicit", "refresh_token", "", "urn:ietf:params:oauth:x"):
-            fields = {"grant_type": grant_type, "username": "ada", "password": "secret"}
+            fields = {"grant_type": grant_type, "username": "ada", "password": "secret"}  # pragma: allowlist secret
             reply = await issuing.token(fields, made)
             assert (reply.status, reply.json()["error"]) == (400, "unsupported_grant_type"), grant_type
 
