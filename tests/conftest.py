@@ -31,6 +31,6 @@ def all_engines_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def all_engines(all_engines_folder: Path) -> Iterator[EngineAddresses]:
-    """PostgreSQL, NATS and MLflow."""
-    with running_engines(all_engines_folder, mlflow=True) as addresses:
+    """PostgreSQL, NATS and MLflow, prepared by their owner."""
+    with running_engines(all_engines_folder, mlflow=True, prepared=True) as addresses:
         yield addresses

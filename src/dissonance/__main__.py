@@ -15,6 +15,7 @@ from dissonance.errors import ConfigurationError
 SYSTEM = (
     "aiohttp",
     "alembic",
+    "authlib",
     "cryptography",
     "cyclonedx",
     "fairlearn",

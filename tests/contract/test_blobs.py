@@ -56,7 +56,7 @@ def test_what_is_packed_is_unpacked_as_a_stream_only(blobs: Blobs, folder: str) 
     packed = gzip.compress(b"plain")
     blobs.write(f"{folder}/file.csv.gz", packed)
     with blobs.stream(f"{folder}/file.csv.gz") as file:
-        assert file.read() == b"plain"
+        assert file.read(100) == b"plain"
     assert blobs.read(f"{folder}/file.csv.gz") == packed
 
 

@@ -104,7 +104,7 @@ def test_mlflow_gets_its_database_through_the_environment_only(folder: DataFolde
         folder,
         SECRETS,
         database_url="postgresql://u:secret@h/mlflow",
-        access=Access(b"public", "us", "here"),
+        access=Access(b"public", "us", "here", "beside"),
         token=lambda: "",
         form_secret="secret too",
         tls=TLS,
