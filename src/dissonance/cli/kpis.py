@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from dissonance.cli.output import console, emit, emit_json, error_console
+from dissonance.cli.output import QuietConsole, emit, emit_json, error_console
 from dissonance.drills.records import Outcome, Raw, Record, file_of, read_records
 from dissonance.drills.signed import Checked, Standing, check_file
 
@@ -51,7 +51,7 @@ def kpis(
     if as_json:
         emit_json(latest)
     elif latest:
-        console.print(_table(latest, records))
+        QuietConsole().print(_table(latest, records))
     else:
         error_console.print(
             f"There are no records in {records.absolute()}. Make some: dissonance drill nothing-lost, "

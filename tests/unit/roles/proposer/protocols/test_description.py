@@ -39,6 +39,8 @@ def test_what_only_a_protocol_can_be_refused_for_is_described() -> None:
     assert "task-not-named" not in refusals("/v1/tasks/{task}/invocations", "422")
 
 
-def test_liveness_and_readiness_of_each_protocol_need_no_token_and_all_else_does() -> None:
+def test_liveness_readiness_and_the_ways_to_a_token_need_none_and_all_else_does() -> None:
     public = {path for path, methods in PATHS.items() for each in methods.values() if not each["security"]}
-    assert public == {"/livez", "/readyz", "/v2/health/live", "/v2/health/ready", "/ping", "/health"}
+    alive = {"/livez", "/readyz", "/v2/health/live", "/v2/health/ready", "/ping", "/health"}
+    login = {"/oauth/token", "/oauth/authorize", "/oauth/keys", "/.well-known/oauth-authorization-server"}
+    assert public == alive | login
