@@ -60,17 +60,20 @@ test: check .venv-clients/.stamp ## All checks, then all tests on the real engin
 coverage: setup ## Which lines and branches the tests of parts reach (they take twice as long)
 	@$(BIN)/python -m pytest --numprocesses logical --dist worksteal --cov --cov-branch --cov-report=term tests/unit tests/contract tests/integration
 
+# An environment of its own, in the folder of the stamp, of what the first prerequisite pins.
+define environment
+@$(BIN)/python -m venv --clear $(@D)
+@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+@touch $@
+endef
+
 # tritonclient's gRPC needs an older protobuf than the package: an environment of its own, which only tests use.
 .venv-clients/.stamp: tests/requirements-clients.txt .venv/.stamp
-	@$(BIN)/python -m venv --clear .venv-clients
-	@.venv-clients/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
-	@touch $@
+	$(environment)
 
 # Linters that pin what the package uses too (semgrep): an environment of their own.
 .venv-linters/.stamp: security/requirements.txt .venv/.stamp
-	@$(BIN)/python -m venv --clear .venv-linters
-	@.venv-linters/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
-	@touch $@
+	$(environment)
 
 # Each rule finds what its examples say, and nothing else: looked at again when one was changed.
 .venv-linters/.rules: .venv-linters/.stamp $(wildcard security/semgrep/*)
@@ -218,9 +221,7 @@ drill-who-answered: setup ## Versions that come and go while predictions go on; 
 # Scanners need older versions of what the package needs: an environment of their own.
 .venv-pentest/.stamp: benchmarks/requirements-pentest.txt .venv/.stamp
 	@echo "Installing schemathesis, wapiti and sqlmap into .venv-pentest; the first time this takes a minute."
-	@$(BIN)/python -m venv --clear .venv-pentest
-	@.venv-pentest/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
-	@touch $@
+	$(environment)
 
 .PHONY: pentest
 pentest: setup .venv-pentest/.stamp ## Attack a system of its own by every way in, with walks and scanners (15 minutes; ONLY="walk-http sqlmap", PATIENCE=3)

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from dissonance.cli.drill_encryption import encryption
+from dissonance.cli.drilling import DEFAULT_RECORDS, AsJson, Folder, Records, Result, say, working_folder
 from dissonance.cli.faults import faults
-from dissonance.cli.output import emit, error_console, progress
+from dissonance.cli.output import emit, progress
 from dissonance.cli.pentest import pentest
 
 if TYPE_CHECKING:
     from dissonance.drills.records import Raw, Record
 
-Result = TypeVar("Result")
-
 app = typer.Typer(help="Drills and benchmarks on the real system; each writes a record.", no_args_is_help=True)
 
-Records = Annotated[Path, typer.Option(help="Where the record goes.")]
-Data = Annotated[Path | None, typer.Option(help="A folder to work in; a temporary one when left out.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the record as JSON.")]
-DEFAULT_RECORDS = Path("records")
 MOST_VALUES_SHOWN = 12
 CYCLES = [10_000, 100_000, 1_000_000]
 
@@ -42,7 +35,7 @@ def nothing_lost(
     rows: Annotated[int, typer.Option(min=1_000, help="Predictions to stream.")] = 50_000,
     everything: Annotated[bool, typer.Option(help="Kill every role and engine, not just the four stated.")] = False,
     records: Records = DEFAULT_RECORDS,
-    data: Data = None,
+    data: Folder = None,
     as_json: AsJson = False,
 ) -> None:
     """Kill critic, learner, NATS and PostgreSQL (-9) under a stream of predictions; account for every row."""
@@ -50,7 +43,7 @@ def nothing_lost(
     from dissonance.drills.nothing_lost_record import record_of
 
     victims = drill.EVERYTHING if everything else drill.STATED
-    outcome = _in_folder(data, lambda folder: drill.nothing_lost(folder, rows, victims, _say))
+    outcome = _in_folder(data, lambda folder: drill.nothing_lost(folder, rows, victims, say))
     _finish(record_of(outcome, rows), records, as_json)
 
 
@@ -62,14 +55,14 @@ def bench_cycle(
     ] = None,
     connections: Annotated[int, typer.Option(min=1, max=512, help="Requests in flight.")] = 64,
     records: Records = DEFAULT_RECORDS,
-    data: Data = None,
+    data: Folder = None,
     as_json: AsJson = False,
 ) -> None:
     """Durable cycles per second: single-row requests until all of them are stored experience. Needs wrk."""
     from dissonance.drills.cycle import bench_cycle, record_of
 
     sizes = cycles or CYCLES
-    outcomes = _in_folder(data, lambda folder: bench_cycle(folder, sizes, connections, _say))
+    outcomes = _in_folder(data, lambda folder: bench_cycle(folder, sizes, connections, say))
     _finish(record_of(outcomes, connections), records, as_json)
 
 
@@ -78,7 +71,7 @@ def bench_soak(
     rows: Annotated[int, typer.Option(min=2_000, help="Rows through every role.")] = 1_000_000,
     rows_per_s: Annotated[float, typer.Option(min=1.0, help="The steady rate.")] = 1_000.0,
     records: Records = DEFAULT_RECORDS,
-    data: Data = None,
+    data: Folder = None,
     as_json: AsJson = False,
 ) -> None:
     """A million rows through all roles at a steady rate: is memory flat, lag bounded, nothing lost? Some 20 minutes."""
@@ -87,29 +80,29 @@ def bench_soak(
     from dissonance.drills.soak.run import soak
 
     with progress("rows through every role", rows, quiet=as_json, unit="rows") as tell:
-        outcome = _in_folder(data, lambda folder: soak(folder, rows, rows_per_s, _say, tell))
+        outcome = _in_folder(data, lambda folder: soak(folder, rows, rows_per_s, say, tell))
     _finish(record_of(outcome), records, as_json, picture)
 
 
 @app.command("startup")
-def startup(records: Records = DEFAULT_RECORDS, data: Data = None, as_json: AsJson = False) -> None:
+def startup(records: Records = DEFAULT_RECORDS, data: Folder = None, as_json: AsJson = False) -> None:
     """Time `dissonance up` until every engine answers; weigh the whole embedded system."""
     from dissonance.drills import startup as drill
 
-    _finish(drill.record_of(_in_folder(data, lambda folder: drill.startup(folder, _say))), records, as_json)
+    _finish(drill.record_of(_in_folder(data, lambda folder: drill.startup(folder, say))), records, as_json)
 
 
 @app.command("revocation")
 def revocation(
     rounds: Annotated[int, typer.Option(min=1, help="Revocations of each kind: token, API key, holder.")] = 5,
     records: Records = DEFAULT_RECORDS,
-    data: Data = None,
+    data: Folder = None,
     as_json: AsJson = False,
 ) -> None:
     """Revoke credentials in use on two replicas and at MLflow: how soon are they refused, also by one that was away?"""
     from dissonance.drills import revocation as drill
 
-    _finish(drill.record_of(_in_folder(data, lambda folder: drill.revocation(folder, rounds, _say))), records, as_json)
+    _finish(drill.record_of(_in_folder(data, lambda folder: drill.revocation(folder, rounds, say))), records, as_json)
 
 
 @app.command("rollback")
@@ -117,7 +110,7 @@ def rollback(
     rollbacks: Annotated[int, typer.Option(min=36, help="By command; some are commands of their own.")] = 334,
     rate: Annotated[float, typer.Option(min=2.0, help="Requests a second, whether or not they are answered.")] = 100.0,
     records: Records = DEFAULT_RECORDS,
-    data: Data = None,
+    data: Folder = None,
     as_json: AsJson = False,
 ) -> None:
     """Roll back and forth under load on two replicas; then put bad models into production and wait. Ten minutes."""
@@ -126,7 +119,7 @@ def rollback(
     from dissonance.drills.rollback.run import rollback_drill
 
     with progress("rollbacks", rollbacks, quiet=as_json, unit="rollbacks") as tell:
-        outcome = _in_folder(data, lambda folder: rollback_drill(folder, rollbacks, rate, _say, tell))
+        outcome = _in_folder(data, lambda folder: rollback_drill(folder, rollbacks, rate, say, tell))
     _finish(record_of(outcome, rollbacks), records, as_json, picture)
 
 
@@ -136,7 +129,7 @@ def deploy(
     rows_per_s: Annotated[float, typer.Option(min=1.0, help="Rows, and labels, a second.")] = 100.0,
     limit_s: Annotated[float, typer.Option(min=1.0, help="Give up after so many seconds.")] = 3_600.0,
     records: Records = DEFAULT_RECORDS,
-    data: Data = None,
+    data: Folder = None,
     as_json: AsJson = False,
 ) -> None:
     """Replay rows and labels until updates went into production without a hand. Some twenty minutes."""
@@ -144,7 +137,7 @@ def deploy(
     from dissonance.drills.deploy.run import deploy_drill
 
     with progress("deployments", deployments, quiet=as_json, unit="deployments") as tell:
-        outcome = _in_folder(data, lambda folder: deploy_drill(folder, deployments, rows_per_s, limit_s, _say, tell))
+        outcome = _in_folder(data, lambda folder: deploy_drill(folder, deployments, rows_per_s, limit_s, say, tell))
     _finish(record_of(outcome, deployments), records, as_json)
 
 
@@ -154,7 +147,7 @@ def who_answered(
     rows_per_s: Annotated[float, typer.Option(min=1.0, help="Rows a second, of both replicas together.")] = 100.0,
     least: Annotated[int, typer.Option(min=150, help="Answers by each version, before the next comes.")] = 500,
     records: Records = DEFAULT_RECORDS,
-    data: Data = None,
+    data: Folder = None,
     as_json: AsJson = False,
 ) -> None:
     """Change models by canary and at once while predictions go on; ask of each prediction who answered. 4 minutes."""
@@ -162,7 +155,7 @@ def who_answered(
     from dissonance.drills.who_answered.run import who_answered_drill
 
     with progress("models", versions - 1, quiet=as_json, unit="models") as tell:
-        account = _in_folder(data, lambda folder: who_answered_drill(folder, versions, rows_per_s, least, _say, tell))
+        account = _in_folder(data, lambda folder: who_answered_drill(folder, versions, rows_per_s, least, say, tell))
     _finish(record_of(account, versions, rows_per_s, least), records, as_json)
 
 
@@ -173,14 +166,14 @@ def bench_pipeline(
         typer.Option(min=5_000, help="Rows of the source; may come several times. Default: 1e4, 1e5, all of ACS, 1e6."),
     ] = None,
     records: Records = DEFAULT_RECORDS,
-    data: Data = None,
+    data: Folder = None,
     as_json: AsJson = False,
 ) -> None:
     """From the trigger to a candidate through its gates, step by step: seconds and memory as sources grow."""
     from dissonance.drills.pipeline_cost import SIZES, measure, record_of
 
     sizes = sorted(rows or SIZES)
-    outcomes = _in_folder(data, lambda folder: measure(folder, sizes, _say))
+    outcomes = _in_folder(data, lambda folder: measure(folder, sizes, say))
     _finish(record_of(outcomes), records, as_json)
 
 
@@ -190,17 +183,12 @@ app.command("pentest")(pentest)
 
 
 def _in_folder(data: Path | None, work: Callable[[Path], Awaitable[Result]]) -> Result:
-    with ExitStack() as stack:
-        folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dissonance-drill-")))
+    with working_folder(data) as folder:
 
         async def run() -> Result:
             return await work(folder)
 
         return asyncio.run(run())
-
-
-def _say(line: str) -> None:
-    error_console.print(line, markup=False, soft_wrap=True)
 
 
 def _finish(record: Record, records: Path, as_json: bool, picture: Callable[[Record], str] | None = None) -> None:

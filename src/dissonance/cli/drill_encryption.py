@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 from rich.box import SIMPLE
@@ -14,7 +12,8 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from dissonance.cli.output import emit, error_console, progress
+from dissonance.cli.drilling import DEFAULT_RECORDS, AsJson, Folder, Keys, Records, say, working_folder
+from dissonance.cli.output import emit, progress
 from dissonance.cli.signed_record import signing_folder, write_signed
 
 if TYPE_CHECKING:
@@ -26,20 +25,16 @@ MOST_SHOWN = 40
 
 
 def encryption(
-    keys: Annotated[
-        Path | None,
-        typer.Option(help="Key folder that signs; else this installation's, if any."),
-    ] = None,
-    records: Annotated[Path, typer.Option(help="Where the record goes.")] = Path("records"),
-    data: Annotated[Path | None, typer.Option(help="A folder to work in; a temporary one when left out.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
+    keys: Keys = None,
+    records: Records = DEFAULT_RECORDS,
+    data: Folder = None,
+    as_json: AsJson = False,
 ) -> None:
     """Canaries through every input, at rest and on the wire: is one readable? And is the search sharp? Ten minutes."""
     from dissonance.drills.encryption.record import record_of
     from dissonance.drills.records import Outcome
 
-    with ExitStack() as stack:
-        folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dissonance-drill-")))
+    with working_folder(data) as folder:
         record = record_of(*_run(folder, as_json))
         path = write_signed(records, record, signing_folder(keys, folder / "sealed" / "data"))
     emit(record, as_json, _tables(record, path))
@@ -50,11 +45,7 @@ def _run(folder: Path, quiet: bool) -> tuple[Looked, Looked]:
     from dissonance.drills.encryption.run import encryption_drill
 
     with progress("encryption", quiet=quiet):
-        return asyncio.run(encryption_drill(folder, _say))
-
-
-def _say(line: str) -> None:
-    error_console.print(line, markup=False, soft_wrap=True)
+        return asyncio.run(encryption_drill(folder, say))
 
 
 def _tables(record: Record, path: Path) -> RenderableType:

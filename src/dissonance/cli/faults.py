@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +12,8 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from dissonance.cli.output import emit, error_console, progress
+from dissonance.cli.drilling import DEFAULT_RECORDS, AsJson, Folder, Keys, Records, say, until_sigterm, working_folder
+from dissonance.cli.output import emit, progress
 from dissonance.cli.signed_record import signing_folder, write_signed
 
 if TYPE_CHECKING:
@@ -38,13 +36,10 @@ def faults(
     short: Annotated[bool, typer.Option(help="Four faults, half a minute of load.")] = False,
     names: Annotated[bool, typer.Option("--list", help="Say which faults there are, and do nothing.")] = False,
     faketime: Annotated[Path | None, typer.Option(help="libfaketimeMT.so.1, for clocks that are wrong.")] = None,
-    keys: Annotated[
-        Path | None,
-        typer.Option(help="Key folder that signs; else this installation's, if any."),
-    ] = None,
-    records: Annotated[Path, typer.Option(help="Where the record goes.")] = Path("records"),
-    data: Annotated[Path | None, typer.Option(help="A folder to work in; a temporary one when left out.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
+    keys: Keys = None,
+    records: Records = DEFAULT_RECORDS,
+    data: Folder = None,
+    as_json: AsJson = False,
 ) -> None:
     """Kill, stop, slow, cut off, fill, corrupt, flood and restart every part in turn under a steady load. 20 min."""
     from dissonance.drills.faults.plan import chosen, short_campaign, whole_campaign
@@ -60,34 +55,22 @@ def faults(
     options = Options(rate, seconds_per_fault, least, faketime)
     command = f"dissonance drill faults --rate {rate:g} --seconds-per-fault {seconds_per_fault:g} --requests {least}"
     command += "".join(f" --only '{word}'" for word in only or []) + (" --short" if short else "")
-    with ExitStack() as stack:
-        folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dissonance-drill-")))
+    with working_folder(data) as folder:
         outcome = _run(folder, plan, options, as_json)
         record = record_of(outcome, options, command, whole=whole)
         _finish(record, records, signing_folder(keys, folder / "data"), as_json)
 
 
 def _run(folder: Path, plan: list[Fault], options: Options, quiet: bool) -> Outcome:
-    """Ctrl-C and SIGTERM end it alike: everything that was started is stopped, what was mounted is unmounted."""
     import uvloop
 
     from dissonance.drills.faults.run import faults
-
-    async def run() -> Outcome:
-        task = asyncio.current_task()
-        assert task is not None
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        return await faults(folder, plan, options, _say, tell)
 
     with (
         progress("faults", len(plan), quiet=quiet, unit="faults") as tell,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        return runner.run(run())
-
-
-def _say(line: str) -> None:
-    error_console.print(line, markup=False, soft_wrap=True)
+        return runner.run(until_sigterm(faults(folder, plan, options, say, tell)))
 
 
 def _finish(record: Record, records: Path, keys: Path, as_json: bool) -> None:

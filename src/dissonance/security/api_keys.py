@@ -7,9 +7,7 @@ the key without its secret; `dsk_` lets scanners of repositories find one that l
 
 from __future__ import annotations
 
-import hashlib
 import re
-from base64 import urlsafe_b64encode
 from hmac import compare_digest
 from typing import NamedTuple
 
@@ -17,6 +15,7 @@ import msgspec
 
 from dissonance.security.identity import MICROSECONDS, SKEW_S, Identity, Randomness
 from dissonance.security.permissions import Permission
+from dissonance.security.secret_texts import base64url, text_digest
 
 PREFIX = "dsk_"
 ID_BYTES = 8
@@ -49,13 +48,9 @@ class NewSecret(NamedTuple):
 
 def new_secret(randomness: Randomness) -> NewSecret:
     key_id = randomness.token(ID_BYTES).hex()
-    secret = urlsafe_b64encode(randomness.token(SECRET_BYTES)).rstrip(b"=").decode()
+    secret = base64url(randomness.token(SECRET_BYTES))
     text = f"{PREFIX}{key_id}_{secret}"
-    return NewSecret(key_id, text, digest_of(text))
-
-
-def digest_of(text: str) -> bytes:
-    return hashlib.sha256(text.encode(errors="surrogatepass")).digest()
+    return NewSecret(key_id, text, text_digest(text))
 
 
 def id_in(text: str) -> str | None:

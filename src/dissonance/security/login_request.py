@@ -9,13 +9,13 @@ back (RFC 6749 section 4.1, RFC 7636, RFC 8252, RFC 9207).
 from __future__ import annotations
 
 import hashlib
-from base64 import urlsafe_b64encode
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlencode
 
 from dissonance.errors import Forbidden, Unauthenticated
 from dissonance.security.identity import Randomness
 from dissonance.security.oauth_clients import COMMAND_LINE
+from dissonance.security.secret_texts import base64url
 
 VERIFIER_BYTES = 32
 STATE_BYTES = 16
@@ -35,7 +35,7 @@ class LoginRequest(NamedTuple):
     @property
     def address(self) -> str:
         """Where the browser is sent."""
-        challenge = urlsafe_b64encode(hashlib.sha256(self.verifier.encode()).digest()).rstrip(b"=").decode()
+        challenge = base64url(hashlib.sha256(self.verifier.encode()).digest())
         asked = {
             "response_type": "code",
             "client_id": COMMAND_LINE.client_id,
@@ -72,5 +72,5 @@ class LoginRequest(NamedTuple):
 
 
 def new_login(issuer: str, endpoint: str, redirect: str, scope: str, randomness: Randomness) -> LoginRequest:
-    verifier = urlsafe_b64encode(randomness.token(VERIFIER_BYTES)).rstrip(b"=").decode()
+    verifier = base64url(randomness.token(VERIFIER_BYTES))
     return LoginRequest(issuer, endpoint, redirect, verifier, randomness.token(STATE_BYTES).hex(), scope)

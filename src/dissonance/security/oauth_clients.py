@@ -10,9 +10,7 @@ send people to log in. The command line is a client without a secret, which can 
 
 from __future__ import annotations
 
-import hashlib
 import re
-from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from hmac import compare_digest
 from typing import NamedTuple
@@ -24,6 +22,7 @@ from dissonance.errors import InputError
 from dissonance.security.identity import Randomness
 from dissonance.security.permissions import ANY_TASK
 from dissonance.security.revocations import MAX_LIFETIME_S
+from dissonance.security.secret_texts import base64url, text_digest
 
 PREFIX = "dsc_"
 """How a secret begins, so that scanners of repositories find one that leaked."""
@@ -83,17 +82,13 @@ def new_client_secret(name: str, randomness: Randomness) -> NewClientSecret:
             where="name",
             fix="use up to 32 of a-z, 0-9 and -, as in night-batch",
         )
-    secret = PREFIX + urlsafe_b64encode(randomness.token(SECRET_BYTES)).rstrip(b"=").decode()
-    return NewClientSecret(f"{name}.{randomness.token(ID_BYTES).hex()}", secret, secret_digest(secret))
-
-
-def secret_digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
+    secret = PREFIX + base64url(randomness.token(SECRET_BYTES))
+    return NewClientSecret(f"{name}.{randomness.token(ID_BYTES).hex()}", secret, text_digest(secret))
 
 
 def is_secret(client: OAuthClient, secret: str) -> bool:
     """In constant time; never of a client that has none."""
-    return client.has_secret and compare_digest(client.digest, secret_digest(secret))
+    return client.has_secret and compare_digest(client.digest, text_digest(secret))
 
 
 def require_client(grants: Sequence[str], redirects: Sequence[str], lifetime_s: float) -> None:

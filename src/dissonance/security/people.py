@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 
 import msgspec
@@ -40,10 +39,6 @@ class LoginCode(msgspec.Struct, frozen=True, kw_only=True):
     tasks: tuple[str, ...]
     token_id: str
     expires_at_us: int
-
-
-def code_digest(code: str) -> bytes:
-    return hashlib.sha256(code.encode(errors="surrogatepass")).digest()
 
 
 def require_name(name: str) -> None:

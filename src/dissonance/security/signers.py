@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from base64 import urlsafe_b64encode
 from collections.abc import Collection
 from typing import Any, Literal
 
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from dissonance.contracts.unreadable import UNREADABLE
 from dissonance.errors import ConfigurationError
+from dissonance.security.secret_texts import base64url
 
 ES256: Literal["ES256"] = "ES256"
 Algorithm = Literal["ES256", "EdDSA", "RS256"]
@@ -112,17 +112,13 @@ def thumbprint(key: ec.EllipticCurvePublicKey) -> str:
     """SHA-256 thumbprint of a P-256 key (RFC 7638): base64url, no padding."""
     x, y = _coordinates(key)
     canonical = f'{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}'
-    return _base64url(hashlib.sha256(canonical.encode()).digest())
+    return base64url(hashlib.sha256(canonical.encode()).digest())
 
 
 def _coordinates(key: ec.EllipticCurvePublicKey) -> tuple[str, str]:
     numbers = key.public_numbers()
-    return _base64url(numbers.x.to_bytes(32, "big")), _base64url(numbers.y.to_bytes(32, "big"))
+    return base64url(numbers.x.to_bytes(32, "big")), base64url(numbers.y.to_bytes(32, "big"))
 
 
 def _digest(key: PublicKeyTypes) -> str:
     return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
-
-
-def _base64url(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -5,7 +5,6 @@ Times are judged by the clock that is passed in, never by the system's.
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -17,6 +16,7 @@ from dissonance.security.issuers import Holder
 from dissonance.security.jwt_checks import Expected, checked_claims, require_form, signer_for, unchecked
 from dissonance.security.refusals import Refusal, refused
 from dissonance.security.revocations import MAX_LIFETIME_S, CredentialList
+from dissonance.security.secret_texts import text_digest
 from dissonance.security.signers import Signer
 
 CACHED = 4096
@@ -56,7 +56,7 @@ class TokenVerifier:
     def verify(self, token: str) -> Identity:
         """Raises `Unauthenticated`, with a reason for the log, unless it is genuine, meant for us, in its time and not
         revoked."""
-        digest = hashlib.sha256(token.encode(errors="surrogatepass")).digest()
+        digest = text_digest(token)
         identity = self._verified.get(digest)
         if identity is None:
             identity = self._identity(token, digest)
@@ -87,7 +87,7 @@ class TokenVerifier:
     def lack(self, token: str) -> str | None:
         """The issuer whose keys, or `API_KEYS`, should be read again before `verify` refuses it; None where `verify`
         has all that it needs."""
-        if hashlib.sha256(token.encode(errors="surrogatepass")).digest() in self._verified:
+        if text_digest(token) in self._verified:
             return None
         if token.startswith(PREFIX):
             key_id = id_in(token)

@@ -7,13 +7,13 @@ out all others (ADR 53).
 
 from __future__ import annotations
 
-import hashlib
 from collections import OrderedDict
 from ipaddress import ip_address, ip_network
 from typing import NamedTuple
 
 from dissonance.errors import LockedOut
 from dissonance.ports.clock import Clock
+from dissonance.security.secret_texts import text_digest
 
 FREE_OF_ADDRESS = 20
 """Failures of an address before the first pause: many people may share one."""
@@ -80,7 +80,7 @@ class Lockout:
     def require(self, credential: str) -> None:
         """Raises `LockedOut` for a credential that failed before, while its pause lasts: it is not looked at again."""
         if self._credentials:
-            _refuse(self._credentials.left_s(_digest(credential)))
+            _refuse(self._credentials.left_s(text_digest(credential)))
 
     def require_guess(self, address: str, name: str) -> None:
         """Of what can be guessed, as the password of `name`. Raises `LockedOut` while the name or the address pauses:
@@ -90,7 +90,7 @@ class Lockout:
 
     def failed(self, address: str, credential: str) -> None:
         """It was not a right one. Raises `LockedOut` while the address pauses."""
-        self._credentials.failed(_digest(credential))
+        self._credentials.failed(text_digest(credential))
         network = network_of(address)
         self._addresses.failed(network)
         _refuse(self._addresses.left_s(network))
@@ -107,10 +107,6 @@ def network_of(address: str) -> str:
     except ValueError:
         return address
     return address if read.version == 4 else str(ip_network((read, NETWORK_BITS), strict=False))
-
-
-def _digest(credential: str) -> bytes:
-    return hashlib.sha256(credential.encode(errors="surrogatepass")).digest()
 
 
 def _refuse(left_s: float) -> None:

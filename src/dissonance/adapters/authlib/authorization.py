@@ -14,8 +14,9 @@ from dissonance.errors import InputError
 from dissonance.ports.authorization import Consent, OAuthAnswer, OAuthAsked
 from dissonance.ports.clock import Randomness
 from dissonance.security.grants import Grants, permissions_of
-from dissonance.security.people import LoginCode, Person, code_digest
+from dissonance.security.people import LoginCode, Person
 from dissonance.security.permissions import Permission
+from dissonance.security.secret_texts import text_digest
 from dissonance.security.tokens import TokenIssuer, new_token_id
 
 CHALLENGE = 'Basic realm="dissonance clients", charset="UTF-8"'
@@ -64,7 +65,7 @@ class AuthlibAuthorization:
         if not wanted & has:
             raise AccessDeniedError("the person has none of these permissions", redirect_uri=redirect)
         return LoginCode(
-            digest=code_digest(code),
+            digest=text_digest(code),
             client_id=request.client.get_client_id(),
             redirect=redirect,
             challenge=request.payload.data["code_challenge"],

@@ -6,7 +6,7 @@ always stated, and stands letter by letter among the client's (RFC 9700 section 
 
 from __future__ import annotations
 
-from base64 import b64decode, urlsafe_b64encode
+from base64 import b64decode
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -27,6 +27,7 @@ from dissonance.ports.authorization import OAuthAsked
 from dissonance.ports.clock import Randomness
 from dissonance.security.oauth_clients import OAuthClient, is_secret, takes_redirect
 from dissonance.security.people import LoginCode
+from dissonance.security.secret_texts import base64url
 
 CODE_BYTES = 32
 S256 = "S256"
@@ -123,7 +124,7 @@ class LoginGrant(AuthorizationCodeGrant):
     TOKEN_ENDPOINT_AUTH_METHODS = (BASIC, NONE)
 
     def generate_authorization_code(self) -> str:
-        return urlsafe_b64encode(self.server.randomness.token(CODE_BYTES)).rstrip(b"=").decode()
+        return base64url(self.server.randomness.token(CODE_BYTES))
 
     def save_authorization_code(self, code: str, request: OAuth2Request) -> None:
         self.server.records.keep(self.server.code_of(request.user, request, code))

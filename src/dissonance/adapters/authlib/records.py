@@ -10,8 +10,9 @@ from dissonance.ports.clock import Clock
 from dissonance.ports.store import Store
 from dissonance.security.identity import MICROSECONDS
 from dissonance.security.oauth_clients import COMMAND_LINE, OAuthClient
-from dissonance.security.people import CODE_S, LoginCode, code_digest
+from dissonance.security.people import CODE_S, LoginCode
 from dissonance.security.revocations import Revocation, Revoked
+from dissonance.security.secret_texts import text_digest
 
 PERSON_S = 8 * 3600
 """Seconds that a token of somebody who logged in is valid: a working day; revoking it takes effect in seconds."""
@@ -48,7 +49,7 @@ class Records:
     def take(self, code: str) -> LoginCode | None:
         """What a code stands for, once and in time. When it comes again, two had it, and the token that the first of
         them got is revoked (RFC 6749 section 4.1.2); every process hears of that within seconds."""
-        taken = self._wait(self._store.take_login_code(code_digest(code)))
+        taken = self._wait(self._store.take_login_code(text_digest(code)))
         if taken is None:
             return None
         now_us = self._clock.now_us()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import msgspec
 from urllib3 import BaseHTTPResponse, PoolManager, Timeout
@@ -77,7 +77,7 @@ class Wire:
         headers = {"Content-Type": content} if content else {}
         if self._authorization is not None:
             headers["Authorization"] = self._authorization()
-        asked = "" if not query else "?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in query.items())
+        asked = f"?{urlencode(query)}" if query else ""
         answer = self._pool.request(method, f"{self._url}{path}{asked}", body=body, headers=headers, redirect=False)
         if answer.status != 200:
             raise _refusal(answer)

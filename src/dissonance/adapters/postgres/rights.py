@@ -37,10 +37,7 @@ def _all(privileges: Privileges, *parts: str) -> Line:
 TABLES: Mapping[Schema, Mapping[str, Line]] = {
     Schema.EXPERIENCE: {
         "alembic_version": _all(SEE),
-        "tasks": {
-            **_all(SEE),
-            "learner": (*SEE, "UPDATE (created_at_us)"),
-        },  # what FOR KEY SHARE asks for; none updates
+        "tasks": {**_all(SEE), "learner": (*SEE, *HOLD)},
         "policies": {**_all(SEE), "meta": ADD},
         "reference_rows": _all(SEE, "gate", "learner", "evaluator"),
         "experience": {
