@@ -117,6 +117,18 @@ def test_a_version_says_what_it_was_registered_with(registry: Registry, task: Ne
     assert listed.created_at_us > 1_600_000_000_000_000
 
 
+def test_one_version_is_told_as_it_is_listed(registry: Registry, task: NewTask) -> None:
+    for _ in range(3):
+        task.register(registry)
+    registry.promote(task.task_id, PROPOSER, 1)
+    registry.mark(task.task_id, PROPOSER, Alias.CANARY, 2)
+    assert [registry.version(task.task_id, PROPOSER, number) for number in (3, 2, 1)] == registry.versions(
+        task.task_id, PROPOSER
+    )
+    with pytest.raises(ModelNotFound):
+        registry.version(task.task_id, PROPOSER, 9)
+
+
 def test_a_version_keeps_the_parameters_it_was_made_with(registry: Registry, task: NewTask) -> None:
     version = task.register(registry).version
     assert registry.parameters(task.task_id, PROPOSER, version) == {"seed": "7"}
@@ -145,13 +157,12 @@ def test_nothing_is_in_production_until_promoted(registry: Registry, task: NewTa
     assert not registry.versions(task.task_id, PROPOSER)[0].in_production
 
 
-def test_promoting_moves_production_and_tells_what_it_was(registry: Registry, task: NewTask) -> None:
+def test_promoting_moves_production(registry: Registry, task: NewTask) -> None:
     task.register(registry)
     task.register(registry)
-    assert registry.promote(task.task_id, PROPOSER, 1) is None
-    assert registry.promote(task.task_id, PROPOSER, 2) == 1
-    assert registry.production(task.task_id, PROPOSER).version == 2
-    assert registry.promote(task.task_id, PROPOSER, 1) == 2
+    for number in (1, 2, 1):
+        registry.promote(task.task_id, PROPOSER, number)
+        assert registry.production(task.task_id, PROPOSER).version == number
     assert [(v.version, v.in_production) for v in registry.versions(task.task_id, PROPOSER)] == [(2, False), (1, True)]
 
 

@@ -64,9 +64,9 @@ class GuardedRegistry:
                 documents=documents,
             )
 
-    def promote(self, task_id: str, role: ModelRole, version: int) -> int | None:
+    def promote(self, task_id: str, role: ModelRole, version: int) -> None:
         with self._guarded():
-            return self._registry.promote(task_id, role, version)
+            self._registry.promote(task_id, role, version)
 
     def mark(self, task_id: str, role: ModelRole, alias: Alias, version: int | None) -> None:
         with self._guarded():
@@ -75,6 +75,10 @@ class GuardedRegistry:
     def production(self, task_id: str, role: ModelRole) -> ModelVersion:
         with self._guarded():
             return self._registry.production(task_id, role)
+
+    def version(self, task_id: str, role: ModelRole, number: int) -> ModelVersion:
+        with self._guarded():
+            return self._registry.version(task_id, role, number)
 
     def versions(self, task_id: str, role: ModelRole) -> list[ModelVersion]:
         with self._guarded():

@@ -36,9 +36,8 @@ def load_version(registry: Registry, keys: ArtefactKeys, task: Task, number: int
     """What `find_version` finds, with its critic. Blocking. Raises as `load_pair` does."""
     with ThreadPoolExecutor(max_workers=1) as meanwhile:
         listing = meanwhile.submit(registry.versions, task.task_id, ModelRole.CRITIC)
-        proposers = registry.versions(task.task_id, ModelRole.PROPOSER)
+        version = find_version(registry, task, number)
         critics = listing.result()
-    version = _chosen(task, proposers, critics, number)
     return _loaded(registry, keys, task, version, lambda: _critic_among(critics, version))
 
 
@@ -76,22 +75,23 @@ def _critic_among(critics: Sequence[ModelVersion], proposer: ModelVersion) -> Mo
 def find_version(registry: Registry, task: Task, number: int | None) -> ModelVersion:
     """The proposer of this number, or the newest that has a critic: one that has none was left by a retraining that was
     cut short. Raises `ModelNotFound`."""
-    critics = registry.versions(task.task_id, ModelRole.CRITIC) if number is None else ()
-    return _chosen(task, registry.versions(task.task_id, ModelRole.PROPOSER), critics, number)
+    if number is None:
+        return _newest_judged(registry, task)
+    try:
+        return registry.version(task.task_id, ModelRole.PROPOSER, number)
+    except ModelNotFound as error:
+        known = ", ".join(str(each.version) for each in reversed(registry.versions(task.task_id, ModelRole.PROPOSER)))
+        raise ModelNotFound(
+            f"'{task.name}' has no version {number}", where="version", fix=f"the versions are {known}"
+        ) from error
 
 
-def _chosen(
-    task: Task, versions: Sequence[ModelVersion], critics: Sequence[ModelVersion], number: int | None
-) -> ModelVersion:
-    judged = {critic.parent for critic in critics} if number is None else ()
-    for version in versions:
-        if version.version == number or version.version in judged:
+def _newest_judged(registry: Registry, task: Task) -> ModelVersion:
+    judged = {critic.parent for critic in registry.versions(task.task_id, ModelRole.CRITIC)}
+    for version in registry.versions(task.task_id, ModelRole.PROPOSER):
+        if version.version in judged:
             return version
-    raise ModelNotFound(
-        f"'{task.name}' has no version {number}" if versions else f"'{task.name}' has no models",
-        where="version",
-        fix=f"the versions are {', '.join(str(each.version) for each in reversed(versions))}" if versions else "",
-    )
+    raise ModelNotFound(f"'{task.name}' has no models", where="version", fix="retrain: dissonance models retrain")
 
 
 def _unpacked(registry: Registry, keys: ArtefactKeys, task: Task, version: ModelVersion) -> Artefact:

@@ -55,11 +55,10 @@ async def drop_candidate(workshop: Workshop, task: Task, number: int) -> None:
             await mark_pair(workshop, task, Alias.CANDIDATE, None)
 
 
-async def move_aliases(workshop: Workshop, task: Task, pair: LoadedPair) -> int | None:
-    """Returns the version that the proposer's pointed at before."""
+async def move_aliases(workshop: Workshop, task: Task, pair: LoadedPair) -> None:
+    """Those of `production`. Raises `ModelNotFound` or `EngineUnavailable`; the same call completes it."""
     promote, task_id = workshop.registry.promote, task.task_id
-    _, before = await asyncio.gather(
+    await asyncio.gather(
         asyncio.to_thread(promote, task_id, ModelRole.CRITIC, pair.critic_version.version),
         asyncio.to_thread(promote, task_id, ModelRole.PROPOSER, pair.version.version),
     )
-    return before

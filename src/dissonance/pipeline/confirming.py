@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import msgspec
@@ -30,6 +31,17 @@ class Confirmed(NamedTuple):
 async def roll_call(workshop: Workshop, task: Task, wait_s: float = ROLL_CALL_S) -> dict[str, Standing]:
     """The replicas that live now, by name. Raises `EngineUnavailable`."""
     return await _ask(workshop, task, (), wait_s)
+
+
+@asynccontextmanager
+async def roll_call_beside(workshop: Workshop, task: Task) -> AsyncIterator[asyncio.Task[dict[str, Standing]]]:
+    """A roll call that goes on while the body runs, and ends with it at the latest."""
+    calling = asyncio.create_task(roll_call(workshop, task))
+    try:
+        yield calling
+    finally:
+        calling.cancel()
+        await asyncio.gather(calling, return_exceptions=True)
 
 
 async def confirm(

@@ -15,7 +15,7 @@ from dissonance.decisions.pairs import LoadedPair, find_version
 from dissonance.errors import GateRefused, InputError, ModelNotFound
 from dissonance.pipeline.aliases import move_aliases, open_pair, open_version, production_version
 from dissonance.pipeline.anchoring import anchor
-from dissonance.pipeline.confirming import Confirmed, confirm, roll_call
+from dissonance.pipeline.confirming import Confirmed, confirm, roll_call, roll_call_beside
 from dissonance.pipeline.event_time import event_time_now_us
 from dissonance.pipeline.evidence import Said, decided, evidence_of
 from dissonance.pipeline.judging import Override, judge_pair
@@ -135,30 +135,39 @@ async def rollback(
     No gate: the way back must be short. The models are verified first. Raises as `promote` does.
     """
     task = await workshop.store.by_name(name)
-    asked = asyncio.create_task(production_version(workshop, task))
-    target = await _before(workshop, task, await asked) if to is None else to
-    opened = open_version(workshop, task, target)
-    production, pair, known = await asyncio.gather(asked, opened, roll_call(workshop, task))
-    ended = await end_by_hand(workshop, task, by=by, reason=reason, production=target)
-    moved_on = ended is not None and ended.phase is RolloutPhase.ROLLED_BACK
-    if not moved_on and target != production.version:
-        await _record_rollback(
-            workshop, task, production, pair.version, Said(DecisionKind.ROLLED_BACK, _token(workshop), by, reason)
-        )
-    previous = await move_aliases(workshop, task, pair)
-    await anchor(workshop, task)
-    events = [] if ended is None else [changed(workshop, ended)]
-    back = _moved(workshop, task, pair, previous, reason, by, ModelRolledBack)
-    await publish(workshop, task, [*events, back])
+    async with roll_call_beside(workshop, task) as calling:
+        asked = asyncio.create_task(production_version(workshop, task))
+        target = await _before(workshop, task, await asked) if to is None else to
+        production, pair = await asyncio.gather(asked, open_version(workshop, task, target))
+        if calling.done():
+            await calling  # a broker that is away fails here, before anything is moved
+        await _move_back(workshop, task, production, pair, by=by, reason=reason)
+        known = list(await calling)
     return Promoted(
         task,
         pair.version.version,
         pair.critic_version.version,
-        previous,
+        production.version,
         None,
         RolloutPhase.ROLLED_BACK,
-        await confirm(workshop, task, pair.version.version, list(known), limit_s),
+        await confirm(workshop, task, pair.version.version, known, limit_s),
     )
+
+
+async def _move_back(
+    workshop: Workshop, task: Task, production: ModelVersion, pair: LoadedPair, *, by: str, reason: str
+) -> None:
+    ended = await end_by_hand(workshop, task, by=by, reason=reason, production=pair.version.version)
+    moved_on = ended is not None and ended.phase is RolloutPhase.ROLLED_BACK
+    if not moved_on and pair.version.version != production.version:
+        await _record_rollback(
+            workshop, task, production, pair.version, Said(DecisionKind.ROLLED_BACK, _token(workshop), by, reason)
+        )
+    await move_aliases(workshop, task, pair)
+    await anchor(workshop, task)
+    events = [] if ended is None else [changed(workshop, ended)]
+    back = _moved(workshop, task, pair, production.version, reason, by, ModelRolledBack)
+    await publish(workshop, task, [*events, back])
 
 
 async def _record_rollback(

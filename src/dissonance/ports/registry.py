@@ -73,9 +73,8 @@ class Registry(Protocol):
         at the registry, in plain; none holds a row of a person."""
         ...
 
-    def promote(self, task_id: str, role: ModelRole, version: int) -> int | None:
-        """Move the alias `production`; returns the version it pointed at before. Who is in production is neither
-        candidate nor canary any more."""
+    def promote(self, task_id: str, role: ModelRole, version: int) -> None:
+        """Move the alias `production`. Who is in production is neither candidate nor canary any more."""
         ...
 
     def mark(self, task_id: str, role: ModelRole, alias: Alias, version: int | None) -> None:
@@ -83,6 +82,8 @@ class Registry(Protocol):
         ...
 
     def production(self, task_id: str, role: ModelRole) -> ModelVersion: ...
+
+    def version(self, task_id: str, role: ModelRole, number: int) -> ModelVersion: ...
 
     def versions(self, task_id: str, role: ModelRole) -> list[ModelVersion]:
         """Newest first."""

@@ -68,13 +68,12 @@ class MemoryRegistry:
             model.parameters.append(dict(parameters))
             return version
 
-    def promote(self, task_id: str, role: ModelRole, version: int) -> int | None:
+    def promote(self, task_id: str, role: ModelRole, version: int) -> None:
         with self._lock:
             model = self._model(task_id, role)
             _at(model.versions, version)
-            before, model.production = model.production, version
+            model.production = version
             model.aliases = {alias: other for alias, other in model.aliases.items() if other != version}
-            return before
 
     def mark(self, task_id: str, role: ModelRole, alias: Alias, version: int | None) -> None:
         with self._lock:
@@ -92,6 +91,9 @@ class MemoryRegistry:
                 if version.in_production:
                     return version
         raise ModelNotFound(f"no {role} is in production", where="registry", fix="promote one")
+
+    def version(self, task_id: str, role: ModelRole, number: int) -> ModelVersion:
+        return _at(self.versions(task_id, role)[::-1], number)
 
     def versions(self, task_id: str, role: ModelRole) -> list[ModelVersion]:
         with self._lock:

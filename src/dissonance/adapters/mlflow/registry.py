@@ -75,12 +75,12 @@ class MlflowRegistry:
             made = self._wire.send(f"{VERSIONS}/create", name=name, source=source, run_id=run_id, tags=_pairs(tags))
         return _version(made["model_version"], {})
 
-    def promote(self, task_id: str, role: ModelRole, version: int) -> int | None:
-        with translated("promote a model"):
-            name, aliases = self._model(task_id, role)
+    def promote(self, task_id: str, role: ModelRole, version: int) -> None:
+        with translated("promote a model"), ThreadPoolExecutor(max_workers=1) as meanwhile:
+            name = self._name(task_id, role)
+            reading = meanwhile.submit(self._aliases, name)
             self._wire.send(ALIAS, name=name, alias=PRODUCTION, version=str(version))
-            self._take_off(name, aliases, version, tuple(Alias))
-        return aliases.get(PRODUCTION)
+            self._take_off(name, reading.result(), version, tuple(Alias))
 
     @repeated
     def mark(self, task_id: str, role: ModelRole, alias: Alias, version: int | None) -> None:
@@ -107,7 +107,12 @@ class MlflowRegistry:
                     where="registry",
                     fix="promote one: dissonance models promote",
                 ) from error
-            return self._read(version, dict.fromkeys(version["aliases"], int(version["version"])))
+            return self._read_with_its_aliases(version)
+
+    @repeated
+    def version(self, task_id: str, role: ModelRole, number: int) -> ModelVersion:
+        with translated("find a model"):
+            return self._read_with_its_aliases(self._get_version(task_id, role, number))
 
     @repeated
     def versions(self, task_id: str, role: ModelRole) -> list[ModelVersion]:
@@ -255,10 +260,13 @@ class MlflowRegistry:
         return None if found is None else str(found["experiment_id"])
 
     def _take_off(self, name: str, aliases: Mapping[str, int], version: int, taken: Sequence[Alias]) -> None:
-        """`aliases` as they were read before."""
+        """`aliases` as they were read a moment ago."""
         for alias in taken:
             if aliases.get(alias.value) == version:
                 self._wire.send(ALIAS, "DELETE", name=name, alias=alias.value)
+
+    def _read_with_its_aliases(self, version: Any) -> ModelVersion:
+        return self._read(version, dict.fromkeys(version.get("aliases", ()), int(version["version"])))
 
     def _read(self, version: Any, aliases: Mapping[str, int]) -> ModelVersion:
         """Where its artefact is never changes, so that it need not be asked for again."""
