@@ -250,6 +250,7 @@ def _worker(system: System, metrics: Metrics, work: Work) -> Worker:
         max_deliver=system.settings.max_deliver,
         fetch_messages=system.settings.fetch_messages,
         rest_s=work.rest_s,
+        linger_s=work.linger_s,
     )
 
 

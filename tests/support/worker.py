@@ -54,6 +54,7 @@ def make(
     max_deliver: int = 3,
     retry_first_s: float = 0.0,
     rest_s: float = 0.0,
+    linger_s: float = 0.0,
 ) -> Worker:
     return Worker(
         bus,
@@ -69,6 +70,7 @@ def make(
         fetch_wait_s=0.01,
         retry_first_s=retry_first_s,
         rest_s=rest_s,
+        linger_s=linger_s,
     )
 
 

@@ -54,17 +54,24 @@ class Workplace(NamedTuple):
 Handler = Callable[[Sequence[Event]], Awaitable[list[Event]]]
 
 
+LINGER_S = 0.05
+"""At 100 inputs a second five share the transactions, messages and acknowledgements of one; a verdict comes so much
+later at each step at most."""
+
+
 class Work(NamedTuple):
     """A durable consumer: `handle` gets all that is queued of `kinds`; what it returns is published.
 
     `rest_s`: for work whose cost does not grow with what is queued: it gets far more of that at once, and after each
-    time this many seconds go by in which more may gather.
+    time this many seconds go by in which more may gather. `linger_s`: the same in small, for work that every input goes
+    through: what comes within this time after a batch is one batch.
     """
 
     consumer: str
     kinds: tuple[EventKind, ...]
     handle: Handler
     rest_s: float = 0.0
+    linger_s: float = 0.0
 
 
 class AtWork(NamedTuple):

@@ -90,6 +90,9 @@ class Worker:
     `GATHERED_FETCHES` fetches. After each it rests, so long or `REST_SHARE` times as long as the batch took, unless
     even more was queued.
 
+    With `linger_s` above 0 it lets so many seconds go by after each batch that was less than one fetch may bring:
+    what comes meanwhile shares the cost of one batch.
+
     Example: `worker = Worker(bus, "critic", [EventKind.PREDICTED], critic.handle, ...)`; `await worker.run()` in a task
     of its own; `worker.stop()` from the handler of a signal.
     """
@@ -110,6 +113,7 @@ class Worker:
         fetch_wait_s: float = FETCH_WAIT_S,
         retry_first_s: float = RETRY_FIRST_S,
         rest_s: float = 0.0,
+        linger_s: float = 0.0,
     ) -> None:
         self._bus = bus
         self._consumer = consumer
@@ -124,6 +128,7 @@ class Worker:
         self._fetch_wait_s = fetch_wait_s
         self._retry_first_s = retry_first_s
         self._rest_s = rest_s
+        self._linger_s = linger_s
         self._handle_seconds = metrics.handle_seconds.labels(role=consumer).inc
         self._publish_seconds = metrics.publish_seconds.labels(role=consumer).inc
         self._stopping = asyncio.Event()
@@ -176,11 +181,11 @@ class Worker:
             self._progressed()
             if not batch:
                 return
-            is_all = await self._gather(subscription, batch) if self._rest_s else False
+            is_all = await self._gather(subscription, batch) if self._rest_s else len(batch) < self._fetch_messages
             started_us = self._clock.now_us()
             await self._work(batch)
             if is_all:
-                await self._rest((self._clock.now_us() - started_us) / 1e6)
+                await self._idle(self._pause_after((self._clock.now_us() - started_us) / 1e6))
 
     async def _gather(self, subscription: Subscription, batch: list[Delivery]) -> bool:
         """Add to `batch` what else is queued; whether that is all, as far as the broker says."""
@@ -196,10 +201,15 @@ class Worker:
             more = len(added)
         return more < self._fetch_messages
 
-    async def _rest(self, worked_s: float) -> None:
-        rest_s = min(max(self._rest_s, REST_SHARE * worked_s), REST_LONGEST_S)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), rest_s)
+    def _pause_after(self, worked_s: float) -> float:
+        if not self._rest_s:
+            return self._linger_s
+        return min(max(self._rest_s, REST_SHARE * worked_s), REST_LONGEST_S)
+
+    async def _idle(self, pause_s: float) -> None:
+        if pause_s > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause_s)
 
     async def _work(self, batch: list[Delivery]) -> None:
         async with self._keeping(batch):

@@ -141,3 +141,30 @@ def test_a_worker_that_rests_does_not_when_more_is_queued_than_it_takes_at_once(
         assert recorder.calls == [list(range(most)), [most, most + 1]]
 
     asyncio.run(scenario())
+
+
+def test_a_worker_that_lingers_lets_more_gather_once_all_is_handled_and_stops_without_waiting_for_it() -> None:
+    async def scenario() -> None:
+        bus, recorder = MemoryBus(FixedClock()), Recorder()
+        worker = make(bus, recorder.handle, linger_s=3_600.0)
+        await bus.publish([evaluated(number) for number in range(99)])
+        running = asyncio.create_task(worker.run())
+        await until(lambda: at_rest(bus))
+        await bus.publish([evaluated(99)])
+        worker.stop()
+        await running
+        assert recorder.calls == [list(range(99))]
+        assert await bus.lag("role", [IN]) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_that_lingers_goes_on_at_once_while_more_is_queued_than_one_fetch_brings() -> None:
+    async def scenario() -> None:
+        bus, recorder = MemoryBus(FixedClock()), Recorder()
+        worker = make(bus, recorder.handle, linger_s=3_600.0)
+        await bus.publish([evaluated(number) for number in range(250)])
+        await run_until_at_rest(worker, bus)
+        assert recorder.calls == [list(range(100)), list(range(100, 200)), list(range(200, 250))]
+
+    asyncio.run(scenario())

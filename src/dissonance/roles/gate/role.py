@@ -10,7 +10,7 @@ from dissonance.roles.gate.handle import Gate
 from dissonance.roles.gate.routes import routes
 from dissonance.roles.gate.updates import GateUpdates
 from dissonance.roles.gate.watching import RolloutWatch
-from dissonance.roles.role import AtWork, Role, Work, Workplace
+from dissonance.roles.role import LINGER_S, AtWork, Role, Work, Workplace
 
 INPUTS = (EventKind.CONTRADICTED,)
 CANDIDATES = (EventKind.CANDIDATE_REGISTERED,)
@@ -24,7 +24,7 @@ def build(place: Workplace) -> AtWork:
     gate = Gate(place.catalogue, place.store, place.keys, place.clock)
     updates = GateUpdates(place.updates)
     work = (
-        Work("gate", INPUTS, gate.handle),
+        Work("gate", INPUTS, gate.handle, linger_s=LINGER_S),
         Work("gate-updates", CANDIDATES, updates.judge),
         Work("gate-rollouts", EVIDENCE, updates.advance, REST_S),
     )

@@ -9,7 +9,7 @@ from dissonance.roles.learner.handle import Learner
 from dissonance.roles.learner.housekeeping import Housekeeping
 from dissonance.roles.learner.routes import routes
 from dissonance.roles.learner.updates import LearnerUpdates
-from dissonance.roles.role import AtWork, Role, Work, Workplace
+from dissonance.roles.role import LINGER_S, AtWork, Role, Work, Workplace
 
 KEEPS, JOINS, LEARNS = (EventKind.JUDGED,), (EventKind.LABELLED,), (EventKind.RETRAIN_REQUESTED,)
 ANSWERS = (EventKind.ANSWER_KEPT,)
@@ -19,7 +19,7 @@ def build(place: Workplace) -> AtWork:
     asking = Asking(place.catalogue, place.store, place.clock)
     learner = Learner(place.catalogue, place.store, place.keys, place.clock, asking)
     work = (
-        Work("learner", KEEPS, learner.store),
+        Work("learner", KEEPS, learner.store, linger_s=LINGER_S),
         Work("learner-labels", JOINS, learner.join),
         Work("learner-answers", ANSWERS, KeptAnswers(place.store).handle),
         Work("learner-updates", LEARNS, LearnerUpdates(place.updates).handle),
