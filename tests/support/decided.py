@@ -16,9 +16,10 @@ from dissonance.decisions.evidence.links import Broken
 from dissonance.decisions.pairs import find_version
 from dissonance.errors import GateRefused
 from dissonance.pipeline.judging import judge
-from dissonance.pipeline.promotion import promote, rollback
+from dissonance.pipeline.promotion import promote
 from dissonance.pipeline.retrain import retrain
 from dissonance.pipeline.rollouts import Rollouts
+from dissonance.pipeline.taking_back import rollback
 from dissonance.pipeline.verifying import verify_decisions
 from support.distributions import labelled_rows
 from support.workshop import Workshop, add_experience, create, frame, workshop, write

@@ -27,7 +27,7 @@ from dissonance.contracts.verdicts import RuleFinding
 
 if TYPE_CHECKING:
     from dissonance.bootstrap import System
-    from dissonance.pipeline.promotion import Promoted
+    from dissonance.pipeline.promoted import Promoted
     from dissonance.pipeline.retrain import Retrained
     from dissonance.ports.registry import ModelVersion
 
@@ -156,7 +156,7 @@ def rollback(
 
     Ends when every replica of the proposer answers with the old version. The exit code is 1 when one did not in time.
     """
-    from dissonance.pipeline.promotion import rollback
+    from dissonance.pipeline.taking_back import rollback
 
     async def work(system: System) -> Promoted:
         return await rollback(system, task, to, by=getpass.getuser(), limit_s=within)

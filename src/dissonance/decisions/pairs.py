@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from dissonance.contracts.schema import Task, schema_digest
-from dissonance.decisions.models import Critic, Proposer, open_critic, open_proposer
 from dissonance.errors import ModelDowngraded, ModelNotFound, ModelRefused
 from dissonance.ports.registry import ModelRole, ModelVersion, Registry
 from dissonance.security.artefacts import Artefact, ArtefactKeys, Expected, unpack
 
+if TYPE_CHECKING:
+    from dissonance.decisions.models import Critic, Proposer
+
+
+class VerifiedPair(NamedTuple):
+    """Signature, digest, schema and classes of both hold, and the critic was made for this proposer."""
+
+    version: ModelVersion
+    critic_version: ModelVersion
+    artefact: Artefact
+    critic_artefact: Artefact
+
 
 class LoadedPair(NamedTuple):
-    """Both are verified, and the critic was made for this proposer."""
+    """A verified pair that was opened, too."""
 
     version: ModelVersion
     critic_version: ModelVersion
@@ -29,21 +40,33 @@ def load_pair(registry: Registry, keys: ArtefactKeys, task: Task, version: Model
 
     Raises `ModelNotFound`, `ModelRefused` or `EngineUnavailable`.
     """
-    return _loaded(registry, keys, task, version, lambda: critic_of(registry, task, version))
+    return _opened(_verified(registry, keys, task, version, lambda: critic_of(registry, task, version)))
 
 
 def load_version(registry: Registry, keys: ArtefactKeys, task: Task, number: int | None) -> LoadedPair:
     """What `find_version` finds, with its critic. Blocking. Raises as `load_pair` does."""
+    return _opened(verify_version(registry, keys, task, number))
+
+
+def verify_version(registry: Registry, keys: ArtefactKeys, task: Task, number: int | None) -> VerifiedPair:
+    """The same without opening the models, which takes LightGBM, scikit-learn or ONNX Runtime and so seconds in a fresh
+    process. Blocking. Raises as `load_pair` does."""
     with ThreadPoolExecutor(max_workers=1) as meanwhile:
         listing = meanwhile.submit(registry.versions, task.task_id, ModelRole.CRITIC)
         version = find_version(registry, task, number)
         critics = listing.result()
-    return _loaded(registry, keys, task, version, lambda: _critic_among(critics, version))
+    return _verified(registry, keys, task, version, lambda: _critic_among(critics, version))
 
 
-def _loaded(
+def _opened(pair: VerifiedPair) -> LoadedPair:
+    from dissonance.decisions.models import open_critic, open_proposer
+
+    return LoadedPair(*pair, open_proposer(pair.artefact), open_critic(pair.critic_artefact))
+
+
+def _verified(
     registry: Registry, keys: ArtefactKeys, task: Task, version: ModelVersion, critic: Callable[[], ModelVersion]
-) -> LoadedPair:
+) -> VerifiedPair:
     with ThreadPoolExecutor(max_workers=1) as meanwhile:  # most of the time is the registry's
         answering = meanwhile.submit(_unpacked, registry, keys, task, version)
         critic_version = critic()
@@ -55,7 +78,7 @@ def _loaded(
             where="registry",
             fix="retrain: dissonance models retrain",
         )
-    return LoadedPair(version, critic_version, artefact, doubting, open_proposer(artefact), open_critic(doubting))
+    return VerifiedPair(version, critic_version, artefact, doubting)
 
 
 def critic_of(registry: Registry, task: Task, proposer: ModelVersion) -> ModelVersion:

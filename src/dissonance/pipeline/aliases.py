@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 
 from dissonance.contracts.schema import Task
-from dissonance.decisions.pairs import LoadedPair, critic_of, load_pair, load_version
+from dissonance.decisions.pairs import LoadedPair, VerifiedPair, critic_of, load_pair, load_version, verify_version
 from dissonance.errors import ModelNotFound
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import Alias, ModelRole, ModelVersion
@@ -20,6 +20,11 @@ async def open_pair(workshop: Workshop, task: Task, version: ModelVersion) -> Lo
 async def open_version(workshop: Workshop, task: Task, number: int | None) -> LoadedPair:
     """That version, else the newest that has a critic. Raises as `open_pair` does."""
     return await asyncio.to_thread(load_version, workshop.registry, workshop.artefact_keys, task, number)
+
+
+async def verified_version(workshop: Workshop, task: Task, number: int) -> VerifiedPair:
+    """That version, fetched and verified, not opened. Raises as `open_pair` does."""
+    return await asyncio.to_thread(verify_version, workshop.registry, workshop.artefact_keys, task, number)
 
 
 async def production_version(workshop: Workshop, task: Task) -> ModelVersion:
@@ -55,7 +60,7 @@ async def drop_candidate(workshop: Workshop, task: Task, number: int) -> None:
             await mark_pair(workshop, task, Alias.CANDIDATE, None)
 
 
-async def move_aliases(workshop: Workshop, task: Task, pair: LoadedPair) -> None:
+async def move_aliases(workshop: Workshop, task: Task, pair: VerifiedPair | LoadedPair) -> None:
     """Those of `production`. Raises `ModelNotFound` or `EngineUnavailable`; the same call completes it."""
     promote, task_id = workshop.registry.promote, task.task_id
     await asyncio.gather(

@@ -31,7 +31,7 @@ from dissonance.pipeline.data_file import (
 from dissonance.pipeline.delete_task import delete_task, remove_traces
 from dissonance.pipeline.describing import describe
 from dissonance.pipeline.evidence import Said, decided, evidence_of
-from dissonance.pipeline.looked_at import golden_digest
+from dissonance.pipeline.golden_digest import golden_digest
 from dissonance.pipeline.reference import digest_of, store_reference
 from dissonance.pipeline.registration import FittedPair, RegisteredPair, register_pair
 from dissonance.pipeline.schema_inference import encode_frame, infer_schema

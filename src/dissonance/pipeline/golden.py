@@ -20,7 +20,7 @@ from dissonance.pipeline.data_file import natives, read_data_file, read_data_sub
 from dissonance.pipeline.event_time import event_time_now_us
 from dissonance.pipeline.evidence import Said, decided, evidence_of
 from dissonance.pipeline.flow.incoming import NO_TIME, Incoming, leave_out
-from dissonance.pipeline.looked_at import stored_digest
+from dissonance.pipeline.golden_digest import stored_digest
 from dissonance.pipeline.reference import CHUNK_ROWS, open_experience, open_stored, sealed_reference
 from dissonance.pipeline.schema_inference import encode_frame
 from dissonance.pipeline.splitting import MIN_PART_ROWS

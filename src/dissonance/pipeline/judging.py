@@ -22,7 +22,8 @@ from dissonance.pipeline.aliases import drop_candidate, open_pair, open_version,
 from dissonance.pipeline.anchoring import anchor
 from dissonance.pipeline.comparing import Given, compare
 from dissonance.pipeline.evidence import Held, evidence_of, judgement
-from dissonance.pipeline.looked_at import LookedAt, golden_digest, look
+from dissonance.pipeline.golden_digest import golden_digest
+from dissonance.pipeline.looked_at import LookedAt, look
 from dissonance.pipeline.rollouts import begin
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.decisions import Wanted

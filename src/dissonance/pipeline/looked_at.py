@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from dissonance.contracts.schema import Task
 from dissonance.decisions.evidence.chain import GOLDEN_ROWS
+from dissonance.pipeline.golden_digest import stored_digest
 from dissonance.pipeline.mature_window import mature_window
 from dissonance.pipeline.reference import open_stored
 from dissonance.pipeline.training import LabelledRows
 from dissonance.pipeline.workshop import Workshop
-from dissonance.ports.store import ReferenceRows, Split
+from dissonance.ports.store import Split
 
 WINDOW = "window"
 
@@ -38,22 +39,3 @@ async def look(workshop: Workshop, task: Task) -> LookedAt:
         WINDOW: hashlib.sha256(np.ascontiguousarray(window).tobytes()).hexdigest(),
     }
     return LookedAt(golden, window, digests)
-
-
-async def golden_digest(workshop: Workshop, task: Task) -> str:
-    """Of the golden holdout as it lies in the store: erasing a data subject changes nothing of it."""
-    return stored_digest(await workshop.store.reference(task.task_id, Split.GOLDEN))
-
-
-def stored_digest(rows: ReferenceRows) -> str:
-    """SHA-256 over number, data subject and sealed bytes of each row, in the order of their numbers; 64 hex digits.
-
-    >>> rows = ReferenceRows([2, 1], [Split.GOLDEN] * 2, [b"a", b"b"], [b"x", b"y"])
-    >>> stored_digest(rows) == stored_digest(ReferenceRows([1, 2], [Split.GOLDEN] * 2, [b"b", b"a"], [b"y", b"x"]))
-    True
-    """
-    digest = hashlib.sha256()
-    for number, data_subject, sealed in sorted(zip(rows.row_numbers, rows.data_subjects, rows.sealed, strict=True)):
-        for part in (number.to_bytes(8), data_subject, sealed):
-            digest.update(len(part).to_bytes(4) + part)
-    return digest.hexdigest()

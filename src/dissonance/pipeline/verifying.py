@@ -15,7 +15,7 @@ from dissonance.decisions.evidence.chain import ChainCheck
 from dissonance.decisions.evidence.links import Broken, Fault
 from dissonance.decisions.evidence.listed import Listed, ListedCheck
 from dissonance.errors import SealBroken
-from dissonance.pipeline.looked_at import golden_digest
+from dissonance.pipeline.golden_digest import golden_digest
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.decisions import ALL, ChainLink, KeptDecision, Wanted
 from dissonance.security.evidence import open_bundle

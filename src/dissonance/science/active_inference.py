@@ -17,7 +17,7 @@ from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from dissonance.errors import InputError
 from dissonance.science.arrays import Mask, Vector
@@ -107,7 +107,7 @@ def audit(
     return Audit(
         estimate=start + width * inside,
         standard_error=width * error,
-        once=interval(float(norm.ppf(1.0 - level / 2.0))),
+        once=interval(float(ndtri(1.0 - level / 2.0))),
         at_any_time=interval(errors_at_any_time(drawn.expected, level, tightest)) if labels.in_order else None,
         rows=n,
         labels=int(known.sum()),

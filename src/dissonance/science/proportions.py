@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import sqrt
 from typing import NamedTuple
 
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from dissonance.errors import InputError
 
@@ -55,7 +55,7 @@ def paired_difference(gained: int, lost: int, n: int, confidence: float = 0.95) 
 
 def _z(confidence: float) -> float:
     _check(0.0 < confidence < 1.0, f"a confidence of {confidence}")
-    return float(norm.ppf(0.5 + confidence / 2.0))
+    return float(ndtri(0.5 + confidence / 2.0))
 
 
 def _check(holds: bool, what: str) -> None:

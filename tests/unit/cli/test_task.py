@@ -33,8 +33,9 @@ from dissonance.cli.task import (
 )
 from dissonance.contracts.policy import Policy
 from dissonance.pipeline.golden import RefreshedGolden
-from dissonance.pipeline.promotion import list_models, promote, rollback
+from dissonance.pipeline.promotion import list_models, promote
 from dissonance.pipeline.retrain import retrain
+from dissonance.pipeline.taking_back import rollback
 from support.printing import printed
 from support.workshop import Workshop, create, frame, workshop, write
 

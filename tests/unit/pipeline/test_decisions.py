@@ -20,7 +20,7 @@ from dissonance.decisions.policy_changes import with_values
 from dissonance.errors import ModelNotFound, SealBroken
 from dissonance.pipeline.anchoring import ChainAnchoring, anchor
 from dissonance.pipeline.model_diff import diff
-from dissonance.pipeline.promotion import rollback
+from dissonance.pipeline.taking_back import rollback
 from dissonance.pipeline.verifying import proven_bundle, replay_decisions, verify_decisions
 from dissonance.ports.decisions import KeptDecision
 from dissonance.ports.registry import ModelRole

@@ -15,9 +15,10 @@ from dissonance.decisions.evidence.chain import Fault
 from dissonance.errors import InvalidDataFile, UnknownClass, UnseenCategory
 from dissonance.pipeline.create_task import Columns
 from dissonance.pipeline.golden import RefreshedGolden, refresh_golden
-from dissonance.pipeline.promotion import promote, rollback
+from dissonance.pipeline.promotion import promote
 from dissonance.pipeline.reference import open_reference
 from dissonance.pipeline.retrain import retrain
+from dissonance.pipeline.taking_back import rollback
 from dissonance.pipeline.verifying import verify_decisions
 from dissonance.ports.store import Split
 from support.distributions import labelled_rows

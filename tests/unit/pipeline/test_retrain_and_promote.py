@@ -16,9 +16,10 @@ from dissonance.contracts.schema import Task
 from dissonance.contracts.topics import EventKind
 from dissonance.decisions.pairs import LoadedPair, find_version, load_pair
 from dissonance.errors import EngineUnavailable, GateRefused, ModelNotFound, ModelRefused, UnknownTask
-from dissonance.pipeline.promotion import list_models, promote, rollback
+from dissonance.pipeline.promotion import list_models, promote
 from dissonance.pipeline.reference import kept_from_updates, open_reference
 from dissonance.pipeline.retrain import Retrained, _folds, retrain
+from dissonance.pipeline.taking_back import rollback
 from dissonance.ports.registry import ModelRole
 from dissonance.ports.store import Split
 from dissonance.science.metrics import accuracy

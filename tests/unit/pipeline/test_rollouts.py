@@ -26,8 +26,9 @@ from dissonance.decisions.updates.verdict import RULES
 from dissonance.errors import GateRefused, InputError
 from dissonance.pipeline.aliases import open_version
 from dissonance.pipeline.judging import judge
-from dissonance.pipeline.promotion import promote, rollback
+from dissonance.pipeline.promotion import promote
 from dissonance.pipeline.retrain import retrain
+from dissonance.pipeline.taking_back import rollback
 from dissonance.pipeline.update import train
 from dissonance.ports.registry import Alias, ModelRole
 from dissonance.science.logistic_critic import LogisticCritic

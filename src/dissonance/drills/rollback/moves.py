@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from dissonance.drills.census import TASK
 from dissonance.drills.rollback.stage import Stage
-from dissonance.pipeline.promotion import rollback
+from dissonance.pipeline.taking_back import rollback
 
 CALL, AFTER_PROMOTION, COMMAND = "call", "after_promotion", "command"
 """The pipeline's function in the drill's process; the same after the other version was promoted, so that a promotion
