@@ -66,6 +66,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stream_max_age_s: Seconds = 604_800.0  # seconds an event stays in its stream
     stream_max_bytes: Annotated[int, Meta(ge=0)] = 0  # of each stream, which then refuses more; 0 = what the disk holds
     fetch_messages: Count = 256  # messages a role takes at once
+    niceness: Annotated[int, Meta(ge=0, le=19)] = 5  # of processes in which nobody waits for an answer
     database_connections: Count = 8  # connections of one process
     spare_keys: Count = 20_000  # keys held ready for data subjects that are new while the store of keys is away
     keys_away_s: Seconds = 900.0  # seconds, since it was last read, that a key is used while its store is away

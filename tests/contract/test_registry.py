@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from dissonance.adapters.clock import SystemClock
 from dissonance.adapters.memory.clock import FixedClock
@@ -87,13 +88,13 @@ def test_a_candidate_becomes_the_canary_and_then_production_and_is_one_of_them_a
 ) -> None:
     for _ in range(3):
         task.register(registry)
-    registry.promote(task.task_id, PROPOSER, 1)
+    registry.promote(registry.version(task.task_id, PROPOSER, 1))
     for number in (2, 3):
         registry.mark(task.task_id, PROPOSER, Alias.CANDIDATE, number)
     assert marked(registry, task) == [(3, False, Alias.CANDIDATE), (2, False, None), (1, True, None)]
     registry.mark(task.task_id, PROPOSER, Alias.CANARY, 3)
     assert marked(registry, task)[0] == (3, False, Alias.CANARY)
-    registry.promote(task.task_id, PROPOSER, 3)
+    registry.promote(registry.version(task.task_id, PROPOSER, 3))
     assert marked(registry, task) == [(3, True, None), (2, False, None), (1, False, None)]
 
 
@@ -120,7 +121,7 @@ def test_a_version_says_what_it_was_registered_with(registry: Registry, task: Ne
 def test_one_version_is_told_as_it_is_listed(registry: Registry, task: NewTask) -> None:
     for _ in range(3):
         task.register(registry)
-    registry.promote(task.task_id, PROPOSER, 1)
+    registry.promote(registry.version(task.task_id, PROPOSER, 1))
     registry.mark(task.task_id, PROPOSER, Alias.CANARY, 2)
     assert [registry.version(task.task_id, PROPOSER, number) for number in (3, 2, 1)] == registry.versions(
         task.task_id, PROPOSER
@@ -161,16 +162,16 @@ def test_promoting_moves_production(registry: Registry, task: NewTask) -> None:
     task.register(registry)
     task.register(registry)
     for number in (1, 2, 1):
-        registry.promote(task.task_id, PROPOSER, number)
+        registry.promote(registry.version(task.task_id, PROPOSER, number))
         assert registry.production(task.task_id, PROPOSER).version == number
     assert [(v.version, v.in_production) for v in registry.versions(task.task_id, PROPOSER)] == [(2, False), (1, True)]
 
 
 def test_promoting_a_version_that_does_not_exist_changes_nothing(registry: Registry, task: NewTask) -> None:
     task.register(registry)
-    registry.promote(task.task_id, PROPOSER, 1)
+    registry.promote(registry.version(task.task_id, PROPOSER, 1))
     with pytest.raises(ModelNotFound):
-        registry.promote(task.task_id, PROPOSER, 9)
+        registry.promote(replace(registry.version(task.task_id, PROPOSER, 1), version=9))
     assert registry.production(task.task_id, PROPOSER).version == 1
 
 
@@ -195,7 +196,7 @@ def test_another_task_of_the_same_name_is_refused(registry: Registry, task: NewT
 def test_a_deleted_task_is_gone_and_its_name_is_free_again(registry: Registry, task: NewTask) -> None:
     task.register(registry)
     task.register(registry, CRITIC)
-    registry.promote(task.task_id, PROPOSER, 1)
+    registry.promote(registry.version(task.task_id, PROPOSER, 1))
     registry.delete_task(task.task_id)
     with pytest.raises(ModelNotFound):
         registry.versions(task.task_id, PROPOSER)

@@ -67,7 +67,7 @@ class Shelf:
         )
 
     def promote(self, version: ModelVersion) -> None:
-        self.registry.promote(TASK.task_id, version.role, version.version)
+        self.registry.promote(self.registry.version(TASK.task_id, version.role, version.version))
 
 
 class DamagingRegistry(MemoryRegistry):

@@ -113,7 +113,7 @@ class Place(NamedTuple):
         pair = FittedPair(first.proposer, cast(Any, StoredEarlier()), {}, {}, {}, "d" * 64)  # type: ignore[arg-type]
         made = register_pair(self.work, self.task, pair)
         for version in (made.critic, made.proposer):
-            self.work.registry.promote(self.task.task_id, version.role, version.version)
+            self.work.registry.promote(self.work.registry.version(self.task.task_id, version.role, version.version))
         return made.proposer.version
 
     def learn_wrongly(self) -> None:

@@ -161,7 +161,7 @@ class Walk:
         await walk.store.create(task, policy)
         for role in ModelRole:
             walk.registry.register(task.task_id, task.name, role, b"", "", metrics={}, parameters={}, parent=None)
-            walk.registry.promote(task.task_id, role, 1)
+            walk.registry.promote(walk.registry.version(task.task_id, role, 1))
         return walk
 
     @classmethod

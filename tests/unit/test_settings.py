@@ -48,6 +48,7 @@ def test_a_variable_becomes_the_type_of_its_setting(text: str, name: str, value:
         ("MAX_DELIVER", "2.5"),
         ("MAX_DELIVER", "0"),
         ("FETCH_MESSAGES", "0"),
+        ("NICENESS", "20"),
         ("DATABASE_CONNECTIONS", "0"),
     ],
 )

@@ -64,9 +64,9 @@ class GuardedRegistry:
                 documents=documents,
             )
 
-    def promote(self, task_id: str, role: ModelRole, version: int) -> None:
+    def promote(self, version: ModelVersion) -> None:
         with self._guarded():
-            self._registry.promote(task_id, role, version)
+            self._registry.promote(version)
 
     def mark(self, task_id: str, role: ModelRole, alias: Alias, version: int | None) -> None:
         with self._guarded():

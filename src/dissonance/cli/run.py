@@ -17,6 +17,9 @@ from dissonance.cli.output import console, emit_json
 from dissonance.settings import Settings, read_settings
 
 ALL = "all"
+ANSWERING = "proposer"
+"""The role whose callers wait: a process without it lets others on the machine go first (ADR 69)."""
+
 COLLECT_AFTER = (20_000, 20, 20)
 """Objects after which a generation is collected: a batch of requests makes thousands that live no longer than it."""
 
@@ -56,6 +59,8 @@ def run(
     from dissonance.web.connections import raise_descriptor_limit
 
     raise_descriptor_limit()
+    if ANSWERING not in names:
+        os.nice(settings.niceness)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(settings, names, as_json))
 

@@ -60,10 +60,7 @@ async def drop_candidate(workshop: Workshop, task: Task, number: int) -> None:
             await mark_pair(workshop, task, Alias.CANDIDATE, None)
 
 
-async def move_aliases(workshop: Workshop, task: Task, pair: VerifiedPair | LoadedPair) -> None:
+async def move_aliases(workshop: Workshop, pair: VerifiedPair | LoadedPair) -> None:
     """Those of `production`. Raises `ModelNotFound` or `EngineUnavailable`; the same call completes it."""
-    promote, task_id = workshop.registry.promote, task.task_id
-    await asyncio.gather(
-        asyncio.to_thread(promote, task_id, ModelRole.CRITIC, pair.critic_version.version),
-        asyncio.to_thread(promote, task_id, ModelRole.PROPOSER, pair.version.version),
-    )
+    promote = workshop.registry.promote
+    await asyncio.gather(asyncio.to_thread(promote, pair.critic_version), asyncio.to_thread(promote, pair.version))

@@ -237,8 +237,8 @@ async def _keep(
         progress("register the models", 0.0)
         models = await asyncio.to_thread(register_pair, workshop, task, pair)
         await workshop.store.record_decision(await _first_promotion(workshop, task, policy, models))
-        await asyncio.to_thread(workshop.registry.promote, task.task_id, ModelRole.CRITIC, models.critic.version)
-        await asyncio.to_thread(workshop.registry.promote, task.task_id, ModelRole.PROPOSER, models.proposer.version)
+        await asyncio.to_thread(workshop.registry.promote, models.critic)
+        await asyncio.to_thread(workshop.registry.promote, models.proposer)
         await workshop.bus.publish(
             [
                 TaskCreated(

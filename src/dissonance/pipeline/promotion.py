@@ -52,7 +52,7 @@ async def promote(
     incumbent = await open_pair(workshop, task, await production_version(workshop, task))
     if candidate.version.version == incumbent.version.version:
         known = await roll_call(workshop, task)
-        await move_aliases(workshop, task, candidate)
+        await move_aliases(workshop, candidate)
         await workshop.bus.publish(
             [moved_by_hand(workshop, task, candidate, found.version, "promoted again", by, ModelPromoted)]
         )

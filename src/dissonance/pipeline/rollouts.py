@@ -240,7 +240,7 @@ async def _finish(workshop: Workshop, task: Task, rollout: Rollout, *, always: b
     if serving.version != version and serving.version == other:
         pair = await open_version(workshop, task, version)
         if (await production_version(workshop, task)).version == other:
-            await move_aliases(workshop, task, pair)
+            await move_aliases(workshop, pair)
     elif not always:
         return []
     return [moved(workshop, rollout, kind)]

@@ -70,7 +70,7 @@ async def _move_back(
         await _record_rollback(
             workshop, task, production, pair.version, Said(DecisionKind.ROLLED_BACK, token_of(workshop), by, reason)
         )
-    await move_aliases(workshop, task, pair)
+    await move_aliases(workshop, pair)
     await anchor(workshop, task)
     events = [] if ended is None else [changed(workshop, ended)]
     back = moved_by_hand(workshop, task, pair, production.version, reason, by, ModelRolledBack)

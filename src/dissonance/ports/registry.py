@@ -73,8 +73,8 @@ class Registry(Protocol):
         at the registry, in plain; none holds a row of a person."""
         ...
 
-    def promote(self, task_id: str, role: ModelRole, version: int) -> None:
-        """Move the alias `production`. Who is in production is neither candidate nor canary any more."""
+    def promote(self, version: ModelVersion) -> None:
+        """Move the alias `production` to it; what it was beside that, as it was read, it is no more."""
         ...
 
     def mark(self, task_id: str, role: ModelRole, alias: Alias, version: int | None) -> None:

@@ -26,7 +26,7 @@ class Guarded:
 def test_calls_pass_and_mean_what_they_mean() -> None:
     here = Guarded()
     version = here.registry.register(TASK, "t", ROLE, b"bytes", "d", metrics={}, parameters={}, parent=None)
-    here.registry.promote(TASK, ROLE, version.version)
+    here.registry.promote(here.registry.version(TASK, ROLE, version.version))
     assert here.registry.production(TASK, ROLE).version == version.version
     assert here.registry.version(TASK, ROLE, 1) == here.registry.production(TASK, ROLE)
     assert [each.version for each in here.registry.versions(TASK, ROLE)] == [version.version]

@@ -179,7 +179,7 @@ def test_history_and_card_say_that_it_was_registered_and_not_that_it_was_trained
 def test_a_model_that_nothing_here_can_make_again_is_not_retrained_and_the_loop_passes_over_it(place: Place) -> None:
     place.register("m.onnx", onnx())
     for role in ModelRole:
-        place.work.registry.promote(place.task.task_id, role, 2)
+        place.work.registry.promote(place.work.registry.version(place.task.task_id, role, 2))
     with pytest.raises(ModelNotRenewable, match="registered from a file"):
         asyncio.run(retrain(place.work, "small"))
     features, classes = labelled_rows(60, 77)

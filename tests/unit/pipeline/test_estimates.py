@@ -170,7 +170,7 @@ def test_a_window_is_estimated_with_the_model_that_answered_it_or_not_at_all(tmp
         window = await with_window(work, task, traffic(60, 7))
         work.clock.advance(60)
         second = (await retrain(work, task.name)).models.proposer
-        work.registry.promote(task.task_id, ModelRole.PROPOSER, second.version)
+        work.registry.promote(work.registry.version(task.task_id, ModelRole.PROPOSER, second.version))
         later = await with_window(work, task, traffic(60, 7))
         before, after = [await estimates.of(task, Policy(), each) for each in (window, later)]
         assert before is not None and after is not None

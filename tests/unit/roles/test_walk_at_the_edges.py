@@ -32,7 +32,7 @@ def test_models_are_listed_newest_first_with_the_one_that_answers_here() -> None
             parameters={},
             parent=1,
         )
-        walk.registry.promote(TASK.task_id, ModelRole.PROPOSER, 2)
+        walk.registry.promote(walk.registry.version(TASK.task_id, ModelRole.PROPOSER, 2))
         reply = (await walk.get("toy/models")).json()
         assert reply["serving_version"] == 1
         assert [(each["role"], each["version"], each["in_production"]) for each in reply["models"]] == [

@@ -68,12 +68,13 @@ class MemoryRegistry:
             model.parameters.append(dict(parameters))
             return version
 
-    def promote(self, task_id: str, role: ModelRole, version: int) -> None:
+    def promote(self, version: ModelVersion) -> None:
         with self._lock:
-            model = self._model(task_id, role)
-            _at(model.versions, version)
-            model.production = version
-            model.aliases = {alias: other for alias, other in model.aliases.items() if other != version}
+            model = self._model(version.task_id, version.role)
+            _at(model.versions, version.version)
+            model.production = version.version
+            if version.alias is not None and model.aliases.get(version.alias) == version.version:
+                del model.aliases[version.alias]
 
     def mark(self, task_id: str, role: ModelRole, alias: Alias, version: int | None) -> None:
         with self._lock:

@@ -75,12 +75,12 @@ class MlflowRegistry:
             made = self._wire.send(f"{VERSIONS}/create", name=name, source=source, run_id=run_id, tags=_pairs(tags))
         return _version(made["model_version"], {})
 
-    def promote(self, task_id: str, role: ModelRole, version: int) -> None:
-        with translated("promote a model"), ThreadPoolExecutor(max_workers=1) as meanwhile:
-            name = self._name(task_id, role)
-            reading = meanwhile.submit(self._aliases, name)
-            self._wire.send(ALIAS, name=name, alias=PRODUCTION, version=str(version))
-            self._take_off(name, reading.result(), version, tuple(Alias))
+    def promote(self, version: ModelVersion) -> None:
+        with translated("promote a model"):
+            name = self._name(version.task_id, version.role)
+            self._wire.send(ALIAS, name=name, alias=PRODUCTION, version=str(version.version))
+            if version.alias is not None:
+                self._take_off(name, self._aliases(name), version.version, tuple(Alias))
 
     @repeated
     def mark(self, task_id: str, role: ModelRole, alias: Alias, version: int | None) -> None:

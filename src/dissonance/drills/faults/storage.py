@@ -75,15 +75,15 @@ async def _production(scene: Scene) -> int:
 async def _announce(scene: Scene, version: int, before: int) -> None:
     """As somebody does who changes the registry by hand, past gate and checks."""
     registry, task_id = scene.system.registry, scene.task.task_id
-    await asyncio.to_thread(registry.promote, task_id, ModelRole.PROPOSER, version)
-    named = {each.version: each for each in await asyncio.to_thread(registry.versions, task_id, ModelRole.PROPOSER)}
+    named = await asyncio.to_thread(registry.version, task_id, ModelRole.PROPOSER, version)
+    await asyncio.to_thread(registry.promote, named)
     event = ModelPromoted(
         event_id=scene.system.randomness.token(16).hex(),
         task_id=task_id,
         produced_at_us=scene.system.clock.now_us(),
         producer="drill",
         version=version,
-        model_digest=named[version].digest,
+        model_digest=named.digest,
         previous_version=before,
         reason="fault campaign",
         by="drill",

@@ -76,7 +76,7 @@ def test_model_that_nothing_here_can_make_again_is_not_trained_and_no_candidate_
     file.write_bytes(linear_classifier(np.ones((3, 2)), [0.0, 0.0]))
     asyncio.run(register_file(work, task.name, file))
     for role in ModelRole:
-        work.registry.promote(task.task_id, role, 2)
+        work.registry.promote(work.registry.version(task.task_id, role, 2))
     at = bench(work, tmp_path, TableSource(new_rows()))
     for _ in range(2):
         with pytest.raises(ModelNotRenewable, match="registered from a file"):

@@ -179,7 +179,7 @@ async def a_stranger_registers(here: Audited) -> None:
 
 
 async def back_to_ours(here: Audited) -> None:
-    here.registry.promote(TASK.task_id, ModelRole.PROPOSER, 1)
+    here.registry.promote(here.registry.version(TASK.task_id, ModelRole.PROPOSER, 1))
 
 
 async def windows_disagree(here: Audited) -> None:

@@ -40,7 +40,7 @@ class Scene:
         here.task_id = await with_task(here.store, here.make, Policy())
         for role in ModelRole:
             here.registry.register(here.task_id, "t", role, b"", MODEL, metrics={}, parameters={}, parent=None)
-            here.registry.promote(here.task_id, role, 1)
+            here.registry.promote(here.registry.version(here.task_id, role, 1))
         return here
 
     def estimating(self) -> Estimating:

@@ -37,7 +37,7 @@ class Scene:
         self.registry = MemoryRegistry(make.clock)
         for role in ModelRole:
             self.registry.register(task_id, "t", role, b"", "", metrics={}, parameters={}, parent=None)
-            self.registry.promote(task_id, role, 1)
+            self.registry.promote(self.registry.version(task_id, role, 1))
 
     def evaluator(self) -> Evaluator:
         catalogue = Catalogue(self.store, PlainLoader(0.05), MemoryBus(self.make.clock))

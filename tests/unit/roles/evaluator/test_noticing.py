@@ -47,7 +47,7 @@ class Scene:
         here.task_id = await with_task(here.store, here.make, POLICY)
         here.registered(MODEL)
         for role in ModelRole:
-            here.registry.promote(here.task_id, role, 1)
+            here.registry.promote(here.registry.version(here.task_id, role, 1))
         return here
 
     def registered(self, digest: str, experience_rows: int = 0) -> None:
