@@ -43,9 +43,7 @@ async def rollback(
     """
     task = await workshop.store.by_name(name)
     async with roll_call_beside(workshop, task) as calling:
-        asked = asyncio.create_task(production_version(workshop, task))
-        target = await _before(workshop, task, await asked) if to is None else to
-        production, pair = await asyncio.gather(asked, verified_version(workshop, task, target))
+        production, pair = await _production_and_target(workshop, task, to)
         if calling.done():
             await calling  # a broker that is away fails here, before anything is moved
         await _move_back(workshop, task, production, pair, by=by, reason=reason)
@@ -59,6 +57,25 @@ async def rollback(
         RolloutPhase.ROLLED_BACK,
         await confirm(workshop, task, pair.version.version, known, limit_s),
     )
+
+
+async def _production_and_target(workshop: Workshop, task: Task, to: int | None) -> tuple[ModelVersion, VerifiedPair]:
+    """Asked for together, since the registry takes most of the time: without `to`, what the newest rollout replaced is
+    verified before it is known to be the target."""
+    latest = await workshop.store.rollout(task.task_id) if to is None else None
+    likely = to if latest is None else latest.previous_version
+    if likely is None:
+        production = await production_version(workshop, task)
+        return production, await verified_version(workshop, task, await _before(workshop, task, production))
+    asked = asyncio.create_task(production_version(workshop, task))
+    [pair] = await asyncio.gather(verified_version(workshop, task, likely), return_exceptions=True)
+    production = await asked
+    target = await _before(workshop, task, production) if to is None else to
+    if target != likely:
+        return production, await verified_version(workshop, task, target)
+    if isinstance(pair, BaseException):
+        raise pair
+    return production, pair
 
 
 async def _move_back(

@@ -166,6 +166,16 @@ def test_rolling_back_by_hand_ends_what_is_under_way(place: Place) -> None:
     assert (place.in_production(), place.rollout().phase) == (1, RolloutPhase.ROLLED_BACK)
 
 
+def test_rolling_back_what_no_rollout_put_there_goes_to_what_it_was_trained_to_replace(place: Place) -> None:
+    place.begin(at_once=True)
+    place.learn_wrongly()
+    asyncio.run(retrain(place.work, "small"))
+    for role in ModelRole:
+        place.work.registry.promote(place.work.registry.version(place.task.task_id, role, 3))
+    asyncio.run(rollback(place.work, "small", by="ann"))
+    assert place.in_production() == 2
+
+
 def test_rolling_back_during_a_canary_ends_the_canary_and_leaves_production(place: Place) -> None:
     place.begin()
     asyncio.run(rollback(place.work, "small", by="ann"))
