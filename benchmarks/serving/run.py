@@ -1,9 +1,9 @@
 """Benchmark of serving: `make bench-serving`.
 
 One machine, one run: the proposer (authorised, sealed, acknowledged by the broker before it replies), MLflow's scoring
-server on the same model and rows, a bare echo on the same web server as the limit, and the proposer without sealing and
-without publishing, so that each part's price is seen. What is compared is measured in turns, round after round; figures
-are medians over the rounds. Load generator and broker run on the same cores.
+server on the same model and rows, a bare echo on the same web server as the limit, and the proposer without sealing,
+without publishing and without TLS, so that each part's price is seen. What is compared is measured in turns, round
+after round; figures are medians over the rounds. Load generator and broker run on the same cores.
 """
 
 from __future__ import annotations
@@ -181,6 +181,7 @@ async def strict(folder: Path, rounds: int, seconds: float) -> dict[str, Raw]:
 
         unsealed = await stack.enter_async_context(variant("unsealed", running.data, path, logs))
         unpublished = await stack.enter_async_context(variant("unpublished", running.data, path, logs))
+        plain = await stack.enter_async_context(variant("plain", running.data, path, logs))
         booster = lightgbm.Booster(model_str=pair.proposer.text)
         peer = await stack.enter_async_context(mlflow_server(booster, folder / "mlflow-model", logs))
         cells = [
@@ -195,11 +196,13 @@ async def strict(folder: Path, rounds: int, seconds: float) -> dict[str, Raw]:
         cells += [
             Cell("unsealed_64", unsealed, bodies.single, 64, token),
             Cell("unpublished_64", unpublished, bodies.single, 64, token),
+            Cell("plain_64", plain, bodies.single, 64, token),
             Cell("strangers_64", product, bodies.strangers, 64, token),
             Cell("keyed_64", product, bodies.single, 64, token, keyed=True),
             Cell("product_100_rows_16", product, bodies.many, 16, token, rows=MANY_ROWS),
             Cell("unsealed_100_rows_16", unsealed, bodies.many, 16, token, rows=MANY_ROWS),
             Cell("unpublished_100_rows_16", unpublished, bodies.many, 16, token, rows=MANY_ROWS),
+            Cell("plain_100_rows_16", plain, bodies.many, 16, token, rows=MANY_ROWS),
             Cell("echo_100_rows_16", echo, bodies.many, 16, rows=MANY_ROWS),
             Cell("mlflow_100_rows_16", peer, bodies.mlflow_many, 16, rows=MANY_ROWS),
         ]
@@ -251,6 +254,7 @@ LIMITS: list[Limit] = [
     AtLeast("product_64_per_s", 10_000.0),
     AtLeast("share_of_echo", 0.4),
     AtLeast("times_mlflow", 20.0),
+    AtLeast("share_of_plain", 0.8),
     AtMost("product_half_load_64_p99_ms", 15.0),
     AtLeast("product_100_rows_16_rows_per_s", 60_000.0),
     Equals("failed", 0),
@@ -268,6 +272,7 @@ def record_of(raw: dict[str, Raw], command: str) -> Record:
         "share_of_echo": figure("product_64_per_s") / figure("echo_64_per_s"),
         "share_of_echo_relaxed": figure("product_relaxed_64_per_s") / figure("echo_relaxed_64_per_s"),
         "times_mlflow": figure("product_64_per_s") / figure("mlflow_64_per_s"),
+        "share_of_plain": figure("product_64_per_s") / figure("plain_64_per_s"),
         "price_of_sealing": 1.0 - figure("product_64_per_s") / figure("unsealed_64_per_s"),
         "price_of_publishing": 1.0 - figure("product_64_per_s") / figure("unpublished_64_per_s"),
         "broker_sync": "always; of the figures called relaxed: 2m",

@@ -1,8 +1,9 @@
 """The servers that the proposer is held against, each a process: `python -m serving.variants NAME DATA`.
 
 `echo`: an ASGI app that reads a body and sends a fixed answer of the size of ours, on the same server with the same
-settings; the limit of what any Python handler can do there. `unsealed`, `unpublished`: the proposer itself without one
-of its parts, which tells what that part costs; they exist only here. Each prints a line of JSON when it is ready.
+settings; the limit of what any Python handler can do there. `unsealed`, `unpublished`, `plain`: the proposer itself
+without one of its parts (the cipher, the broker, TLS towards its callers), which tells what that part costs; the first
+two exist only here. Each prints a line of JSON when it is ready.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from dissonance.contracts.sealed import SealedRow
 from dissonance.ports.clock import Randomness
 from dissonance.roles.proposer.role import ROLE, build
 from dissonance.roles.role import Role
+from dissonance.security.tls import Wire
 from dissonance.settings import Settings
 from dissonance.web.server import serve
 
@@ -91,10 +93,16 @@ async def _unpublished(data: str, stop: asyncio.Event, ready: Callable[[str], No
         await run_on(system._replace(bus=Unpublished(system.bus)), [ROLE], stop=stop, on_started=ready)
 
 
+async def _plain(data: str, stop: asyncio.Event, ready: Callable[[str], None]) -> None:
+    async with open_system(Settings(data=data, plain_connections=Wire.HTTP.value)) as system:
+        await run_on(system, [ROLE], stop=stop, on_started=ready)
+
+
 VARIANTS: dict[str, Callable[[str, asyncio.Event, Callable[[str], None]], Awaitable[None]]] = {
     "echo": _echo,
     "unsealed": _unsealed,
     "unpublished": _unpublished,
+    "plain": _plain,
 }
 
 

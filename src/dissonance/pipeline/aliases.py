@@ -62,5 +62,9 @@ async def drop_candidate(workshop: Workshop, task: Task, number: int) -> None:
 
 async def move_aliases(workshop: Workshop, pair: VerifiedPair | LoadedPair) -> None:
     """Those of `production`. Raises `ModelNotFound` or `EngineUnavailable`; the same call completes it."""
-    promote = workshop.registry.promote
-    await asyncio.gather(asyncio.to_thread(promote, pair.critic_version), asyncio.to_thread(promote, pair.version))
+    await asyncio.gather(move_alias(workshop, pair.critic_version), move_alias(workshop, pair.version))
+
+
+async def move_alias(workshop: Workshop, version: ModelVersion) -> None:
+    """`production` of its role. Raises as `move_aliases` does."""
+    await asyncio.to_thread(workshop.registry.promote, version)

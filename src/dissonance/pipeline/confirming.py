@@ -16,7 +16,7 @@ from dissonance.pipeline.workshop import Workshop
 ROLL_CALL_S = 0.25
 """A replica that lives answers within milliseconds; who does not within this time is not waited for."""
 
-ASK_AGAIN_S = 0.01
+ASK_AGAIN_S = 0.02
 
 
 class Confirmed(NamedTuple):

@@ -12,7 +12,7 @@ from dissonance.contracts.standings import CONFIRM_LIMIT_S
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.decisions.pairs import VerifiedPair
 from dissonance.errors import ModelNotFound
-from dissonance.pipeline.aliases import move_aliases, production_version, verified_version
+from dissonance.pipeline.aliases import move_alias, production_version, verified_version
 from dissonance.pipeline.anchoring import anchor
 from dissonance.pipeline.confirming import confirm, roll_call_beside
 from dissonance.pipeline.event_time import event_time_now_us
@@ -87,11 +87,12 @@ async def _move_back(
         await _record_rollback(
             workshop, task, production, pair.version, Said(DecisionKind.ROLLED_BACK, token_of(workshop), by, reason)
         )
-    await move_aliases(workshop, pair)
+    await move_alias(workshop, pair.version)
     await anchor(workshop, task)
     events = [] if ended is None else [changed(workshop, ended)]
     back = moved_by_hand(workshop, task, pair, production.version, reason, by, ModelRolledBack)
     await publish(workshop, task, [*events, back])
+    await move_alias(workshop, pair.critic_version)  # no replica asks for it: a critic is found by its proposer
 
 
 async def _record_rollback(
