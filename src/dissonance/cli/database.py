@@ -1,19 +1,28 @@
-"""`dissonance database`: what each part of the system may do in the databases."""
+"""`dissonance database`: what each part of the system may do in the databases, and what they hold sealed."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import asyncio
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
-from dissonance.cli.options import AsJson
-from dissonance.cli.output import emit
+from dissonance.cli.connected import on_system
+from dissonance.cli.options import AsJson, Data
+from dissonance.cli.output import emit, share_done
 from dissonance.errors import InputError
 
-app = typer.Typer(help="Who may do what in the databases.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from dissonance.bootstrap import System
+
+app = typer.Typer(help="Who may do what in the databases, and what they hold sealed.", no_args_is_help=True)
 
 Only = Annotated[str, typer.Option(metavar="DATABASE", help="experience, data_subject_keys or mlflow. Default: all.")]
+
+
+LEFT = 1
+"""Exit code when something is still in plain."""
 
 
 class RightsAnswer(msgspec.Struct, frozen=True):
@@ -23,9 +32,18 @@ class RightsAnswer(msgspec.Struct, frozen=True):
     statements: list[str]
 
 
+class SealAnswer(msgspec.Struct, frozen=True):
+    """`sealed`: rows, by table and column. `cleared`: tables whose files were written anew. `left`: what is still in
+    plain, since somebody was writing it or using the table."""
+
+    sealed: dict[str, int]
+    cleared: list[str]
+    left: list[str]
+
+
 @app.callback()
 def database() -> None:
-    """Who may do what in the databases."""
+    """Who may do what in the databases, and what they hold sealed."""
 
 
 @app.command()
@@ -47,3 +65,27 @@ def rights(only: Only = "", as_json: AsJson = False) -> None:
         for answer in answers
     )
     emit(answers, as_json, lambda console: console.print(text, markup=False, soft_wrap=True, end=""))
+
+
+@app.command()
+def seal(data: Data = None, as_json: AsJson = False) -> None:
+    """Seal what the experience database was given before reasons, categories and slices were sealed.
+
+    While the system works; what was cut short, the next call finishes. Each table that held such values is locked while
+    its file is written anew. Exit code 1 when something is left.
+    """
+    from dissonance.adapters.postgres.plain_texts import seal_plain_texts
+    from dissonance.bootstrap_databases import text_seal_of
+
+    with share_done("sealing texts", quiet=as_json) as follow:
+
+        async def work(system: System) -> SealAnswer:
+            url, texts = system.addresses.database_url, text_seal_of(system.key_folder)
+            done = await asyncio.to_thread(seal_plain_texts, url, texts, follow=follow)
+            return SealAnswer(*done)
+
+        answer = on_system(data, work)
+    lines = [f"{rows} rows of {place} were sealed." for place, rows in answer.sealed.items()]
+    lines += [f"Still in plain: {place}; call this again." for place in answer.left]
+    emit(answer, as_json, "\n".join(lines) or "Nothing was in plain.")
+    raise typer.Exit(LEFT if answer.left else 0)

@@ -74,6 +74,7 @@ TABLES: Mapping[Schema, Mapping[str, Line]] = {
         "people": {"proposer": SEE},
         "login_codes": {"proposer": (*CHANGE, *DELETE)},
         "erasures": _all(SEE),
+        "texts_to_clear": {},
     },
     Schema.DATA_SUBJECT_KEYS: {
         "alembic_version": _all(SEE),
@@ -95,6 +96,7 @@ FUNCTIONS: Mapping[Schema, Mapping[str, tuple[str, ...]]] = {
         "make_week(bigint, uuid, uuid)": ("gate", "learner"),
         "drop_week(bigint, uuid, bigint)": ("learner",),
         "record_accesses(uuid, bytea, jsonb)": tuple(ROLE_NEEDS),
+        "texts_in_plain()": ("auditor",),
     },
     Schema.DATA_SUBJECT_KEYS: {},
 }
