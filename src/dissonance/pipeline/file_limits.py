@@ -7,7 +7,7 @@ Whoever made a file wrote its metadata, too: what it says bounds what is begun, 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -52,8 +52,12 @@ class Room:
 
     def take(self, size_bytes: int, where: str) -> None:
         """Raises `InvalidDataFile` when there is not so much left."""
+        self.require(size_bytes, where)
         self._left -= size_bytes
-        if size_bytes < 0 or self._left < 0:
+
+    def require(self, size_bytes: int, where: str) -> None:
+        """As `take`, which will be called with what it turns out to be."""
+        if not 0 <= size_bytes <= self._left:
             raise InvalidDataFile(
                 f"its rows would take more than {self._most:,} bytes of memory, the most that a data file may open to",
                 where=where,
@@ -67,6 +71,7 @@ def read_parquet(source: pa.NativeFile, wanted: Wanted, room: Room, where: str) 
     opened = pyarrow.parquet.ParquetFile(source)
     names = wanted(opened.schema_arrow.names)
     schema = _schema(opened.schema_arrow, names, where)
+    room.require(_declared_bytes(opened.metadata, set(names)), where)
     room.take(opened.metadata.num_rows * sum(_cell_bytes(field.type) for field in schema), where)
     if not names:
         return opened.read(columns=[])
@@ -76,6 +81,15 @@ def read_parquet(source: pa.NativeFile, wanted: Wanted, room: Room, where: str) 
     reader = pyarrow.parquet.ParquetFile(source, read_dictionary=texts)
     batches = [_laid_out(batch, schema, room, where) for batch in reader.iter_batches(BATCH_ROWS, columns=names)]
     return pa.Table.from_batches(batches, schema)
+
+
+def _declared_bytes(metadata: pyarrow.parquet.FileMetaData, names: Collection[str]) -> int:
+    """Of the pages of these columns, once they are decompressed."""
+    total = 0
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        chunks = map(group.column, range(group.num_columns))
+        total += sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema in names)
+    return total
 
 
 def read_arrow(content: pa.Buffer, wanted: Wanted, room: Room, where: str) -> pa.Table:

@@ -107,6 +107,15 @@ def test_column_of_text_that_is_kept_as_text_is_counted_before_it_is_laid_out() 
     assert opened(content, 21 * MIB).equals(text)
 
 
+def test_pages_are_counted_by_what_they_say_they_decompress_to() -> None:
+    """Each value is another one, so no dictionary would help."""
+    content = as_parquet(pa.table({"a": [b"%d" % n + b"z" * 10_000 for n in range(1_000)]}), use_dictionary=False)
+    assert content.size < MIB // 4
+    for most in (9 * MIB, 10 * MIB):  # before they are read, and with the rows laid out
+        with pytest.raises(InvalidDataFile, match=SAID):
+            opened(content, most)
+
+
 def test_rows_that_a_run_stands_for_are_counted_by_what_is_said_of_them() -> None:
     content = as_parquet(pa.table({"a": np.zeros(MIB), "b": pa.nulls(MIB)}))
     assert content.size < MIB // 8

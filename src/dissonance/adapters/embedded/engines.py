@@ -210,15 +210,17 @@ class EmbeddedEngines:
 
     async def _start_postgres_then_mlflow(self, keys: KeyFolder, tls: Tls) -> None:
         """MLflow starts when all databases are prepared: it reads in ours who may come in."""
-        work: list[Coroutine[Any, Any, None]] = []
         if self._wants(EngineName.POSTGRESQL):
             await self._start_postgres()
+        mlflow = self._mlflow(keys, tls) if self._wants(EngineName.MLFLOW) else None
+        work: list[Coroutine[Any, Any, None]] = []
+        if self._wants(EngineName.POSTGRESQL):
             work.append(self._prepare_databases(keys))
-        if self._wants(EngineName.MLFLOW):
+        if mlflow is not None:
             work.append(self._prepare_mlflow())
         await _all_or_none(work)
-        if self._wants(EngineName.MLFLOW):
-            await self._start_mlflow(keys, tls)
+        if mlflow is not None:
+            await self._supervise(mlflow)
 
     async def _prepare_databases(self, keys: KeyFolder) -> None:
         await self._preparation.databases(self._addresses, keys)
@@ -248,7 +250,7 @@ class EmbeddedEngines:
         """As its owner."""
         return beside(self._addresses.database_url, DATABASE)
 
-    async def _start_mlflow(self, keys: KeyFolder, tls: Tls) -> None:
+    def _mlflow(self, keys: KeyFolder, tls: Tls) -> MlflowEngine:
         """As a role of its own on our server; an address that is given says who comes."""
         database, own = self._addresses.database_url, self._mlflow_database()
         engine = MlflowEngine(
@@ -262,7 +264,7 @@ class EmbeddedEngines:
             port=port_again(self._specification.mlflow_port, self._before.mlflow, engine="mlflow", report=self._report),
         )
         self._addresses = msgspec.structs.replace(self._addresses, mlflow_url=engine.url)
-        await self._supervise(engine)
+        return engine
 
     def _access(self, keys: KeyFolder, database: str) -> Access:
         wanted = self._specification
