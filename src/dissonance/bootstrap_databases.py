@@ -15,6 +15,7 @@ from dissonance.adapters.postgres import database
 from dissonance.adapters.postgres.granting import grant_rights
 from dissonance.adapters.postgres.keys import PostgresDataSubjectKeys
 from dissonance.adapters.postgres.migrate import Schema, migrate
+from dissonance.adapters.postgres.plain_texts import seal_plain_texts
 from dissonance.adapters.postgres.rights import as_part
 from dissonance.adapters.postgres.store import PostgresStore
 from dissonance.pipeline.subjects.again import erase_again, require_none_forgotten
@@ -28,6 +29,12 @@ from dissonance.security.signatures import seed_of
 from dissonance.security.text_seal import TextSeal
 from dissonance.settings import Settings
 
+SEALED_AT_ONCE = 100_000
+"""Rows of before that a start seals; it takes seconds."""
+
+CLEARED_AT_ONCE = 2**26
+"""Bytes of the largest table whose file a start writes anew; it takes seconds, in which nobody else uses the table."""
+
 
 class Stores(NamedTuple):
     store: Store
@@ -35,8 +42,8 @@ class Stores(NamedTuple):
 
 
 async def prepare_databases(settings: Settings, addresses: EngineAddresses, key_folder: KeyFolder) -> None:
-    """What needs the owner: schemas at this version, rights of the parts, the first keys, and after a restore the
-    erasures that it forgot.
+    """What needs the owner: schemas at this version, rights of the parts, the first keys, what is still in plain sealed
+    (of much of it a part: `dissonance database seal` does the rest), and after a restore the erasures that it forgot.
 
     Rights in databases of others are granted by who runs those (`dissonance database rights`). Raises
     `EngineUnavailable`, `SealBroken`, or `EngineError` for a database of a newer version.
@@ -47,7 +54,14 @@ async def prepare_databases(settings: Settings, addresses: EngineAddresses, key_
     )
     clock = SystemClock()
     async with _opened(settings, addresses, key_folder, clock, SystemRandomness(), Breakers(clock)) as (store, keys):
-        await keys.ready()
+        await keys.ready()  # before anything is sealed: this key folder is that of these databases
+        await asyncio.to_thread(
+            seal_plain_texts,
+            addresses.database_url,
+            text_seal_of(key_folder),
+            most_rows=SEALED_AT_ONCE,
+            most_bytes=CLEARED_AT_ONCE,
+        )
         await erase_again(store, keys, erasure_notes(settings), artefact_keys_of(key_folder).verification)
 
 
@@ -105,7 +119,7 @@ async def _opened(
     store = PostgresStore(
         addresses.database_url,
         clock=clock,
-        texts=TextSeal(key_folder.derive("store-texts-1") + key_folder.derive("store-texts-2")),
+        texts=text_seal_of(key_folder),
         connections=settings.database_connections,
         breaker=breakers.make("experience database", failures=database.FAILURES, rest_s=database.REST_S),
     )
@@ -127,6 +141,10 @@ async def _opened(
 
 def artefact_keys_of(key_folder: KeyFolder) -> ArtefactKeys:
     return ArtefactKeys.from_seed(key_folder.derive("artefacts"), seed_of(key_folder.signing_private_key_pem))
+
+
+def text_seal_of(key_folder: KeyFolder) -> TextSeal:
+    return TextSeal(key_folder.derive("store-texts-1") + key_folder.derive("store-texts-2"))
 
 
 def erasure_notes(settings: Settings) -> Anchors:

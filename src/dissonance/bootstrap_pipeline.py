@@ -50,7 +50,7 @@ def open_source(system: System, task: Task, address: str, query: str | None, s3:
     if query is not None:
         raise InputError("only a database takes a query", where="--query", fix="leave it out")
     place = open_place(address, s3)
-    return FileRows(place.blobs, place.path, place.shown)
+    return FileRows(place.blobs, place.path, place.shown, system.settings.data_file_bytes)
 
 
 def open_bench(system: System, source: RowSource | None = None, cluster: str = "") -> Bench:

@@ -58,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     http_port: Port = 0  # 0 = any free port
     grpc_port: PortOrOff = -1  # -1 = no gRPC, 0 = any free port; on http_host
     max_body_bytes: Count = 16_777_216  # bytes of one HTTP body
+    data_file_bytes: Count = 4_294_967_296  # bytes of memory that the rows of one Parquet or Arrow file may take
     client_requests_per_s: Annotated[float, Meta(ge=0.0)] = 0.0  # of one identity; 0 = as fast as it can
     drain_s: Annotated[float, Meta(ge=0.0, le=600.0)] = 0.0  # seconds it still answers after SIGTERM, no longer ready
     max_deliver: Count = 5  # deliveries of a message before it is a dead letter

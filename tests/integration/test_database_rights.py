@@ -13,8 +13,8 @@ from dissonance.adapters.embedded.addresses import EngineAddresses
 from dissonance.adapters.postgres.granting import grant_rights
 from dissonance.adapters.postgres.migrate import Schema, head, migrate
 from dissonance.adapters.postgres.queries import load_queries
-from dissonance.adapters.postgres.rights import TABLES, rights_of, role_of
-from dissonance.contracts.bus_needs import NEEDS, ROLE_NEEDS, SEVERAL
+from dissonance.adapters.postgres.rights import MLFLOW, TABLES, parts_in, rights_of, role_of
+from dissonance.contracts.bus_needs import ROLE_NEEDS, SEVERAL
 from support.database import execute, fresh_database, rows
 from support.parts import seen_by
 from support.statements import of_role
@@ -103,8 +103,13 @@ def test_role_has_no_right_that_no_statement_of_it_needs(addresses: Addresses, r
     assert surplus == []
 
 
-@pytest.mark.parametrize("schema", Schema)
-@pytest.mark.parametrize("part", NEEDS)
+def test_mlflow_may_execute_what_its_server_asks_of_our_database(addresses: Addresses) -> None:
+    every = load_queries(FILES[Schema.EXPERIENCE])
+    with psycopg.connect(seen_by(addresses[Schema.EXPERIENCE], MLFLOW), autocommit=True) as connection:
+        assert not any(is_refused(connection, every[name]) for name in ("credential_changes", "revocations"))
+
+
+@pytest.mark.parametrize(("schema", "part"), [(schema, part) for schema in Schema for part in parts_in(schema)])
 def test_part_has_no_right_that_is_not_declared(addresses: Addresses, part: str, schema: Schema) -> None:
     declared = rights_of(schema, part)
     surplus = []
@@ -143,6 +148,8 @@ def test_part_has_no_right_that_is_not_declared(addresses: Addresses, part: str,
         (SEVERAL, Schema.EXPERIENCE, "UPDATE reference_rows SET split = 'golden'"),
         (SEVERAL, Schema.EXPERIENCE, "CREATE TABLE mine (n int)"),
         ("critic", Schema.EXPERIENCE, "INSERT INTO verdicts DEFAULT VALUES"),
+        ("critic", Schema.EXPERIENCE, "SELECT texts_in_plain()"),
+        ("auditor", Schema.EXPERIENCE, "SELECT FROM texts_to_clear"),
         ("critic", Schema.EXPERIENCE, "SELECT make_week(1, gen_random_uuid(), gen_random_uuid())"),
         ("learner", Schema.EXPERIENCE, "INSERT INTO verdict_log DEFAULT VALUES"),
         ("learner", Schema.EXPERIENCE, "UPDATE tasks SET name = 'mine'"),

@@ -15,10 +15,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from dissonance.cli.connected import on_system
-from dissonance.cli.options import AsJson, Data, TaskName
+from dissonance.cli.options import AsJson, Data, TaskName, variables_of
 from dissonance.cli.output import emit, progress
 from dissonance.contracts.label_api import LeasedRequest, QueueReply
 from dissonance.errors import InputError
+from dissonance.settings import read_settings
 
 if TYPE_CHECKING:
     from dissonance.bootstrap import System
@@ -104,7 +105,7 @@ def import_(
     from dissonance.pipeline.label_file import read_label_file
     from dissonance.roles.learner.importing import Given, import_labels
 
-    read = read_label_file(file)
+    read = read_label_file(file, read_settings(variables_of(data)).data_file_bytes)
 
     async def work(system: System) -> list[Refused]:
         found = await system.store.by_name(task)

@@ -105,6 +105,7 @@ COMMANDS: dict[str, Right] = {
     "subjects erase": _of_task(Permission.ERASE),
     "bus permissions": Right(Permission.ENGINES, folder=None),
     "database rights": Right(Permission.ENGINES, folder=None),
+    "database seal": Right(Permission.SET_KEYS),
     **{f"{group} {verb}": right for group in ("dead-letters", "deadletters") for verb, right in _DEAD_LETTERS.items()},
     "kpis": Right(Permission.RECORDS, folder=None),
     **{f"drill {name}": Right(Permission.DRILL, folder=None) for name in _DRILLS},

@@ -118,6 +118,7 @@ def create(
                 policy=limits,
                 seed=seed,
                 threads=os.cpu_count() or 1,
+                most_bytes=system.settings.data_file_bytes,
                 progress=follow,
             )
 
@@ -140,7 +141,13 @@ def golden(
 
         async def work(system: System) -> RefreshedGolden:
             return await refresh_golden(
-                system, name, data, by=getpass.getuser(), reason=reason or "a fresh holdout", progress=follow
+                system,
+                name,
+                data,
+                by=getpass.getuser(),
+                reason=reason or "a fresh holdout",
+                most_bytes=system.settings.data_file_bytes,
+                progress=follow,
             )
 
         answer = golden_answer(on_system(folder, work))

@@ -31,6 +31,7 @@ from dissonance.pipeline.data_file import (
 from dissonance.pipeline.delete_task import delete_task, remove_traces
 from dissonance.pipeline.describing import describe
 from dissonance.pipeline.evidence import Said, decided, evidence_of
+from dissonance.pipeline.file_limits import MOST_BYTES
 from dissonance.pipeline.golden_digest import golden_digest
 from dissonance.pipeline.reference import digest_of, store_reference
 from dissonance.pipeline.registration import FittedPair, RegisteredPair, register_pair
@@ -99,6 +100,7 @@ async def create_task(
     policy: Policy | None = None,
     seed: int = 0,
     threads: int = 1,
+    most_bytes: int = MOST_BYTES,
     estimator: Any = None,
     declared_types: Collection[str] = (),
     progress: Progress = no_progress,
@@ -106,8 +108,9 @@ async def create_task(
     """Create a task and put its first pair of models into production.
 
     `policy` gives the limits; its `D_target`, `max_dissonance` and `max_doubt` are caps on what the rows say.
-    `estimator`: a scikit-learn-compatible classifier with `predict_proba` in place of LightGBM; `declared_types`:
-    types outside of numpy, scipy, scikit-learn and LightGBM that its file may hold.
+    `most_bytes`: of memory that the rows of a Parquet file may take. `estimator`: a scikit-learn-compatible classifier
+    with `predict_proba` in place of LightGBM; `declared_types`: types outside of numpy, scipy, scikit-learn and
+    LightGBM that its file may hold.
 
     Raises `WrongType` (name), `InvalidDataFile`, `TaskExists`, `ConfigurationError` or `EngineUnavailable`; nothing
     is kept then. What is left when the process is killed is removed by the next call for the name.
@@ -116,7 +119,7 @@ async def create_task(
     async with workshop.store.claim(name):
         await _require_free(workshop, name)
         progress("read", 0.0)
-        prepared = await asyncio.to_thread(_prepare, data, columns, seed)
+        prepared = await asyncio.to_thread(_prepare, data, columns, seed, most_bytes)
         recipe = Recipe(category_sizes(prepared.schema), len(prepared.target.classes), seed, threads, estimator)
         limits = msgspec.structs.replace(policy or Policy(), version=1)
         fitted = await asyncio.to_thread(_fit, recipe, prepared, limits, tuple(declared_types), progress)
@@ -175,8 +178,8 @@ async def _is_remnant(workshop: Workshop, task: Task) -> bool:
     return False
 
 
-def _prepare(path: Path, columns: Columns, seed: int) -> _Prepared:
-    data: DataFile = read_data_file(path)
+def _prepare(path: Path, columns: Columns, seed: int, most_bytes: int) -> _Prepared:
+    data: DataFile = read_data_file(path, most_bytes)
     require_columns(data.frame, target=columns.target, time_column=columns.time, data_subject=columns.data_subject)
     target = read_target(data.frame, columns.target)
     check_times(data.frame, columns.time)

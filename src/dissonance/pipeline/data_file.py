@@ -16,12 +16,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas
+import pyarrow as pa
 import pyarrow.parquet
 from numpy.typing import NDArray
 
 from dissonance.contracts.schema import Scalar
 from dissonance.contracts.times import to_us
 from dissonance.errors import InvalidDataFile, WrongType
+from dissonance.pipeline.file_limits import MOST_BYTES, Room, read_parquet
 
 MAX_CLASSES = 100
 MIN_ROWS = 200
@@ -45,8 +47,11 @@ class Target(NamedTuple):
     indices: NDArray[np.int64]
 
 
-def read_data_file(path: Path) -> DataFile:
-    """Read Parquet or CSV (UTF-8, header line), by its name. Raises `InvalidDataFile`."""
+def read_data_file(path: Path, most_bytes: int = MOST_BYTES) -> DataFile:
+    """Read Parquet or CSV (UTF-8, header line), by its name. `most_bytes`: that the rows of a Parquet file may take.
+
+    Raises `InvalidDataFile`.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -59,7 +64,7 @@ def read_data_file(path: Path) -> DataFile:
             f"'{path.suffix}' is no known kind of file", where=str(path), fix="give a .parquet or .csv file"
         )
     try:
-        names, frame = READERS[kind](content)
+        names, frame = READERS[kind](content, Room(most_bytes), str(path))
     except (ValueError, OSError, KeyError, NotImplementedError, csv.Error) as error:
         raise InvalidDataFile(
             f"the content is not {kind[1:]}: {error}",
@@ -76,15 +81,15 @@ def read_data_file(path: Path) -> DataFile:
     return DataFile(frame, hashlib.sha256(content).hexdigest())
 
 
-def _read_parquet(content: bytes) -> tuple[list[str], pandas.DataFrame]:
+def _read_parquet(content: bytes, room: Room, where: str) -> tuple[list[str], pandas.DataFrame]:
     names = pyarrow.parquet.read_schema(BytesIO(content)).names
     if len(set(names)) < len(names):
         return names, pandas.DataFrame(columns=names)
-    frame = pandas.read_parquet(BytesIO(content))
+    frame = read_parquet(pa.BufferReader(content), list, room, where).to_pandas()
     return [str(name) for name in frame.columns], frame
 
 
-def _read_csv(content: bytes) -> tuple[list[str], pandas.DataFrame]:
+def _read_csv(content: bytes, room: Room, where: str) -> tuple[list[str], pandas.DataFrame]:
     """pandas renames a repeated column, and takes the first column for row labels when rows are longer than the header:
     both would feed the model something else than the file says."""
     frame = pandas.read_csv(BytesIO(content))
@@ -95,7 +100,7 @@ def _read_csv(content: bytes) -> tuple[list[str], pandas.DataFrame]:
     return [name or str(given) for name, given in zip(header, frame.columns, strict=True)], frame
 
 
-READERS: Mapping[str, Callable[[bytes], tuple[list[str], pandas.DataFrame]]] = {
+READERS: Mapping[str, Callable[[bytes, Room, str], tuple[list[str], pandas.DataFrame]]] = {
     ".parquet": _read_parquet,
     ".csv": _read_csv,
 }

@@ -19,6 +19,7 @@ from dissonance.pipeline.anchoring import anchor
 from dissonance.pipeline.data_file import natives, read_data_file, read_data_subjects, require_columns
 from dissonance.pipeline.event_time import event_time_now_us
 from dissonance.pipeline.evidence import Said, decided, evidence_of
+from dissonance.pipeline.file_limits import MOST_BYTES
 from dissonance.pipeline.flow.incoming import NO_TIME, Incoming, leave_out
 from dissonance.pipeline.golden_digest import stored_digest
 from dissonance.pipeline.reference import CHUNK_ROWS, open_experience, open_stored, sealed_reference
@@ -49,7 +50,14 @@ class _File(NamedTuple):
 
 
 async def refresh_golden(
-    workshop: Workshop, name: str, data: Path, *, by: str, reason: str = "", progress: Progress = no_progress
+    workshop: Workshop,
+    name: str,
+    data: Path,
+    *,
+    by: str,
+    reason: str = "",
+    most_bytes: int = MOST_BYTES,
+    progress: Progress = no_progress,
 ) -> RefreshedGolden:
     """Seal the file's rows as the golden holdout and retire the one before, as one recorded decision.
 
@@ -63,7 +71,7 @@ async def refresh_golden(
     task = await workshop.store.by_name(name)
     async with workshop.store.claim(name):
         progress("read", 0.0)
-        file = await asyncio.to_thread(_read, workshop, task, data)
+        file = await asyncio.to_thread(_read, workshop, task, data, most_bytes)
         progress("open the rows", 0.0)
         known = {split: await workshop.store.reference(task.task_id, split) for split in Split}
         kept = await _unknown(workshop, task, file.incoming, known)
@@ -91,8 +99,8 @@ async def refresh_golden(
     return RefreshedGolden(task, len(kept), retired, left_out, decision.decision_id)
 
 
-def _read(workshop: Workshop, task: Task, path: Path) -> _File:
-    data = read_data_file(path)
+def _read(workshop: Workshop, task: Task, path: Path, most_bytes: int) -> _File:
+    data = read_data_file(path, most_bytes)
     require_columns(data.frame, target=task.target, data_subject=task.data_subject_column)
     code = {(isinstance(value, bool), value): number for number, value in enumerate(task.classes)}
     classes = []

@@ -17,6 +17,7 @@ from dissonance.contracts.unreadable import UNREADABLE
 from dissonance.decisions.spreadsheets import harmless
 from dissonance.errors import InvalidDataFile
 from dissonance.pipeline.data_file import read_data_file
+from dissonance.pipeline.file_limits import MOST_BYTES
 from dissonance.ports.labels import AskedAs
 
 COLUMNS = ("prediction_id", "label", "labelled_at", "data_subject", "event_time", "withdrawn")
@@ -41,8 +42,11 @@ class LabelFile(NamedTuple):
     empty: int
 
 
-def read_label_file(path: Path) -> LabelFile:
-    """By the name's ending: `.jsonl`, `.csv` or `.parquet`. Raises `InvalidDataFile` that names the line."""
+def read_label_file(path: Path, most_bytes: int = MOST_BYTES) -> LabelFile:
+    """By the name's ending: `.jsonl`, `.csv` or `.parquet`, whose rows may take `most_bytes` of memory.
+
+    Raises `InvalidDataFile` that names the line.
+    """
     if path.suffix.lower() == LINES:
         lines = _read_lines(path)
     elif path.suffix.lower() not in FRAMES:
@@ -50,7 +54,7 @@ def read_label_file(path: Path) -> LabelFile:
             f"'{path.suffix}' is no known kind of file", where=str(path), fix="give a .csv, .parquet or .jsonl file"
         )
     else:
-        frame = read_data_file(path).frame
+        frame = read_data_file(path, most_bytes).frame
         header = 1 if path.suffix.lower() == ".csv" else 0
         lines = [(number + header, record) for number, record in enumerate(frame.to_dict("records"), 1)]
     if lines and not {"prediction_id", "data_subject"} & {name for _, record in lines for name in record}:

@@ -349,6 +349,11 @@ class Store(
         """What the database's clock says, microseconds since 1970 UTC."""
         ...
 
+    async def texts_in_plain(self) -> list[str]:
+        """Where it holds in plain what it seals by now: columns with values of before, and tables whose files hold what
+        they were."""
+        ...
+
     async def ready(self) -> None:
         """Raises `EngineUnavailable` unless it answers and its migrations are those of this version."""
         ...

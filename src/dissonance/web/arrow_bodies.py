@@ -12,12 +12,10 @@ import pyarrow as pa
 from starlette.requests import Request
 from starlette.responses import Response
 
+from dissonance.decisions.arrow_messages import batch_of
 from dissonance.errors import MalformedBody, UnsupportedMediaType
 
 ARROW = "application/vnd.apache.arrow.stream"
-
-DICTIONARY_BATCH, RECORD_BATCH = 2, 3
-"""Of the union `MessageHeader` (format/Message.fbs)."""
 
 
 def comes_as_arrow(request: Request) -> bool:
@@ -56,7 +54,7 @@ def table_of(body: bytes, check_count: Callable[[int], None]) -> pa.Table:
                 batches.append(batch)
             table = pa.Table.from_batches(batches, reader.schema)
         table.column_names  # noqa: B018 - they are read now, and may be no text
-    except (pa.ArrowException, OSError, struct.error, UnicodeDecodeError) as error:
+    except (pa.ArrowException, OSError, struct.error, IndexError, UnicodeDecodeError) as error:
         raise MalformedBody(
             "the body is no Arrow stream", where="body", fix="write it with an IPC stream writer"
         ) from error
@@ -72,29 +70,5 @@ def arrow_reply(table: pa.Table) -> Response:
 
 
 def _is_compressed(metadata: bytes) -> bool:
-    """Reads `compression` of the flatbuffer (format/Message.fbs); pyarrow opens buffers before one could ask it."""
-    message = struct.unpack_from("<I", metadata, 0)[0]
-    kind_at = _field(metadata, message, 1)
-    if kind_at is None or metadata[kind_at] not in (DICTIONARY_BATCH, RECORD_BATCH):
-        return False
-    batch = _table(metadata, message, 2)
-    if metadata[kind_at] == DICTIONARY_BATCH:
-        batch = _table(metadata, batch, 1)
-    return _field(metadata, batch, 3) is not None
-
-
-def _field(metadata: bytes, table: int, number: int) -> int | None:
-    """Where a table's field is; None where it is left out."""
-    vtable = table - struct.unpack_from("<i", metadata, table)[0]
-    if vtable < 0 or 4 + 2 * number >= struct.unpack_from("<H", metadata, vtable)[0]:
-        return None
-    offset: int = struct.unpack_from("<H", metadata, vtable + 4 + 2 * number)[0]
-    return table + offset if offset else None
-
-
-def _table(metadata: bytes, table: int, number: int) -> int:
-    at = _field(metadata, table, number)
-    if at is None:
-        raise struct.error("a message has no content")
-    offset: int = struct.unpack_from("<I", metadata, at)[0]
-    return at + offset
+    batch = batch_of(metadata)
+    return batch is not None and batch.is_compressed

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import msgspec
 import psutil
@@ -20,7 +20,7 @@ from dissonance.adapters.embedded.account import unprivileged_account
 from dissonance.adapters.embedded.addresses import EngineAddresses, EngineName
 from dissonance.adapters.embedded.engine import Engine
 from dissonance.adapters.embedded.folder import DataFolder
-from dissonance.adapters.embedded.mlflow import MlflowEngine
+from dissonance.adapters.embedded.mlflow import MlflowEngine, prepare_tables
 from dissonance.adapters.embedded.nats import SYNC_ALWAYS, NatsEngine
 from dissonance.adapters.embedded.ports import Ports, port_again, port_of, read_ports, remember_ports
 from dissonance.adapters.embedded.postgres import PostgresEngine, create_databases
@@ -30,9 +30,11 @@ from dissonance.adapters.embedded.state import State, read_recorded_state, write
 from dissonance.adapters.embedded.supervisor import Backoff, Report, SupervisedEngine
 from dissonance.adapters.keys.folder import NO_GUARDS, KeyFolder
 from dissonance.adapters.keys.guards import Guards
+from dissonance.adapters.mlflow_server.database import DATABASE, grant
 from dissonance.adapters.mlflow_server.files import Access
 from dissonance.adapters.nats.credentials import NATS_KEYS, public_keys
 from dissonance.adapters.nats.permissions import users
+from dissonance.adapters.postgres.rights import MLFLOW, as_part, beside
 from dissonance.adapters.tls.local_authority import LocalAuthority
 from dissonance.contracts.bus_needs import NEEDS
 from dissonance.errors import DataFolderError, DissonanceError
@@ -207,13 +209,18 @@ class EmbeddedEngines:
         await self._preparation.streams(self._addresses, keys)
 
     async def _start_postgres_then_mlflow(self, keys: KeyFolder, tls: Tls) -> None:
-        work: list[Coroutine[Any, Any, None]] = []
+        """MLflow starts when all databases are prepared: it reads in ours who may come in."""
         if self._wants(EngineName.POSTGRESQL):
             await self._start_postgres()
+        mlflow = self._mlflow(keys, tls) if self._wants(EngineName.MLFLOW) else None
+        work: list[Coroutine[Any, Any, None]] = []
+        if self._wants(EngineName.POSTGRESQL):
             work.append(self._prepare_databases(keys))
-        if self._wants(EngineName.MLFLOW):
-            work.append(self._start_mlflow(keys, tls))
+        if mlflow is not None:
+            work.append(self._prepare_mlflow())
         await _all_or_none(work)
+        if mlflow is not None:
+            await self._supervise(mlflow)
 
     async def _prepare_databases(self, keys: KeyFolder) -> None:
         await self._preparation.databases(self._addresses, keys)
@@ -231,14 +238,25 @@ class EmbeddedEngines:
         await self._supervise(engine)
         await engine.create_databases()
 
-    async def _start_mlflow(self, keys: KeyFolder, tls: Tls) -> None:
-        database = self._addresses.database_url
+    async def _prepare_mlflow(self) -> None:
         if self._specification.external.database_url:
-            await create_databases(database, ("mlflow",))
+            await create_databases(self._addresses.database_url, (DATABASE,))
+        url = self._mlflow_database()
+        await prepare_tables(url, self._folder, self._specification.environment, report=self._report)
+        if not self._specification.external.database_url:
+            await asyncio.to_thread(grant, url)
+
+    def _mlflow_database(self) -> str:
+        """As its owner."""
+        return beside(self._addresses.database_url, DATABASE)
+
+    def _mlflow(self, keys: KeyFolder, tls: Tls) -> MlflowEngine:
+        """As a role of its own on our server; an address that is given says who comes."""
+        database, own = self._addresses.database_url, self._mlflow_database()
         engine = MlflowEngine(
             self._folder,
             self._specification.environment,
-            database_url=urlunsplit(urlsplit(database)._replace(path="/mlflow")),
+            database_url=own if self._specification.external.database_url else as_part(own, MLFLOW),
             access=self._access(keys, urlsplit(database).path.lstrip("/")),
             token=self._token(keys),
             form_secret=self._randomness.token(32).hex(),
@@ -246,7 +264,7 @@ class EmbeddedEngines:
             port=port_again(self._specification.mlflow_port, self._before.mlflow, engine="mlflow", report=self._report),
         )
         self._addresses = msgspec.structs.replace(self._addresses, mlflow_url=engine.url)
-        await self._supervise(engine)
+        return engine
 
     def _access(self, keys: KeyFolder, database: str) -> Access:
         wanted = self._specification

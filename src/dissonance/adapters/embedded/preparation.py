@@ -16,7 +16,7 @@ async def nothing(addresses: EngineAddresses, keys: KeyFolder) -> None:
 
 
 class Preparation(NamedTuple):
-    """`databases`: of PostgreSQL, while MLflow starts. `streams`: of the broker. What they raise ends the start."""
+    """`databases`: of PostgreSQL, before MLflow starts. `streams`: of the broker. What they raise ends the start."""
 
     databases: Prepare = nothing
     streams: Prepare = nothing

@@ -62,7 +62,7 @@ class MemoryStore(
     MemoryLogins,
     MemoryErasures,
 ):
-    """`ports.store.Store`. `available = False` plays a database that is away."""
+    """`ports.store.Store`. `available = False` plays a database that is away, `in_plain` one that holds old texts."""
 
     is_double = True
 
@@ -70,6 +70,7 @@ class MemoryStore(
         logger.warning("an experience store in memory: its rows end with this process, production refuses it")
         super().__init__(clock)
         self._claimed: set[str] = set()
+        self.in_plain: list[str] = []
 
     @asynccontextmanager
     async def claim(self, name: str) -> AsyncIterator[None]:
@@ -321,6 +322,10 @@ class MemoryStore(
     async def database_time_us(self) -> int:
         self._require()
         return self._clock.now_us()
+
+    async def texts_in_plain(self) -> list[str]:
+        self._require()
+        return list(self.in_plain)
 
     async def ready(self) -> None:
         self._require()

@@ -9,7 +9,6 @@ from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
 from threading import Lock
-from urllib.parse import urlsplit, urlunsplit
 
 from flask import Response, request
 from mlflow.server.auth.config import _get_auth_config_path
@@ -22,6 +21,7 @@ from dissonance.adapters.mlflow_server.people import TokenHolders
 from dissonance.adapters.mlflow_server.revoked import RevocationWatch
 from dissonance.adapters.mlflow_server.rights import may_ask
 from dissonance.adapters.postgres.revoked import RevocationReading
+from dissonance.adapters.postgres.rights import beside
 from dissonance.errors import Unauthenticated
 from dissonance.security.identity import Identity
 from dissonance.security.revocations import CredentialList
@@ -83,7 +83,7 @@ def guard() -> Guard:
 def database_beside_ours(name: str) -> str:
     """Its address, by which MLflow's own is reached: so there is one place where a password may stand."""
     url: str = _get_tracking_store().db_uri  # type: ignore[attr-defined]  # of its store on SQL, which ours is
-    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+    return beside(url, name)
 
 
 def authenticate() -> Authorization | Response:

@@ -1,8 +1,8 @@
-"""Runs as a program of its own: `serve.py PACKAGES APPLICATION HOST PORT CERTIFICATE KEY AUTHORITY`.
+"""Runs as a program of its own: `serve.py PACKAGES APPLICATION HOST PORT SECONDS CERTIFICATE KEY AUTHORITY`.
 
 APPLICATION, in folder PACKAGES, makes an ASGI application; uvicorn serves it with TLS 1.3 only, to callers whose
-certificate the authority vouches for. uvicorn's own command line can neither refuse older versions of TLS nor take
-renewed certificates.
+certificate the authority vouches for, and looks every so many SECONDS whether these files were renewed. uvicorn's own
+command line can neither refuse older versions of TLS nor take renewed certificates.
 """
 
 import os
@@ -10,8 +10,6 @@ import ssl
 import sys
 
 import uvicorn
-
-LOOK_EVERY_S = 10
 
 
 def context_of(certificate: str, key: str, authority: str) -> ssl.SSLContext:
@@ -24,7 +22,7 @@ def context_of(certificate: str, key: str, authority: str) -> ssl.SSLContext:
 
 
 def main(arguments: list[str]) -> None:
-    packages, application, host, port, *files = arguments
+    packages, application, host, port, look_every_s, *files = arguments
     sys.path.insert(0, packages)
     context = context_of(*files)
     seen = _stamps(files)
@@ -50,7 +48,7 @@ def main(arguments: list[str]) -> None:
         access_log=False,
         ssl_context_factory=lambda config, default: context,
         callback_notify=look_again,
-        timeout_notify=LOOK_EVERY_S,
+        timeout_notify=int(look_every_s),
     )
     uvicorn.Server(configuration).run()
 

@@ -553,6 +553,10 @@ ORDER BY f.severity DESC, f.first_seen_us DESC, f.code, f.subject;
 -- purpose: all findings about a task
 DELETE FROM findings WHERE task_id = %(task)s;
 
+-- name: texts_in_plain
+-- purpose: where what is to be sealed still is as it was said
+SELECT texts_in_plain();
+
 -- name: database_time
 -- purpose: the database's clock, in microseconds since 1970
 SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;

@@ -1,7 +1,8 @@
 """What each part of the system may do in the databases: one PostgreSQL role a part, with these rights only (ADR 63).
 
-Names of parts are those of `contracts.bus_needs.NEEDS`. The owner of the tables runs migrations and commands. Tests
-hold that every table has a line here, and on a real server that each part may execute what its sources do, and no more.
+Names of parts are those of `contracts.bus_needs.NEEDS`, and `MLFLOW`. The owner of the tables runs migrations and
+commands. Tests hold that every table has a line here, and on a real server that each part may execute what its sources
+do, and no more.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit, urlunsplit
 
 from dissonance.adapters.postgres.migrate import Schema
-from dissonance.contracts.bus_needs import NEEDS, ROLE_NEEDS
+from dissonance.contracts.bus_needs import NEEDS, ROLE_NEEDS, SEVERAL
+
+MLFLOW = "mlflow"
+"""The MLflow server that we start: it works in a database of its own, and reads in ours which tokens are revoked."""
 
 Privileges = tuple[str, ...]
 """As GRANT takes them; one may name columns."""
@@ -63,13 +67,14 @@ TABLES: Mapping[Schema, Mapping[str, Line]] = {
         "replayed_verdicts": {"learner": (*SEE, *DELETE)},
         "retention_counts": {"learner": INSERT},
         "accesses": {"auditor": SEE},
-        "revocations": {**_all(SEE), "proposer": CHANGE},
+        "revocations": {**_all(SEE), "proposer": CHANGE, MLFLOW: SEE},
         "api_keys": _all(SEE),
-        "credential_changes": {**_all(SEE), "proposer": (*SEE, "UPDATE")},
+        "credential_changes": {**_all(SEE), "proposer": (*SEE, "UPDATE"), MLFLOW: SEE},
         "oauth_clients": {"proposer": SEE},
         "people": {"proposer": SEE},
         "login_codes": {"proposer": (*CHANGE, *DELETE)},
         "erasures": _all(SEE),
+        "texts_to_clear": {},
     },
     Schema.DATA_SUBJECT_KEYS: {
         "alembic_version": _all(SEE),
@@ -91,6 +96,7 @@ FUNCTIONS: Mapping[Schema, Mapping[str, tuple[str, ...]]] = {
         "make_week(bigint, uuid, uuid)": ("gate", "learner"),
         "drop_week(bigint, uuid, bigint)": ("learner",),
         "record_accesses(uuid, bytea, jsonb)": tuple(ROLE_NEEDS),
+        "texts_in_plain()": ("auditor",),
     },
     Schema.DATA_SUBJECT_KEYS: {},
 }
@@ -116,6 +122,15 @@ def as_part(url: str, part: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{role_of(part)}@{host}"))
 
 
+def beside(url: str, database: str) -> str:
+    """Another database of the same server.
+
+    >>> beside("postgresql://postgres@/dissonance?host=/d/postgres", "mlflow")
+    'postgresql://postgres@/mlflow?host=/d/postgres'
+    """
+    return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
+
+
 def rights_of(schema: Schema, part: str) -> dict[str, Privileges]:
     """Privileges by table; of several roles in one process, the sum."""
     members = _members(part)
@@ -132,24 +147,43 @@ def statements(schema: Schema) -> list[str]:
     Run as the owner, who may make roles. Roles have no password: a server that asks for one lets nobody in as them
     until each was given its own.
     """
+    return [*SHUT, *(statement for part in parts_in(schema) for statement in _statements(schema, part))]
+
+
+def parts_in(schema: Schema) -> tuple[str, ...]:
+    """Who comes to a database of this schema, besides its owner.
+
+    >>> "mlflow" in parts_in(Schema.EXPERIENCE), "mlflow" in parts_in(Schema.DATA_SUBJECT_KEYS)
+    (True, False)
+    """
+    return (*NEEDS, MLFLOW) if rights_of(schema, MLFLOW) else tuple(NEEDS)
+
+
+SHUT = (
+    "DO $$ BEGIN EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database()); END $$",
+    "REVOKE ALL ON SCHEMA public FROM PUBLIC",
+)
+"""SQL after which only those get into the database where it is run who are let in by name."""
+
+
+def let_in(role: str) -> list[str]:
+    """SQL that makes a role when there is none, and lets it into the database where it is run."""
     return [
-        "REVOKE ALL ON SCHEMA public FROM PUBLIC",
-        *(statement for part in NEEDS for statement in _statements(schema, part)),
+        f"DO $$ BEGIN CREATE ROLE {role} LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$",
+        f"DO $$ BEGIN EXECUTE format('GRANT CONNECT ON DATABASE %I TO {role}', current_database()); END $$",
+        f"GRANT USAGE ON SCHEMA public TO {role}",
     ]
 
 
 def _members(part: str) -> list[str]:
-    return [part] if part in ROLE_NEEDS else list(ROLE_NEEDS)
+    return list(ROLE_NEEDS) if part == SEVERAL else [part]
 
 
 def _statements(schema: Schema, part: str) -> Iterable[str]:
     role = role_of(part)
-    yield (
-        f"DO $$ BEGIN CREATE ROLE {role} LOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
-    )
+    yield from let_in(role)
     yield f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}"
     yield f"REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM {role}"
-    yield f"GRANT USAGE ON SCHEMA public TO {role}"
     for table, privileges in rights_of(schema, part).items():
         yield f"GRANT {', '.join(privileges)} ON {table} TO {role}"
     for function, callers in FUNCTIONS[schema].items():

@@ -67,6 +67,9 @@ class PostgresStore(
     async def database_time_us(self) -> int:
         return int((await self._database.rows("database_time", {}))[0][0])
 
+    async def texts_in_plain(self) -> list[str]:
+        return [str(place) for (place,) in await self._database.rows("texts_in_plain", {})]
+
     async def ready(self) -> None:
         """Raises `EngineUnavailable` unless it answers at this release's version, `EngineError` when it is newer."""
         await require_version(self._database, Schema.EXPERIENCE)

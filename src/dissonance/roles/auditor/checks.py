@@ -39,6 +39,11 @@ CHECKS: dict[str, Check] = {
         "the broker's files on this machine are not encrypted",
         "start the broker by dissonance up, with its cipher, and publish anew what those streams hold",
     ),
+    "texts-in-plain": Check(
+        Severity.ERROR,
+        "the experience database holds reasons, categories or slices in plain, of before they were sealed",
+        "dissonance database seal",
+    ),
     "connection-plain": Check(
         Severity.ERROR,
         "a setting lets connections of the auditor's process be plain: what is said on them can be read and changed",

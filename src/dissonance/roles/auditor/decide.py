@@ -48,6 +48,17 @@ def disk_low(disk: Disk) -> Fault | None:
     return Fault(disk.folder, what, {"free_bytes": disk.free, "total_bytes": disk.total})
 
 
+def texts_in_plain(places: Sequence[str]) -> Fault | None:
+    """
+    >>> texts_in_plain(["labels.source", "tasks.body"]).what
+    'in plain in 2 places: labels.source, tasks.body'
+    """
+    if not places:
+        return None
+    what = f"in plain in {len(places)} places: {', '.join(sorted(places))}"
+    return Fault("experience database", what, {"places": len(places)})
+
+
 def events_spooled(spooled: Spooled) -> Fault | None:
     if not spooled.files:
         return None

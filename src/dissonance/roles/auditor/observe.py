@@ -48,6 +48,7 @@ from dissonance.roles.auditor.decide import (
     label_famine,
     schema_faults,
     streams_in_plain,
+    texts_in_plain,
 )
 from dissonance.roles.serving import ModelLoader
 from dissonance.web.health import require_answer
@@ -92,6 +93,7 @@ class Observer:
         for code, check in (
             ("key-folder-open", self._key_folder),
             ("streams-in-plain", self._streams),
+            ("texts-in-plain", self._texts),
             ("connection-plain", self._connections),
             ("disk-low", self._disk),
             ("events-spooled", self._spooled),
@@ -141,6 +143,9 @@ class Observer:
     async def _streams(self) -> list[Fault]:
         found = await asyncio.to_thread(self._at.host.plain_streams)
         return _one(None if found is None else streams_in_plain(found))
+
+    async def _texts(self) -> list[Fault]:
+        return _one(texts_in_plain(await self._at.store.texts_in_plain()))
 
     async def _connections(self) -> list[Fault]:
         return connections_plain(self._at.host.unprotected())

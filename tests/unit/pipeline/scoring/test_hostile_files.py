@@ -87,7 +87,7 @@ def test_a_buffer_that_says_it_opens_to_more_than_there_is_is_no_content(tmp_pat
     assert path.read_bytes() != honest
     with pytest.raises(InvalidDataFile, match="more memory than there is"):
         list(ArrowSource(FILES, str(path), ["a"]).batches(0))
-    with pytest.raises(InvalidDataFile, match="more memory than there is"):
+    with pytest.raises(InvalidDataFile, match="bytes of memory, the most"):
         asyncio.run(FileRows(FILES, str(path), "claim").read(["a"]))
 
 

@@ -143,6 +143,14 @@ async def somebody_reads(here: Audited) -> None:
             await delivery.ack()
 
 
+async def old_texts_are_there(here: Audited) -> None:
+    here.store.in_plain = ["labels.source"]
+
+
+async def old_texts_are_sealed(here: Audited) -> None:
+    here.store.in_plain = []
+
+
 async def a_letter_dies(here: Audited) -> None:
     await here.bus.publish([evaluated(1)])
     async with here.bus.subscribe("gate-rollouts", [EventKind.WINDOW_EVALUATED]) as subscription:
@@ -232,6 +240,7 @@ CASES: dict[str, Case] = {
     "key-folder-open": Case(folder_is_opened, folder_is_closed, "/data/keys", WHOLE_SYSTEM),
     "streams-in-plain": Case(cipher_is_off, cipher_is_on, "/data/nats", WHOLE_SYSTEM),
     "connection-plain": Case(connection_is_plain, connection_is_safe, "nats", WHOLE_SYSTEM),
+    "texts-in-plain": Case(old_texts_are_there, old_texts_are_sealed, "experience database", WHOLE_SYSTEM),
     "disk-low": Case(disk_fills, disk_is_freed, "/data", WHOLE_SYSTEM),
     "clock-skew": Case(clock_runs_away, clock_is_set, "database", WHOLE_SYSTEM),
     "events-spooled": Case(broker_takes_nothing, broker_takes_all, "/data/spool", WHOLE_SYSTEM),
