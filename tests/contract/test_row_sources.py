@@ -28,7 +28,7 @@ from dissonance.ports.sources import RowSource
 from support.database import fresh_database
 from support.object_store import BUCKET, ObjectStore, object_store
 from support.topics import TopicStand, jetstream_stand, memory_stand
-from support.workshop import Workshop, create, frame, workshop, write
+from support.workshop import Workshop, frame, small_task
 
 ROWS = 60
 COLUMNS = ("first", "second", "kind", "person", "label")
@@ -41,9 +41,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
 
 
 @pytest.fixture(scope="module")
-def task_of(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    work = workshop()
-    return work, create(work, write(tmp_path_factory.mktemp("task"), frame(400))).task
+def task_of() -> Any:
+    return small_task(400)
 
 
 def rows() -> pandas.DataFrame:

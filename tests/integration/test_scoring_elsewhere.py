@@ -30,8 +30,8 @@ ROWS = 6_200
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    return small_model(tmp_path_factory.mktemp("model"))
+def model() -> Model:
+    return small_model()
 
 
 @pytest.fixture(scope="module")

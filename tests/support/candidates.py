@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dissonance.contracts.events import UpdateJudged
-from dissonance.contracts.schema import Task
 from dissonance.decisions.pairs import LoadedPair, find_version, load_pair
 from dissonance.decisions.updates.numbers import UpdateNumbers
 from dissonance.pipeline.judging import gather, judge_pair
@@ -23,7 +20,7 @@ from dissonance.pipeline.mature_window import mature_window
 from dissonance.pipeline.reference import open_reference
 from dissonance.pipeline.training import LabelledRows
 from dissonance.ports.store import Split
-from support.workshop import Workshop, create, frame, workshop, write
+from support.workshop import Served, small_task
 
 Matrix = NDArray[np.float64]
 Answer = Callable[[Matrix, Matrix], Matrix]
@@ -31,10 +28,8 @@ Answer = Callable[[Matrix, Matrix], Matrix]
 
 
 @cache
-def _made() -> tuple[Workshop, Task]:
-    work = workshop()
-    with tempfile.TemporaryDirectory() as folder:
-        return work, create(work, write(Path(folder), frame())).task
+def _made() -> Served:
+    return small_task()
 
 
 class Altered:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,8 +20,9 @@ from dissonance.pipeline.retrain import retrain
 from dissonance.pipeline.rollouts import Rollouts
 from dissonance.pipeline.taking_back import rollback
 from dissonance.pipeline.verifying import verify_decisions
+from support.copies import made_once
 from support.distributions import labelled_rows
-from support.workshop import Workshop, add_experience, create, frame, workshop, write
+from support.workshop import Workshop, add_experience, small_task
 
 NAME = "small"
 LIMITS = {"canary_share": 0.5, "canary_labels_min": 20, "canary_max_s": 10_000, "rollback_window_s": 5_000}
@@ -104,8 +104,8 @@ async def tell(work: Workshop, task: Task) -> None:
     await rollback(work, NAME, 2, by="bob", reason="it was right")
 
 
-def decided_task(folder: Path) -> Decided:
-    work = workshop()
-    made = Decided(work, create(work, write(folder, frame())).task)
-    asyncio.run(tell(work, made.task))
+@made_once
+def decided_task() -> Decided:
+    made = Decided(*small_task())
+    asyncio.run(tell(*made))
     return made

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -18,7 +17,7 @@ from dissonance.ports.registry import ModelRole
 from dissonance.ports.store import Window
 from support.distributions import labelled_rows
 from support.store import RowMaker
-from support.workshop import Workshop, add_experience, create, frame, workshop, write
+from support.workshop import Workshop, add_experience, small_task
 
 
 def told(accuracy: float = 0.80, p_value: float = 0.6, model_digest: str = "", **changes: object) -> WindowEstimate:
@@ -97,10 +96,9 @@ async def with_window(work: Workshop, task: Task, features: NDArray[np.float64],
     return window
 
 
-def estimated(folder: Path, policy: Policy, *, rows: int = 400, fallen: bool = False) -> WindowEstimate:
-    """By the pipeline, of a small task made from a file in `folder`."""
-    work = workshop()
-    task = create(work, write(folder, frame(2_000))).task
+def estimated(policy: Policy, *, rows: int = 400, fallen: bool = False) -> WindowEstimate:
+    """By the pipeline, of a small task."""
+    work, task = small_task(2_000)
 
     async def story() -> WindowEstimate | None:
         window = await with_window(work, task, traffic(rows, 7, fallen=fallen))

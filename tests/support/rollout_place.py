@@ -25,8 +25,9 @@ from dissonance.pipeline.rollouts import Rollouts, begin
 from dissonance.pipeline.telling import publish
 from dissonance.ports.registry import ModelRole, ModelVersion
 from dissonance.ports.rollouts import Rollout
+from support.copies import made_once
 from support.distributions import labelled_rows
-from support.workshop import Workshop, add_experience, create, frame, workshop, write
+from support.workshop import Workshop, add_experience, small_task
 
 CRITIC_V1 = Path(__file__).parents[1] / "unit" / "science" / "golden" / "critic.v1.json"
 LIMITS: dict[str, Any] = {
@@ -137,12 +138,12 @@ class Serves:
         return msgspec.msgpack.encode(Standing(self.replica, task_id, version.version, version.digest, self.behaviour))
 
 
-def new_place(folder: Path) -> Place:
+@made_once
+def new_place() -> Place:
     """Version 2 is a candidate."""
-    work = workshop()
-    made = Place(work, create(work, write(folder, frame())).task)
+    made = Place(*small_task())
     made.set_policy(**LIMITS)
-    asyncio.run(retrain(work, "small"))
+    asyncio.run(retrain(made.work, "small"))
     return made
 
 

@@ -17,14 +17,12 @@ from dissonance.adapters.files.local import LocalFiles
 from dissonance.decisions.scoring import Scorer
 from dissonance.pipeline.scoring.run import Model, Outcome, Place, Request, Scoring, open_model
 from dissonance.pipeline.scoring.threads import ThreadCrew
-from support.workshop import create, frame, workshop, write
+from support.workshop import frame, small_task
 
 
-def small_model(folder: Path, *, contradict: bool = True) -> Model:
+def small_model(*, contradict: bool = True) -> Model:
     """Of two numbers and a category of text; fitted on a thousand rows."""
-    work = workshop()
-    create(work, write(folder, frame()))
-    return asyncio.run(open_model(work, "small", None, contradict=contradict))
+    return asyncio.run(open_model(small_task().work, "small", None, contradict=contradict))
 
 
 def rows_table(n: int, seed: int = 7) -> pa.Table:

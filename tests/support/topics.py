@@ -21,7 +21,7 @@ from dissonance.pipeline.flow.sources.topic_rows import TopicRows
 from dissonance.security.rows import label_row_id, seal_rows
 from support.bus import NatsServer, connect
 from support.distributions import labelled_rows
-from support.workshop import Workshop, create, frame, workshop, write
+from support.workshop import Workshop, small_task
 
 SURE = np.array([0.999, 0.001])
 
@@ -40,9 +40,7 @@ class TopicStand:
     server: NatsServer | None = None
 
     async def tell_and_read(self) -> Read:
-        work = workshop()
-        created = await asyncio.to_thread(create, work, write(self.folder, frame(400)))
-        task = created.task
+        work, task = await asyncio.to_thread(small_task, 400)
         bus: Any = work.bus if self.server is None else await connect(self.server.url)
         desk = work._replace(bus=bus)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,8 +26,10 @@ from dissonance.contracts.sealed import SealedRow
 from dissonance.contracts.topics import EventKind
 from dissonance.contracts.verdicts import Reason, Verdict
 from dissonance.pipeline.create_task import Columns, CreatedTask, create_task
+from dissonance.pipeline.retrain import retrain
 from dissonance.security.artefacts import ArtefactKeys
 from dissonance.security.rows import label_row_id, seal_rows
+from support.copies import made_once
 from support.distributions import labelled_rows
 from support.store import labels
 
@@ -86,6 +89,27 @@ def write(folder: Path, data: pandas.DataFrame, name: str = "data.parquet") -> P
 
 def create(work: Workshop, data: Path, name: str = "small", **options: Any) -> CreatedTask:
     return asyncio.run(create_task(work, name=name, data=data, **{"columns": COLUMNS, **options}))
+
+
+class Served(NamedTuple):
+    work: Workshop
+    task: Task
+
+
+@made_once
+def small_task(rows: int = 1_000) -> Served:
+    """The task "small" of `frame(rows)`, version 1 in production."""
+    work = workshop()
+    with TemporaryDirectory() as folder:
+        return Served(work, create(work, write(Path(folder), frame(rows))).task)
+
+
+@made_once
+def updated_task() -> Served:
+    """The same, and version 2, a candidate that learnt nothing new."""
+    work, task = small_task()
+    asyncio.run(retrain(work, task.name))
+    return Served(work, task)
 
 
 async def add_experience(

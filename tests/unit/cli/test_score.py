@@ -17,8 +17,8 @@ from support.scoring import request, small_model
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    return small_model(tmp_path_factory.mktemp("model"))
+def model() -> Model:
+    return small_model()
 
 
 def test_it_tells_rows_speed_and_what_could_not_be_answered(model: Model) -> None:

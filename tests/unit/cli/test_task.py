@@ -37,14 +37,12 @@ from dissonance.pipeline.promotion import list_models, promote
 from dissonance.pipeline.retrain import retrain
 from dissonance.pipeline.taking_back import rollback
 from support.printing import printed
-from support.workshop import Workshop, create, frame, workshop, write
+from support.workshop import Workshop, create, frame, small_task, workshop, write
 
 
 @pytest.fixture
-def work(tmp_path: Path) -> Workshop:
-    work = workshop()
-    create(work, write(tmp_path, frame()))
-    return work
+def work() -> Workshop:
+    return small_task().work
 
 
 def test_what_was_created_is_told_whole(tmp_path: Path) -> None:

@@ -28,8 +28,8 @@ from support.scoring import rows_table, small_model
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    return small_model(tmp_path_factory.mktemp("model"))
+def model() -> Model:
+    return small_model()
 
 
 def scorer(model: Model, **options: object) -> Scorer:

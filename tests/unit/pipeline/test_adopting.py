@@ -38,7 +38,7 @@ from dissonance.ports.registry import ModelRole
 from dissonance.science.proposer import fit_lightgbm
 from support.distributions import CATEGORY_SIZES, labelled_rows
 from support.onnx_files import linear_classifier
-from support.workshop import Workshop, add_experience, create, frame, workshop, write
+from support.workshop import Workshop, add_experience, small_task
 
 FEATURES, CLASSES = labelled_rows(2_000, 11)
 WHATEVER: dict[str, Any] = {"KL_eps": 10.0, "golden_drop_max": 0.5, "slice_drop_max": 1.0, "calibration_rise_max": 1.0}
@@ -65,8 +65,7 @@ class Place(NamedTuple):
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
-    work = workshop()
-    return Place(work, create(work, write(tmp_path, frame())).task, tmp_path)
+    return Place(*small_task(), tmp_path)
 
 
 def trees(**changed: Any) -> bytes:

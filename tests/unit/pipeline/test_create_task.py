@@ -22,7 +22,7 @@ from dissonance.pipeline.reference import open_reference
 from dissonance.ports.registry import ModelRole
 from dissonance.ports.store import Split
 from dissonance.science.metrics import accuracy
-from support.workshop import COLUMNS, Workshop, add_experience, create, frame, published, workshop, write
+from support.workshop import COLUMNS, Workshop, add_experience, create, frame, published, small_task, workshop, write
 
 
 @pytest.fixture
@@ -58,9 +58,8 @@ def test_limits_in_force_come_from_the_reference_rows_under_the_given_caps(data:
     assert in_force.D_target < in_force.max_dissonance < given.max_dissonance
 
 
-def test_every_row_is_stored_sealed_and_no_person_is_in_two_parts(data: Path) -> None:
-    work = workshop()
-    task = create(work, data).task
+def test_every_row_is_stored_sealed_and_no_person_is_in_two_parts() -> None:
+    work, task = small_task()
     parts = [asyncio.run(open_reference(work, task, split)) for split in Split]
     assert sorted(number for part in parts for number in part.row_numbers) == list(range(1000))
     persons = [set(part.data_subjects) for part in parts]
@@ -117,11 +116,10 @@ def test_a_name_that_fits_no_address_is_refused(data: Path, name: str) -> None:
 
 
 def test_a_name_in_use_is_refused_and_its_task_left_alone(data: Path) -> None:
-    work = workshop()
-    first = create(work, data)
+    work, first = small_task()
     with pytest.raises(TaskExists):
         create(work, data)
-    assert work.registry.production(first.task.task_id, ModelRole.PROPOSER).version == 1
+    assert work.registry.production(first.task_id, ModelRole.PROPOSER).version == 1
 
 
 def nothing_is_kept(work: Workshop) -> bool:
@@ -131,8 +129,7 @@ def nothing_is_kept(work: Workshop) -> bool:
 
 @pytest.mark.parametrize("killed_after", ["its rows", "its models"])
 def test_what_a_killed_creation_left_is_removed_by_the_next(data: Path, killed_after: str) -> None:
-    work = workshop()
-    left = create(work, data).task
+    work, left = small_task()
     # As a kill -9 leaves it: nothing is in production yet.
     if killed_after == "its rows":
         work.registry.delete_task(left.task_id)
@@ -146,8 +143,7 @@ def test_what_a_killed_creation_left_is_removed_by_the_next(data: Path, killed_a
 
 
 def test_a_task_with_experience_is_kept_though_its_models_are_gone(data: Path) -> None:
-    work = workshop()
-    task = create(work, data).task
+    work, task = small_task()
     work.registry.delete_task(task.task_id)
     asyncio.run(add_experience(work, task, np.zeros((1, 3)), [0], ["somebody"]))
     with pytest.raises(TaskExists):
@@ -208,8 +204,7 @@ def test_an_interruption_while_rows_are_sealed_leaves_nothing(data: Path) -> Non
 
 
 def test_a_deleted_task_is_gone_with_its_keys_and_models_and_its_name_is_free(data: Path) -> None:
-    work = workshop()
-    task = create(work, data).task
+    work, task = small_task()
     sealed = asyncio.run(work.store.reference(task.task_id, Split.GOLDEN))
     assert asyncio.run(delete_task(work, "small")) == task
     with pytest.raises(UnknownTask):
@@ -222,9 +217,8 @@ def test_a_deleted_task_is_gone_with_its_keys_and_models_and_its_name_is_free(da
     assert create(work, data).task.task_id != task.task_id
 
 
-def test_a_deletion_that_was_cut_short_can_be_repeated(data: Path) -> None:
-    work = workshop()
-    create(work, data)
+def test_a_deletion_that_was_cut_short_can_be_repeated() -> None:
+    work = small_task().work
     work.registry.available = False
     with pytest.raises(EngineUnavailable):
         asyncio.run(delete_task(work, "small"))

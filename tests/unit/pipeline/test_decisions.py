@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,13 +27,13 @@ from dissonance.ports.rollouts import Rollout
 from dissonance.ports.store import Split
 from dissonance.security.evidence import line_digest, open_bundle, read_anchor
 from support.decided import NAME, WHAT_HAPPENED, Decided, decided_task
-from support.workshop import create, frame, workshop, write
+from support.workshop import small_task
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Decided:
+def told() -> Decided:
     """Nobody changes it: who tampers makes a copy."""
-    return decided_task(tmp_path_factory.mktemp("decided"))
+    return decided_task()
 
 
 def kept(told: Decided) -> list[KeptDecision]:
@@ -266,8 +265,7 @@ def test_two_versions_side_by_side(told: Decided) -> None:
         asyncio.run(diff(told.work, NAME, 1, 9))
 
 
-def test_a_task_that_could_not_be_made_leaves_no_anchor(tmp_path: Path) -> None:
-    work = workshop()
-    task = create(work, write(tmp_path, frame())).task
+def test_a_task_that_could_not_be_made_leaves_no_anchor() -> None:
+    work, task = small_task()
     assert len(work.anchors.lines(task.task_id)) == 1
     assert list(work.anchors.kept) == [task.task_id]

@@ -21,11 +21,11 @@ from dissonance.ports.registry import ModelRole
 from dissonance.ports.store import Split
 from dissonance.science.explanation import SliceHarm
 from support.estimates import estimated, traffic, with_window
-from support.workshop import add_experience, create, frame, workshop, write
+from support.workshop import add_experience, create, frame, small_task, workshop, write
 
 
-def test_traffic_like_the_reference_is_as_accurate_as_that_and_no_harm(tmp_path: Path) -> None:
-    estimate = estimated(tmp_path, Policy())
+def test_traffic_like_the_reference_is_as_accurate_as_that_and_no_harm() -> None:
+    estimate = estimated(Policy())
     assert estimate.verdict is EstimateVerdict.TOLD
     assert estimate.accuracy == pytest.approx(estimate.reference_accuracy, abs=0.04)
     assert estimate.low is not None and estimate.high is not None and estimate.bound is not None
@@ -36,8 +36,8 @@ def test_traffic_like_the_reference_is_as_accurate_as_that_and_no_harm(tmp_path:
     assert (estimate.features, estimate.slices, estimate.separating) == ((), (), ())
 
 
-def test_a_fall_is_harm_and_says_which_features_and_slices_carry_it(tmp_path: Path) -> None:
-    estimate = estimated(tmp_path, Policy(), fallen=True)
+def test_a_fall_is_harm_and_says_which_features_and_slices_carry_it() -> None:
+    estimate = estimated(Policy(), fallen=True)
     assert estimate.accuracy is not None and estimate.accuracy < estimate.reference_accuracy - 0.1
     assert estimate.p_value is not None and estimate.p_value < 0.01
     assert {each.feature for each in estimate.features} <= {"first", "second", "kind"}
@@ -47,13 +47,13 @@ def test_a_fall_is_harm_and_says_which_features_and_slices_carry_it(tmp_path: Pa
     assert named["kind", "c"].reference_share == pytest.approx(0.25, abs=0.06)
 
 
-def test_slices_of_few_people_are_not_named(tmp_path: Path) -> None:
-    estimate = estimated(tmp_path, Policy(slice_rows_min=401), fallen=True)
+def test_slices_of_few_people_are_not_named() -> None:
+    estimate = estimated(Policy(slice_rows_min=401), fallen=True)
     assert estimate.features
     assert estimate.slices == ()
 
 
-def test_a_window_that_one_feature_sets_apart_gets_no_number_and_the_feature_is_named(tmp_path: Path) -> None:
+def test_a_window_that_one_feature_sets_apart_gets_no_number_and_the_feature_is_named() -> None:
     async def story() -> None:
         window = await with_window(work, task, traffic(400, 7) + np.array([40.0, 0.0, 0.0]))
         estimate = await PipelineEstimates(work).of(task, Policy(), window)
@@ -62,8 +62,7 @@ def test_a_window_that_one_feature_sets_apart_gets_no_number_and_the_feature_is_
         assert estimate.separating == ("first",)
         assert (estimate.accuracy, estimate.low, estimate.bound, estimate.p_value) == (None, None, None, None)
 
-    work = workshop()
-    task = create(work, write(tmp_path, frame(6_000))).task
+    work, task = small_task(6_000)
     asyncio.run(story())
 
 
@@ -80,7 +79,7 @@ def test_a_column_that_no_answer_depends_on_does_not_set_a_window_apart(tmp_path
     asyncio.run(story())
 
 
-def test_the_same_window_gets_the_same_estimate_from_a_process_that_fitted_before(tmp_path: Path) -> None:
+def test_the_same_window_gets_the_same_estimate_from_a_process_that_fitted_before() -> None:
     async def story() -> None:
         window = await with_window(work, task, traffic(100, 7))
         estimates = PipelineEstimates(work)
@@ -89,12 +88,11 @@ def test_the_same_window_gets_the_same_estimate_from_a_process_that_fitted_befor
         assert await estimates.of(task, Policy(), window) == first
         assert await PipelineEstimates(work).of(task, Policy(), window) == first
 
-    work = workshop()
-    task = create(work, write(tmp_path, frame(1_000))).task
+    work, task = small_task()
     asyncio.run(story())
 
 
-def test_rows_of_the_erased_are_in_no_estimate_and_too_few_rows_give_none(tmp_path: Path) -> None:
+def test_rows_of_the_erased_are_in_no_estimate_and_too_few_rows_give_none() -> None:
     async def story() -> None:
         window = await with_window(work, task, traffic(40, 7))
         estimates = PipelineEstimates(work)
@@ -108,14 +106,12 @@ def test_rows_of_the_erased_are_in_no_estimate_and_too_few_rows_give_none(tmp_pa
         await work.keys.destroy(task.task_id, people)
         assert await estimates.of(task, Policy(), window) is None
 
-    work = workshop()
-    task = create(work, write(tmp_path, frame(1_000))).task
+    work, task = small_task()
     asyncio.run(story())
 
 
-def test_reference_of_many_rows_is_thinned_evenly_before_it_is_opened(tmp_path: Path) -> None:
-    work = workshop()
-    task = create(work, write(tmp_path, frame(1_000))).task
+def test_reference_of_many_rows_is_thinned_evenly_before_it_is_opened() -> None:
+    work, task = small_task()
     whole = asyncio.run(open_kept(work, task, 10_000))
     some = asyncio.run(open_kept(work, task, 5))
     every = len(whole.row_numbers)
@@ -123,9 +119,8 @@ def test_reference_of_many_rows_is_thinned_evenly_before_it_is_opened(tmp_path: 
     assert len(asyncio.run(open_kept(work, task, every)).row_numbers) == every
 
 
-def test_half_of_the_critics_people_are_kept_from_updates(tmp_path: Path) -> None:
-    work = workshop()
-    task = create(work, write(tmp_path, frame(2_000))).task
+def test_half_of_the_critics_people_are_kept_from_updates() -> None:
+    work, task = small_task(2_000)
     people = set(asyncio.run(open_reference(work, task, Split.CRITIC)).data_subjects)
     kept = set(asyncio.run(open_kept(work, task, 10_000)).data_subjects)
     assert kept < people
@@ -134,7 +129,7 @@ def test_half_of_the_critics_people_are_kept_from_updates(tmp_path: Path) -> Non
     assert set(material.critic.data_subjects) == people - kept
 
 
-def test_labels_of_inputs_that_the_model_answered_teach_what_its_answers_are_worth(tmp_path: Path) -> None:
+def test_labels_of_inputs_that_the_model_answered_teach_what_its_answers_are_worth() -> None:
     """Where answers are a toss-up by what the model says, all labels say that they are wrong."""
 
     async def story() -> tuple[WindowEstimate, WindowEstimate, WindowEstimate]:
@@ -153,8 +148,7 @@ def test_labels_of_inputs_that_the_model_answered_teach_what_its_answers_are_wor
         assert alone is not None and of_others is not None and of_its_own is not None
         return alone, of_others, of_its_own
 
-    work = workshop()
-    task = create(work, write(tmp_path, frame(2_000))).task
+    work, task = small_task(2_000)
     alone, of_others, of_its_own = asyncio.run(story())
     assert of_others == alone, "another model's answers say nothing of this one's"
     assert of_its_own.reference_rows == alone.reference_rows + 300
@@ -163,7 +157,7 @@ def test_labels_of_inputs_that_the_model_answered_teach_what_its_answers_are_wor
     assert of_its_own.accuracy < alone.accuracy - 0.2
 
 
-def test_a_window_is_estimated_with_the_model_that_answered_it_or_not_at_all(tmp_path: Path) -> None:
+def test_a_window_is_estimated_with_the_model_that_answered_it_or_not_at_all() -> None:
     async def story() -> None:
         estimates = PipelineEstimates(work)
         first = await asyncio.to_thread(work.registry.production, task.task_id, ModelRole.PROPOSER)
@@ -180,8 +174,7 @@ def test_a_window_is_estimated_with_the_model_that_answered_it_or_not_at_all(tmp
         with pytest.raises(ModelNotFound):
             await estimates.of(task, Policy(), await with_window(work, task, traffic(60, 7), "d" * 64))
 
-    work = workshop()
-    task = create(work, write(tmp_path, frame(1_000))).task
+    work, task = small_task()
     asyncio.run(story())
 
 

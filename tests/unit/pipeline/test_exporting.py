@@ -12,7 +12,7 @@ import pytest
 from dissonance.errors import ModelNotFound, StorageError
 from dissonance.pipeline.exporting import PARTS, PUBLIC_KEY, export_model, signature_name
 from dissonance.science.proposer import LightGBMProposer
-from support.workshop import create, frame, workshop, write
+from support.workshop import small_task
 
 
 def verified(folder: Path, part: str) -> int:
@@ -23,8 +23,7 @@ def verified(folder: Path, part: str) -> int:
 
 
 def test_an_exported_pair_is_verified_by_others_until_a_byte_of_it_changes(tmp_path: Path) -> None:
-    work = workshop()
-    task = create(work, write(tmp_path, frame())).task
+    work, task = small_task()
     exported = asyncio.run(export_model(work, task.name, 1, tmp_path / "out"))
     assert {"model/manifest.json", "model/model.txt", "model.sig", "critic/critic.json", PUBLIC_KEY} <= set(
         exported.files
@@ -37,11 +36,10 @@ def test_an_exported_pair_is_verified_by_others_until_a_byte_of_it_changes(tmp_p
 
 
 def test_nothing_is_written_over_and_an_unknown_version_writes_nothing(tmp_path: Path) -> None:
-    work = workshop()
-    create(work, write(tmp_path, frame()))
+    work = small_task().work
     (tmp_path / "out").mkdir()
     with pytest.raises(StorageError, match="something at this place"):
         asyncio.run(export_model(work, "small", 1, tmp_path / "out"))
     with pytest.raises(ModelNotFound):
         asyncio.run(export_model(work, "small", 9, tmp_path / "new"))
-    assert {each.name for each in tmp_path.iterdir()} == {"data.parquet", "out"}
+    assert {each.name for each in tmp_path.iterdir()} == {"out"}

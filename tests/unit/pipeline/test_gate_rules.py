@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,14 +13,14 @@ from numpy.typing import NDArray
 
 from dissonance.contracts.events import CandidateRegistered, UpdateJudged
 from dissonance.contracts.verdicts import UpdateVerdict
+from dissonance.decisions.pairs import find_version
 from dissonance.decisions.updates.verdict import RULES
 from dissonance.errors import ModelRefused
 from dissonance.pipeline.judging import judge
 from dissonance.pipeline.promotion import promote
-from dissonance.pipeline.retrain import retrain
 from dissonance.ports.registry import ModelRole
 from support.candidates import Bench
-from support.workshop import create, frame, workshop, write
+from support.workshop import updated_task
 
 Matrix = NDArray[np.float64]
 
@@ -158,10 +157,8 @@ def test_a_candidate_that_answers_with_what_is_no_probability_is_refused_and_rec
     assert "version 2 answers with what is no probability" in judged.findings[0].what
 
 
-def test_a_candidate_whose_bytes_changed_is_refused_and_recorded_and_never_run(tmp_path: Path) -> None:
-    work = workshop()
-    task = create(work, write(tmp_path, frame())).task
-    made = asyncio.run(retrain(work, "small")).models.proposer
+def test_a_candidate_whose_bytes_changed_is_refused_and_recorded_and_never_run() -> None:
+    work, task = updated_task()
     stored = work.registry._models[task.task_id, ModelRole.PROPOSER].artefacts
     stored[1] = stored[1][:-1] + bytes([stored[1][-1] ^ 1])
     announced = CandidateRegistered(
@@ -170,7 +167,7 @@ def test_a_candidate_whose_bytes_changed_is_refused_and_recorded_and_never_run(t
         produced_at_us=0,
         producer="a test",
         version=2,
-        model_digest=made.digest,
+        model_digest=find_version(work.registry, task, 2).digest,
         parent_version=1,
         reason="a test",
         numbers={},

@@ -22,7 +22,7 @@ from dissonance.pipeline.taking_back import rollback
 from dissonance.pipeline.verifying import verify_decisions
 from dissonance.ports.store import Split
 from support.distributions import labelled_rows
-from support.workshop import Workshop, add_experience, create, frame, workshop, write
+from support.workshop import Workshop, add_experience, create, frame, small_task, workshop, write
 
 NAMED = 600
 
@@ -30,11 +30,6 @@ NAMED = 600
 def others(n: int = 120, seed: int = 3, who: str = "new") -> pandas.DataFrame:
     data = frame(n, seed)
     return data.assign(person=[f"{who}-{number}" for number in range(n)])
-
-
-def made(folder: Path) -> tuple[Workshop, Task]:
-    work = workshop()
-    return work, create(work, write(folder, frame(NAMED))).task
 
 
 def refresh(work: Workshop, folder: Path, data: pandas.DataFrame) -> RefreshedGolden:
@@ -47,7 +42,7 @@ def rows(work: Workshop, task: Task, split: Split) -> int:
 
 
 def test_new_rows_are_golden_and_the_old_ones_retired_by_a_decision_that_holds(tmp_path: Path) -> None:
-    work, task = made(tmp_path)
+    work, task = small_task(NAMED)
     before = rows(work, task, Split.GOLDEN)
     done = refresh(work, tmp_path, others())
     assert (done.rows, done.retired, done.left_out) == (120, before, 0)
@@ -60,7 +55,7 @@ def test_new_rows_are_golden_and_the_old_ones_retired_by_a_decision_that_holds(t
 
 
 def test_nobody_that_a_model_was_made_of_or_judged_on_gets_in(tmp_path: Path) -> None:
-    work, task = made(tmp_path)
+    work, task = small_task(NAMED)
     features, classes = labelled_rows(40, 9)
     people = [f"met-{number}" for number in range(40)]
     asyncio.run(add_experience(work, task, features, classes.tolist(), people))
@@ -72,7 +67,7 @@ def test_nobody_that_a_model_was_made_of_or_judged_on_gets_in(tmp_path: Path) ->
 
 
 def test_whoever_was_erased_does_not_come_back(tmp_path: Path) -> None:
-    work, task = made(tmp_path)
+    work, task = small_task(NAMED)
     gone = [work.keys.data_subject_hash(task.task_id, f"new-{number}") for number in range(3)]
     asyncio.run(work.keys.obtain(task.task_id, gone))
     asyncio.run(work.keys.destroy(task.task_id, gone))
@@ -90,7 +85,7 @@ def test_where_rows_are_about_nobody_known_those_that_the_system_has_are_left_ou
 def test_the_next_candidate_is_judged_on_the_new_rows_as_at_a_first_look_and_learns_from_no_old_ones(
     tmp_path: Path,
 ) -> None:
-    work, task = made(tmp_path)
+    work, task = small_task(NAMED)
     features, classes = labelled_rows(40, 9)
     retired = asyncio.run(work.store.golden_data_subjects(task.task_id))
     asyncio.run(add_experience(work, task, features, classes.tolist(), [f"met-{number}" for number in range(40)]))
@@ -125,7 +120,7 @@ def test_the_next_candidate_is_judged_on_the_new_rows_as_at_a_first_look_and_lea
 def test_what_makes_no_holdout_is_refused_and_the_old_one_stays(
     tmp_path: Path, change: Any, error: type[Exception]
 ) -> None:
-    work, task = made(tmp_path)
+    work, task = small_task(NAMED)
     before = rows(work, task, Split.GOLDEN)
     with pytest.raises(error):
         refresh(work, tmp_path, change(others()))
@@ -133,7 +128,7 @@ def test_what_makes_no_holdout_is_refused_and_the_old_one_stays(
 
 
 def test_rows_that_were_exchanged_after_the_refresh_or_the_old_ones_put_back_are_found(tmp_path: Path) -> None:
-    work, task = made(tmp_path)
+    work, task = small_task(NAMED)
     refresh(work, tmp_path, others())
     reference = work.store.rows_of(task.task_id).reference
     fresh = dict(reference)

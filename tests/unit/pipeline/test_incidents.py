@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from math import log
-from pathlib import Path
 
 import pytest
 
@@ -19,8 +18,8 @@ from support.rollout_place import LIMITS, Place, Serves, kinds, new_place
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return new_place(tmp_path)
+def place() -> Place:
+    return new_place()
 
 
 def test_what_the_system_takes_back_by_itself_is_an_incident_with_its_numbers_and_replicas(place: Place) -> None:

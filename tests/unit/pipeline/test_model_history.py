@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -28,8 +27,8 @@ SECOND_US = 1_000_000
 SAME, OTHER, CRITIC, CRITIC_OF_THE_SAME = "a1" * 32, "a2" * 32, "c1" * 32, "c2" * 32
 
 
-def test_history_tells_of_each_version_what_happened_when_by_whom_and_why(tmp_path: Path) -> None:
-    told = decided_task(tmp_path)
+def test_history_tells_of_each_version_what_happened_when_by_whom_and_why() -> None:
+    told = decided_task()
     _, found = asyncio.run(history(told.work, NAME))
     two, one = ([each.what for each in version.happened] for version in found)
     assert [version.version.version for version in found] == [2, 1]
@@ -59,8 +58,8 @@ def test_history_tells_of_each_version_what_happened_when_by_whom_and_why(tmp_pa
     assert found[0].version.in_production
 
 
-def test_who_answered_at_a_time_is_told_by_decisions_and_by_stored_answers(tmp_path: Path) -> None:
-    told = decided_task(tmp_path)
+def test_who_answered_at_a_time_is_told_by_decisions_and_by_stored_answers() -> None:
+    told = decided_task()
     decided = asyncio.run(told.work.store.decisions(told.task.task_id))[::-1]
     canary = decided[2].decision.decided_at_us
     found = asyncio.run(at(told.work, NAME, canary + SECOND_US))

@@ -16,22 +16,18 @@ from dissonance.decisions.pairs import LoadedPair, find_version, load_pair
 from dissonance.pipeline.exporting import export_model
 from dissonance.pipeline.model_card import CARD_FILE, model_card
 from dissonance.pipeline.registration import BOM_FILE
-from dissonance.pipeline.retrain import retrain
 from dissonance.ports.registry import ModelRole
 from dissonance.security.artefacts import ArtefactFormat, Manifest
 from support.json_schema import Schemas
-from support.workshop import Workshop, create, frame, workshop, write
+from support.workshop import Workshop, updated_task
 
 RESOURCES = files("cyclonedx.schema._res")
 BOM_SCHEMA = "bom-1.6.SNAPSHOT.schema.json"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workshop, Task]:
-    work = workshop()
-    task = create(work, write(tmp_path_factory.mktemp("data"), frame())).task
-    asyncio.run(retrain(work, "small"))
-    return work, task
+def made() -> tuple[Workshop, Task]:
+    return updated_task()
 
 
 def opened(made: tuple[Workshop, Task], version: int) -> LoadedPair:

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from dissonance.contracts.schema import Task
 from dissonance.pipeline.reference import open_experience
 from dissonance.pipeline.retrain import Retrained, retrain
 from dissonance.ports.labels import AskedAs, LabelRequest, RequestState
 from support.distributions import labelled_rows
-from support.workshop import Workshop, add_experience, create, frame, workshop, write
+from support.workshop import Served, add_experience, small_task
 
 BATCH, CHECK = 400, 150
 
 
-class Served(NamedTuple):
-    work: Workshop
-    task: Task
-
-
 @pytest.fixture
-def served(tmp_path: Path) -> Served:
-    work = workshop()
-    return Served(work, create(work, write(tmp_path, frame())).task)
+def served() -> Served:
+    return small_task()
 
 
 def flipped(features: np.ndarray, classes: np.ndarray) -> list[int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -12,7 +11,6 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from dissonance.contracts.events import ModelPromoted, ModelRolledBack
-from dissonance.contracts.schema import Task
 from dissonance.contracts.topics import EventKind
 from dissonance.decisions.pairs import LoadedPair, find_version, load_pair
 from dissonance.errors import EngineUnavailable, GateRefused, ModelNotFound, ModelRefused, UnknownTask
@@ -24,18 +22,17 @@ from dissonance.ports.registry import ModelRole
 from dissonance.ports.store import Split
 from dissonance.science.metrics import accuracy
 from support.distributions import labelled_rows
-from support.workshop import Workshop, add_experience, create, frame, published, workshop, write
-
-
-class Served(NamedTuple):
-    work: Workshop
-    task: Task
+from support.workshop import Served, add_experience, create, frame, published, small_task, updated_task, workshop, write
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Served:
-    work = workshop()
-    return Served(work, create(work, write(tmp_path, frame())).task)
+def served() -> Served:
+    return small_task()
+
+
+@pytest.fixture
+def updated() -> Served:
+    return updated_task()
 
 
 def learn(served: Served, n: int, *, flipped: bool = False, persons: list[str] | None = None) -> None:
@@ -200,34 +197,31 @@ def test_a_policy_that_allows_the_drop_lets_it_pass(served: Served) -> None:
     assert in_production(served) == (2, 2)
 
 
-def test_a_promotion_while_the_bus_is_away_moves_nothing_and_the_same_call_completes_it(served: Served) -> None:
-    retrained(served)
-    served.work.bus.available = False
+def test_a_promotion_while_the_bus_is_away_moves_nothing_and_the_same_call_completes_it(updated: Served) -> None:
+    updated.work.bus.available = False
     with pytest.raises(EngineUnavailable):
-        asyncio.run(promote(served.work, "small", 2, by="a test"))
-    assert in_production(served) == (1, 1)
-    served.work.bus.available = True
-    again = asyncio.run(promote(served.work, "small", 2, by="a test"))
+        asyncio.run(promote(updated.work, "small", 2, by="a test"))
+    assert in_production(updated) == (1, 1)
+    updated.work.bus.available = True
+    again = asyncio.run(promote(updated.work, "small", 2, by="a test"))
     assert (again.version, again.previous_version) == (2, 1)
-    assert in_production(served) == (2, 2)
+    assert in_production(updated) == (2, 2)
 
 
-def test_promoting_what_is_in_production_tells_every_replica_again(served: Served) -> None:
-    retrained(served)
-    asyncio.run(promote(served.work, "small", 2, by="a test"))
-    again = asyncio.run(promote(served.work, "small", 2, by="a test"))
+def test_promoting_what_is_in_production_tells_every_replica_again(updated: Served) -> None:
+    asyncio.run(promote(updated.work, "small", 2, by="a test"))
+    again = asyncio.run(promote(updated.work, "small", 2, by="a test"))
     assert (again.version, again.previous_version, again.judged) == (2, 2, None)
-    told = asyncio.run(published(served.work, EventKind.MODEL_PROMOTED))
+    told = asyncio.run(published(updated.work, EventKind.MODEL_PROMOTED))
     assert [event.version for event in told if isinstance(event, ModelPromoted)] == [2, 2]
 
 
-def test_rolling_back_returns_to_what_was_replaced(served: Served) -> None:
-    retrained(served)
-    asyncio.run(promote(served.work, "small", by="a test"))
-    back = asyncio.run(rollback(served.work, "small", by="a test"))
-    assert in_production(served) == (1, 1)
+def test_rolling_back_returns_to_what_was_replaced(updated: Served) -> None:
+    asyncio.run(promote(updated.work, "small", by="a test"))
+    back = asyncio.run(rollback(updated.work, "small", by="a test"))
+    assert in_production(updated) == (1, 1)
     assert (back.version, back.previous_version) == (1, 2)
-    (event,) = asyncio.run(published(served.work, EventKind.MODEL_ROLLED_BACK))
+    (event,) = asyncio.run(published(updated.work, EventKind.MODEL_ROLLED_BACK))
     assert isinstance(event, ModelRolledBack)
     assert (event.version, event.previous_version) == (1, 2)
 
@@ -244,28 +238,25 @@ def test_the_first_version_has_nothing_to_roll_back_to(served: Served) -> None:
         asyncio.run(rollback(served.work, "small", by="a test"))
 
 
-def test_a_version_that_is_not_there_is_answered_with_those_there_are(served: Served) -> None:
-    retrained(served)
+def test_a_version_that_is_not_there_is_answered_with_those_there_are(updated: Served) -> None:
     with pytest.raises(ModelNotFound) as caught:
-        asyncio.run(promote(served.work, "small", 9, by="a test"))
+        asyncio.run(promote(updated.work, "small", 9, by="a test"))
     assert caught.value.fix == "the versions are 1, 2"
 
 
-def test_a_candidate_whose_critic_was_never_registered_is_passed_over(served: Served) -> None:
-    retrained(served)
-    del served.work.registry._models[served.task.task_id, ModelRole.CRITIC].versions[-1]
-    assert find_version(served.work.registry, served.task, None).version == 1
-    assert find_version(served.work.registry, served.task, 2).version == 2
+def test_a_candidate_whose_critic_was_never_registered_is_passed_over(updated: Served) -> None:
+    del updated.work.registry._models[updated.task.task_id, ModelRole.CRITIC].versions[-1]
+    assert find_version(updated.work.registry, updated.task, None).version == 1
+    assert find_version(updated.work.registry, updated.task, 2).version == 2
 
 
-def test_a_damaged_model_is_refused_and_the_old_one_keeps_serving(served: Served) -> None:
-    retrained(served)
-    model = served.work.registry._models[served.task.task_id, ModelRole.CRITIC]
+def test_a_damaged_model_is_refused_and_the_old_one_keeps_serving(updated: Served) -> None:
+    model = updated.work.registry._models[updated.task.task_id, ModelRole.CRITIC]
     model.artefacts[1] = model.artefacts[1][:-1] + bytes([model.artefacts[1][-1] ^ 1])
     for move in (promote, rollback):
         with pytest.raises(ModelRefused, match="seal is broken"):
-            asyncio.run(move(served.work, "small", 2, by="a test"))
-    assert in_production(served) == (1, 1)
+            asyncio.run(move(updated.work, "small", 2, by="a test"))
+    assert in_production(updated) == (1, 1)
 
 
 def test_a_model_swapped_for_another_signed_one_is_refused(served: Served) -> None:
@@ -277,19 +268,17 @@ def test_a_model_swapped_for_another_signed_one_is_refused(served: Served) -> No
         asyncio.run(promote(served.work, "small", 2, by="a test"))
 
 
-def test_a_task_without_golden_rows_left_promotes_nothing(served: Served) -> None:
-    retrained(served)
-    golden = asyncio.run(served.work.store.golden_data_subjects(served.task.task_id))
-    asyncio.run(served.work.keys.destroy(served.task.task_id, list(golden)))
+def test_a_task_without_golden_rows_left_promotes_nothing(updated: Served) -> None:
+    golden = asyncio.run(updated.work.store.golden_data_subjects(updated.task.task_id))
+    asyncio.run(updated.work.keys.destroy(updated.task.task_id, list(golden)))
     with pytest.raises(GateRefused, match="no golden row"):
-        asyncio.run(promote(served.work, "small", 2, by="a test"))
+        asyncio.run(promote(updated.work, "small", 2, by="a test"))
     with pytest.raises(GateRefused, match="no rows left"):
-        retrained(served)
+        retrained(updated)
 
 
-def test_models_are_listed_with_what_is_in_production(served: Served) -> None:
-    retrained(served)
-    listed = asyncio.run(list_models(served.work, "small"))
+def test_models_are_listed_with_what_is_in_production(updated: Served) -> None:
+    listed = asyncio.run(list_models(updated.work, "small"))
     assert [(each.role.value, each.version, each.in_production) for each in listed] == [
         ("proposer", 2, False),
         ("proposer", 1, True),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -39,8 +38,8 @@ from support.workshop import add_experience
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return new_place(tmp_path)
+def place() -> Place:
+    return new_place()
 
 
 def test_a_canary_moves_nothing_and_labels_in_its_favour_promote_it(place: Place) -> None:

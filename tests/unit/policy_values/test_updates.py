@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from math import log
-from pathlib import Path
 from typing import Any, cast
 
 import msgspec
@@ -27,10 +26,11 @@ from dissonance.ports.rollouts import PairedCounts
 from dissonance.roles.meta.decide import weight
 from dissonance.science.mixing import Calibration
 from support.candidates import Bench
+from support.copies import made_once
 from support.distributions import labelled_rows
 from support.judged_numbers import change, numbers, robustness
 from support.updates import rollout_of
-from support.workshop import Workshop, add_experience, create, frame, workshop, write
+from support.workshop import Served, Workshop, add_experience, small_task, updated_task
 
 SECOND_US = 1_000_000
 TASK_ID = "0" * 31 + "1"
@@ -62,10 +62,10 @@ def test_calibration_rise_max_is_how_much_less_calibrated_an_update_may_be() -> 
     assert failed(worse, calibration_rise_max=0.029) == ["CalibrationNotWorse"]
 
 
-def test_kl_eps_is_how_far_an_update_may_go_and_how_far_it_goes(tmp_path: Path) -> None:
+def test_kl_eps_is_how_far_an_update_may_go_and_how_far_it_goes() -> None:
     assert failed(numbers(kl=0.03), KL_eps=0.031) == []
     assert failed(numbers(kl=0.03), KL_eps=0.029) == ["KLBound"]
-    near, far = (made(tmp_path, KL_eps=eps) for eps in (0.001, 0.05))
+    near, far = (made(KL_eps=eps) for eps in (0.001, 0.05))
     assert near["kl"] == pytest.approx(0.001, rel=0.01)
     assert far["kl"] > near["kl"]
     assert far["step"] > near["step"]
@@ -167,13 +167,19 @@ def test_lambda_max_is_the_weight_that_a_penalty_that_pays_gets() -> None:
     assert weight(pays, Policy(lambda_max=0.02)).value == 0.02
 
 
-def made(folder: Path, **values: Any) -> dict[str, float]:
-    """The numbers of an update of a small task after rows that contradict what it learnt."""
-    work = workshop()
-    task = create(work, write(folder, frame())).task
+@made_once
+def contradicted() -> Served:
+    """A small task, and rows that contradict what it learnt."""
+    work, task = small_task()
     features, classes = labelled_rows(600, 77)
     people = [f"new-{number}" for number in range(600)]
     asyncio.run(add_experience(work, task, features, [int(1 - each) for each in classes], people))
+    return Served(work, task)
+
+
+def made(**values: Any) -> dict[str, float]:
+    """The numbers of an update of it."""
+    work, task = contradicted()
     set_policy(work, task.task_id, **values)
     return asyncio.run(retrain(work, "small")).numbers
 
@@ -225,12 +231,10 @@ def test_cooling_off_s_is_how_long_nothing_is_promoted_by_itself_after_a_rollbac
 
 @pytest.mark.parametrize(("share", "phase"), [(0.25, RolloutPhase.CANARY), (0.0, RolloutPhase.ARMED)])
 def test_canary_share_is_of_requests_that_a_candidate_answers_first_and_0_is_no_canary(
-    tmp_path: Path, share: float, phase: RolloutPhase
+    share: float, phase: RolloutPhase
 ) -> None:
-    work = workshop()
-    task = create(work, write(tmp_path, frame())).task
+    work, task = updated_task()
     set_policy(work, task.task_id, canary_share=share)
-    asyncio.run(retrain(work, "small"))
     asyncio.run(promote(work, "small", 2, by="a test", canary=True))
     rollout = asyncio.run(work.store.rollout(task.task_id))
     assert rollout is not None

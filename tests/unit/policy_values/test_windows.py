@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -125,9 +124,9 @@ def cause(policy: Policy, state: Known, *listed: Window) -> RetrainCause | None:
     return None if due is None else due.cause
 
 
-def test_harm_margin_is_how_far_accuracy_may_fall_before_it_is_harm(tmp_path: Path) -> None:
+def test_harm_margin_is_how_far_accuracy_may_fall_before_it_is_harm() -> None:
     def p_value(margin: float) -> float:
-        estimate = estimated(tmp_path, Policy(harm_margin=margin), fallen=True)
+        estimate = estimated(Policy(harm_margin=margin), fallen=True)
         assert estimate.p_value is not None
         return estimate.p_value
 

@@ -31,17 +31,16 @@ from support.distributions import labelled_rows
 from support.flow import TableSource, bench, record, request, run, run_until, with_policy
 from support.onnx_files import linear_classifier
 from support.updates import step_of
-from support.workshop import Workshop, add_experience, create, frame, published, workshop, write
+from support.workshop import Workshop, add_experience, frame, published, small_task
 
 
 def new_rows(n: int = 300, seed: int = 5) -> pandas.DataFrame:
     return frame(n, seed=seed).assign(person=[f"new-{row // 2}" for row in range(n)])
 
 
-def served(folder: Path) -> tuple[Workshop, Task]:
+def served() -> tuple[Workshop, Task]:
     """A gate that lets a candidate of few rows pass, unless a test makes it strict."""
-    work = workshop()
-    task = create(work, write(folder, frame(600))).task
+    work, task = small_task(600)
     with_policy(work, task, golden_drop_max=0.3, calibration_rise_max=0.3, slice_drop_max=0.5)
     return work, task
 
@@ -57,7 +56,7 @@ def versions(work: Workshop, task: Task) -> list[int]:
 
 
 def test_run_ends_with_a_judged_candidate_on_its_canary_and_says_so_on_the_bus(tmp_path: Path) -> None:
-    work, task = served(tmp_path)
+    work, task = served()
     done = run(bench(work, tmp_path, TableSource(new_rows())), task)
     assert list(done) == [step.name for step in STEPS]
     assert record(done, StepName.SNAPSHOT).numbers["source_rows"] == 300
@@ -71,7 +70,7 @@ def test_run_ends_with_a_judged_candidate_on_its_canary_and_says_so_on_the_bus(t
 
 
 def test_model_that_nothing_here_can_make_again_is_not_trained_and_no_candidate_comes_of_it(tmp_path: Path) -> None:
-    work, task = served(tmp_path)
+    work, task = served()
     file = tmp_path / "elsewhere.onnx"
     file.write_bytes(linear_classifier(np.ones((3, 2)), [0.0, 0.0]))
     asyncio.run(register_file(work, task.name, file))
@@ -86,7 +85,7 @@ def test_model_that_nothing_here_can_make_again_is_not_trained_and_no_candidate_
 
 
 def test_same_request_again_does_nothing_again(tmp_path: Path) -> None:
-    work, task = served(tmp_path)
+    work, task = served()
     at = bench(work, tmp_path, TableSource(new_rows()))
     asked = request(at, task)
     first, second = run(at, task, asked), run(at, task, asked)
@@ -101,7 +100,7 @@ def test_same_snapshot_and_seed_give_the_same_model_in_another_folder_and_anothe
     found = []
     for folder, source in zip(folders, (rows, rows.sample(frac=1.0, random_state=3)), strict=True):
         folder.mkdir()
-        work, task = served(folder)
+        work, task = served()
         work.clock.advance(1_000.0 if folder is folders[1] else 1.0)
         found.append(run_until(bench(work, folder, TableSource(source)), task, StepName.REGISTER))
     for step in (StepName.SNAPSHOT, StepName.TRAIN):
@@ -110,7 +109,7 @@ def test_same_snapshot_and_seed_give_the_same_model_in_another_folder_and_anothe
 
 
 def test_other_rows_another_seed_or_another_label_make_another_digest(tmp_path: Path) -> None:
-    work, task = served(tmp_path)
+    work, task = served()
     rows = new_rows(100)
     turned = rows.assign(label=["yes" if label == "no" else "no" for label in rows["label"]])
     digests = {
@@ -124,7 +123,7 @@ def test_other_rows_another_seed_or_another_label_make_another_digest(tmp_path: 
 
 @pytest.mark.parametrize("after", [step.name for step in STEPS[:-1]])
 def test_run_that_was_cut_between_steps_goes_on_and_makes_one_candidate(tmp_path: Path, after: StepName) -> None:
-    work, task = served(tmp_path)
+    work, task = served()
     at = bench(work, tmp_path, TableSource(new_rows(80)))
     asked = request(at, task)
 
@@ -144,7 +143,7 @@ def test_run_that_was_cut_between_steps_goes_on_and_makes_one_candidate(tmp_path
 
 
 def test_registry_that_goes_away_between_proposer_and_critic_leaves_no_candidate(tmp_path: Path) -> None:
-    work, task = served(tmp_path)
+    work, task = served()
     at = bench(work, tmp_path)
     asked = request(at, task)
     register, calls = work.registry.register, []
@@ -166,7 +165,7 @@ def test_registry_that_goes_away_between_proposer_and_critic_leaves_no_candidate
 
 
 def test_pair_that_was_registered_before_the_process_ended_is_found_by_its_files(tmp_path: Path) -> None:
-    work, task = served(tmp_path)
+    work, task = served()
     at = bench(work, tmp_path)
     asked = request(at, task)
     first = record(run(at, task, asked), StepName.REGISTER)
@@ -178,7 +177,7 @@ def test_pair_that_was_registered_before_the_process_ended_is_found_by_its_files
 
 
 def test_rows_that_do_not_fit_are_refused_with_column_count_and_remedy_and_stay_refused(tmp_path: Path) -> None:
-    work, task = served(tmp_path)
+    work, task = served()
     rows = new_rows(100)
     rows.loc[rows.index[10:13], "kind"] = "z"
     rows.loc[rows.index[50], "first"] = np.inf
@@ -193,7 +192,7 @@ def test_rows_that_do_not_fit_are_refused_with_column_count_and_remedy_and_stay_
 
 
 def test_drift_is_told_and_refuses_only_where_a_limit_is_given(tmp_path: Path) -> None:
-    work, task = served(tmp_path)
+    work, task = served()
     rows = new_rows(200)
     at = bench(work, tmp_path, TableSource(rows.assign(first=rows["first"] + 4.0)))
     numbers = record(run_until(at, task, StepName.VALIDATE), StepName.VALIDATE).numbers
@@ -204,7 +203,7 @@ def test_drift_is_told_and_refuses_only_where_a_limit_is_given(tmp_path: Path) -
 
 
 def test_candidate_that_the_gate_refuses_is_on_record_and_never_rolled_out(tmp_path: Path) -> None:
-    work, task = served(tmp_path)
+    work, task = served()
     with_policy(work, task, golden_drop_max=0.0, calibration_rise_max=0.0, slice_drop_max=0.0, KL_eps=2.0)
     rows = new_rows(600)
     turned = rows.assign(label=["yes" if label == "no" else "no" for label in rows["label"]])
@@ -218,7 +217,7 @@ def test_candidate_that_the_gate_refuses_is_on_record_and_never_rolled_out(tmp_p
 
 
 def test_candidate_waits_while_another_is_rolled_out_and_the_same_run_sends_it_later(tmp_path: Path) -> None:
-    work, task = served(tmp_path)
+    work, task = served()
     run(bench(work, tmp_path), task)
     work.clock.advance(1.0)
     learn(work, task)
@@ -233,7 +232,7 @@ def test_candidate_waits_while_another_is_rolled_out_and_the_same_run_sends_it_l
 
 
 def test_as_of_a_time_only_what_was_known_then_is_learnt(tmp_path: Path) -> None:
-    work, task = served(tmp_path)
+    work, task = served()
     learn(work, task, 30, who="early")
     then_us = work.clock.now_us()
     work.clock.advance(3_600.0)
@@ -249,13 +248,13 @@ def test_as_of_a_time_only_what_was_known_then_is_learnt(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("shift_s", [-3_600, 3_600])
 def test_as_of_a_time_before_the_task_or_to_come_is_refused(tmp_path: Path, shift_s: int) -> None:
-    work, task = served(tmp_path)
+    work, task = served()
     with pytest.raises(InputError, match="not between the creation of the task and now"):
         run(bench(work, tmp_path), task, as_of_us=work.clock.now_us() + shift_s * 1_000_000)
 
 
 def test_two_processes_do_not_work_on_one_task_at_once(tmp_path: Path) -> None:
-    work, task = served(tmp_path)
+    work, task = served()
     at = bench(work, tmp_path)
 
     async def both() -> None:
@@ -268,7 +267,7 @@ def test_two_processes_do_not_work_on_one_task_at_once(tmp_path: Path) -> None:
 
 
 def test_run_of_nothing_begun_cannot_be_resumed(tmp_path: Path) -> None:
-    work, task = served(tmp_path)
+    work, task = served()
     at = bench(work, tmp_path)
     with pytest.raises(InputError, match="no run was begun"):
         Records(at.files, at.task_folder(task.task_id)).latest()

@@ -20,13 +20,12 @@ from dissonance.pipeline.reference import kept_from_updates
 from dissonance.ports.steps import Number, StepName, StepRecord
 from dissonance.ports.store import Split
 from support.flow import TableSource, bench, record, run, run_until, with_policy
-from support.workshop import Workshop, add_experience, create, frame, workshop, write
+from support.workshop import Workshop, add_experience, create, frame, small_task, workshop, write
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> tuple[Workshop, Task]:
-    work = workshop()
-    return work, create(work, write(tmp_path, frame(400))).task
+def served() -> tuple[Workshop, Task]:
+    return small_task(400)
 
 
 def new_rows(n: int, seed: int = 5) -> pandas.DataFrame:

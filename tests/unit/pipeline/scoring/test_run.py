@@ -30,8 +30,8 @@ from support.scoring import read_rows_of, request, rows_table, score, small_mode
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    return small_model(tmp_path_factory.mktemp("model"))
+def model() -> Model:
+    return small_model()
 
 
 def spoilt(table: pa.Table, rows: list[int]) -> pa.Table:

@@ -13,7 +13,6 @@ from dissonance.adapters.files.local import LocalFiles
 from dissonance.adapters.memory.anchors import MemoryAnchors
 from dissonance.contracts.erasure import Certificate, LearntFrom
 from dissonance.contracts.events import RetrainRequested
-from dissonance.contracts.schema import Task
 from dissonance.contracts.topics import EventKind
 from dissonance.errors import EngineError, InputError, KeyDestroyed, SealBroken
 from dissonance.pipeline.flow.records import Provenance
@@ -26,7 +25,7 @@ from dissonance.ports.erasures import Erasure
 from dissonance.ports.registry import ModelRole
 from dissonance.ports.steps import StepName
 from support.flow import bench, run_until
-from support.workshop import COLUMNS, Workshop, add_experience, create, frame, published, workshop, write
+from support.workshop import COLUMNS, add_experience, create, frame, published, small_task, workshop, write
 
 PERSON, OTHER, NEW = "person-7", "person-8", "somebody new"
 ROW = [0.25, -1.5, 1.0]
@@ -36,8 +35,7 @@ class Place:
     """A task whose data file has two rows of PERSON, and that answered two inputs about PERSON and one about OTHER."""
 
     def __init__(self, folder: Path) -> None:
-        self.work: Workshop = workshop()
-        self.task: Task = create(self.work, write(folder, frame())).task
+        self.work, self.task = small_task()
         self.snapshots = SnapshotFiles(LocalFiles(), str(folder / "pipeline"))
         self.notes = MemoryAnchors()
         people = [PERSON, OTHER, PERSON]
