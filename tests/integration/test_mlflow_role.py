@@ -52,7 +52,7 @@ def test_registry_works_through_a_server_that_owns_nothing(
             task, name, ModelRole.PROPOSER, content, "d" * 64, metrics={"a": 1.0}, parameters={"b": "c"}, parent=None
         )
     registry.mark(task, ModelRole.PROPOSER, Alias.CANARY, 2)
-    registry.promote(task, ModelRole.PROPOSER, 2)
+    registry.promote(registry.version(task, ModelRole.PROPOSER, 2))
 
     assert registry.artefact(task, ModelRole.PROPOSER, 2) == b"two"
     assert registry.production(task, ModelRole.PROPOSER).version == 2
