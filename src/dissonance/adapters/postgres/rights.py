@@ -67,8 +67,11 @@ TABLES: Mapping[Schema, Mapping[str, Line]] = {
         "api_keys": _all(SEE),
         "credential_changes": {**_all(SEE), "proposer": (*SEE, "UPDATE")},
         "oauth_clients": {"proposer": SEE},
+        "used_assertions": {"proposer": (*ADD, *DELETE)},
         "people": {"proposer": SEE},
         "login_codes": {"proposer": (*CHANGE, *DELETE)},
+        "logins": {"proposer": (*ADD, *DELETE)},
+        "refresh_tokens": {"proposer": CHANGE},
         "erasures": _all(SEE),
     },
     Schema.DATA_SUBJECT_KEYS: {
