@@ -17,6 +17,11 @@ from dissonance.security.client_assertions import ASSERTION_TYPE, checked_assert
 from dissonance.security.jwt_checks import unchecked
 from dissonance.security.signers import client_signer
 
+BASIC, SIGNED, NONE = "client_secret_basic", "private_key_jwt", "none"
+EVERY_WAY = (SIGNED, BASIC, NONE)
+"""In which clients prove themselves, each in one (`library.Client`). What was signed goes first: it is looked at
+whatever else came."""
+
 ASSERTION, KIND = "client_assertion", "client_assertion_type"
 
 

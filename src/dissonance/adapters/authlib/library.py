@@ -22,7 +22,7 @@ from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oauth2.rfc9207 import IssuerParameter
 
-from dissonance.adapters.authlib.client_keys import ClientKeys
+from dissonance.adapters.authlib.client_keys import BASIC, EVERY_WAY, NONE, SIGNED, ClientKeys
 from dissonance.adapters.authlib.records import Records
 from dissonance.adapters.authlib.refreshing import LoggingOut, RefreshGrant
 from dissonance.ports.authorization import OAuthAsked
@@ -33,7 +33,6 @@ from dissonance.security.secret_texts import base64url
 
 CODE_BYTES = 32
 S256 = "S256"
-BASIC, SIGNED, NONE = "client_secret_basic", "private_key_jwt", "none"
 HERE = "https://here/"
 """Authlib wants to see an address of TLS; which of ours it was does not matter to it."""
 
@@ -133,7 +132,7 @@ class OwnGrant(ClientCredentialsGrant):
 class LoginGrant(AuthorizationCodeGrant):
     """Codes for people who logged in; see `Server.code_of`."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS = (SIGNED, BASIC, NONE)
+    TOKEN_ENDPOINT_AUTH_METHODS = EVERY_WAY
 
     def generate_authorization_code(self) -> str:
         return base64url(self.server.randomness.token(CODE_BYTES))
@@ -150,14 +149,6 @@ class LoginGrant(AuthorizationCodeGrant):
 
     def authenticate_user(self, authorization_code: Code) -> Code:
         return authorization_code
-
-
-class GoingOn(RefreshGrant):
-    TOKEN_ENDPOINT_AUTH_METHODS = (SIGNED, BASIC, NONE)
-
-
-class GivingBack(LoggingOut):
-    CLIENT_AUTH_METHODS = (SIGNED, BASIC, NONE)
 
 
 class OnlyS256(CodeChallenge):
@@ -195,8 +186,8 @@ class Server(AuthorizationServer):
         self.register_client_auth_method(SIGNED, ClientKeys(parts.records, issuer))
         self.register_grant(OwnGrant)
         self.register_grant(LoginGrant, [OnlyS256(required=True)])
-        self.register_grant(GoingOn)
-        self.register_endpoint(GivingBack)
+        self.register_grant(RefreshGrant)
+        self.register_endpoint(LoggingOut)
         self.register_token_generator("default", parts.issue)
         self.naming = _Naming(issuer)
         self.register_extension(self.naming)

@@ -12,7 +12,7 @@ from dissonance.security.client_assertions import Assertion
 from dissonance.security.identity import MICROSECONDS
 from dissonance.security.oauth_clients import COMMAND_LINE, OAuthClient
 from dissonance.security.people import CODE_S, LoginCode, Person
-from dissonance.security.refresh_tokens import KnownRefresh, PersonLogin, RefreshToken, id_in
+from dissonance.security.refresh_tokens import LOGIN_S, KnownRefresh, PersonLogin, RefreshToken, id_in
 from dissonance.security.revocations import Revocation, Revoked
 from dissonance.security.secret_texts import text_digest
 
@@ -53,8 +53,8 @@ class Records:
         return self._clock.now_us() + CODE_S * MICROSECONDS
 
     def keep(self, code: LoginCode) -> None:
-        """Codes are remembered as long as the tokens they were changed for."""
-        forget_before_us = self._clock.now_us() - PERSON_S * MICROSECONDS
+        """Codes are remembered as long as the logins that they began."""
+        forget_before_us = self._clock.now_us() - LOGIN_S * MICROSECONDS
         self._wait(self._store.keep_login_code(code, forget_before_us))
 
     def take(self, code: str) -> LoginCode | None:

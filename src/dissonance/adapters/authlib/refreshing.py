@@ -9,6 +9,7 @@ from authlib.oauth2.rfc6749 import TokenMixin, UnsupportedTokenTypeError
 from authlib.oauth2.rfc6749.grants import RefreshTokenGrant
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 
+from dissonance.adapters.authlib.client_keys import EVERY_WAY
 from dissonance.security.refresh_tokens import PREFIX, KnownRefresh
 
 REVOCATION = RevocationEndpoint.ENDPOINT_NAME
@@ -26,8 +27,9 @@ class Refreshing(TokenMixin):
 
 
 class RefreshGrant(RefreshTokenGrant):
-    """Each time another refresh token; which one is replaced is for `Server.issue`, at once with who may have it."""
+    """Each time another refresh token, which is put in the place of this one as it is made (`Parts.issue`)."""
 
+    TOKEN_ENDPOINT_AUTH_METHODS = EVERY_WAY
     INCLUDE_NEW_REFRESH_TOKEN = True
 
     def authenticate_refresh_token(self, refresh_token: str) -> Refreshing | None:
@@ -45,6 +47,7 @@ class LoggingOut(RevocationEndpoint):
     """A refresh token that is given back ends its login. Access tokens are revoked by whoever runs the system: they are
     over in minutes, and kept nowhere (RFC 7009 section 2.2.1 has an error for that)."""
 
+    CLIENT_AUTH_METHODS = EVERY_WAY
     SUPPORTED_TOKEN_TYPES = ("refresh_token",)
 
     def query_token(self, token_string: str, token_type_hint: str | None) -> Refreshing | None:
