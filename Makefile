@@ -49,8 +49,15 @@ setup: .venv/.stamp ## Make .venv and install the locked packages (once; the oth
 demo: setup ## Watch a real classifier being served, doubted, judged, recorded and updated (five to seven minutes)
 	@$(BIN)/dissonance demo
 
+# What a browser makes of the login page only a browser can say; without one, pytest says at its end what it skipped.
+.PHONY: browser
+browser:
+	@if ! command -v chromium >/dev/null && ! command -v google-chrome >/dev/null && [ "$$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then \
+	  apt-get install --quiet --quiet --yes --no-install-recommends chromium >/dev/null 2>&1 || echo "apt-get could not install chromium." >&2; \
+	fi
+
 .PHONY: test
-test: check .venv-clients/.stamp ## All checks, then all tests on the real engines
+test: check .venv-clients/.stamp browser ## All checks, then all tests on the real engines
 	@status=0; \
 	$(BIN)/python -m pytest --numprocesses logical --dist worksteal tests $(ALONE:%=--ignore=%) || status=1; \
 	$(BIN)/python -m pytest $(ALONE) || status=1; \

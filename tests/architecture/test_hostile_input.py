@@ -1,4 +1,4 @@
-"""The table of attacks names tests and rules that there are, and each rule has examples of both kinds."""
+"""The tables of attacks name tests and rules that there are, and each rule has examples of both kinds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from support.source import ROOT
 
-PAGE = (ROOT / "docs" / "security" / "hostile-input.md").read_text(encoding="utf-8")
+PAGE = "\n".join(page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs" / "security").glob("*.md")))
 RULES = ROOT / "security" / "semgrep"
 GROUPS = sorted(RULES.glob("*.yaml"))
 
@@ -21,7 +21,7 @@ def rules_of(group: Path) -> list[str]:
 ALL_RULES = [rule for group in GROUPS for rule in rules_of(group)]
 
 
-def test_every_test_that_the_page_names_is_there() -> None:
+def test_every_test_that_a_page_names_is_there() -> None:
     named = set(re.findall(r"`(test_\w+)`", PAGE))
     there = {
         name
@@ -32,7 +32,7 @@ def test_every_test_that_the_page_names_is_there() -> None:
     assert named <= there
 
 
-def test_every_file_and_rule_that_the_page_names_is_there() -> None:
+def test_every_file_and_rule_that_a_page_names_is_there() -> None:
     files = set(re.findall(r"`((?:tests|security)/[\w/]+\.py)`", PAGE))
     assert files
     assert [file for file in sorted(files) if not (ROOT / file).is_file()] == []

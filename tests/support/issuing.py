@@ -18,7 +18,7 @@ from dissonance.ports.clock import Clock, Randomness
 from dissonance.ports.store import Store
 from dissonance.roles.credential_changing import CredentialChanging
 from dissonance.roles.login_changing import LoginChanging, MadeClient
-from dissonance.security.grants import default_grants
+from dissonance.security.grants import Grants, default_grants
 from dissonance.security.identity import Identity
 from dissonance.security.oauth_clients import COMMAND_LINE
 from dissonance.security.passwords import PasswordCost, hashed_password
@@ -42,9 +42,11 @@ def challenge_of(verifier: str) -> str:
     return urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
-def issuing_routers(store: Store, clock: Clock, randomness: Randomness, issuer: str = ISSUER) -> list[ProtectedRouter]:
+def issuing_routers(
+    store: Store, clock: Clock, randomness: Randomness, issuer: str = ISSUER, grants: Grants | None = None
+) -> list[ProtectedRouter]:
     nobodys = hashed_password("nobody's", bytes(16), CHEAP)
-    parts = IssuerParts(private_key_pem(), issuer, AUDIENCE, default_grants(), bytes(32), nobodys)
+    parts = IssuerParts(private_key_pem(), issuer, AUDIENCE, grants or default_grants(), bytes(32), nobodys)
     return issuing_on(store, clock, randomness, parts)
 
 
@@ -56,15 +58,17 @@ class Issuing:
         self.store = MemoryStore(self.clock)
         self.access = LocalAccess(self.clock)
         self.randomness = SeededRandomness(7)
+        self._replicas = 0
         self.app = self.replica(issuer)
         bus = MemoryBus(self.clock)
-        credentials = CredentialChanging(self.store, bus, self.clock, by="root")
-        self.changing = LoginChanging(self.store, credentials, self.clock, self.randomness, by="root", cost=CHEAP)
+        self.credentials = CredentialChanging(self.store, bus, self.clock, by="root")
+        self.changing = LoginChanging(self.store, self.credentials, self.clock, self.randomness, by="root", cost=CHEAP)
 
-    def replica(self, issuer: str = ISSUER) -> DissonanceApp:
+    def replica(self, issuer: str = ISSUER, grants: Grants | None = None) -> DissonanceApp:
         """Another process on the same store."""
+        self._replicas += 1
         return create_app(
-            issuing_routers(self.store, self.clock, SeededRandomness(8), issuer),
+            issuing_routers(self.store, self.clock, SeededRandomness(7 + self._replicas), issuer, grants),
             verifier=self.access.verifier,
             clock=self.clock,
             randomness=self.randomness,

@@ -17,7 +17,7 @@ import msgspec
 from typer._click.core import Command  # Typer's copy of Click has no public name for it
 from typer.core import TyperGroup
 
-from dissonance.cli.login import installation, kept_tokens, login_folder
+from dissonance.cli.kept_login import current_token, is_logged_in, kept_tokens
 from dissonance.cli.options import variables_of
 from dissonance.cli.permissions import Right
 from dissonance.cli.recording import record
@@ -71,10 +71,11 @@ def _ask(path: str, right: Right, given: Mapping[str, Any]) -> bool:
     folder = given.get(right.folder) if right.folder else None
     settings = read_settings(variables_of(folder or None))
     task = given.get(right.task) if right.task else None
-    if not right.own:
-        settings = as_logged_in(settings)
-    who = "" if settings.token else account()
+    who = ""
     try:
+        if not right.own:
+            settings = as_logged_in(settings)
+        who = "" if settings.token else account()
         if settings.token:
             identity = holder(settings)
             who = identity.name
@@ -87,12 +88,14 @@ def _ask(path: str, right: Right, given: Mapping[str, Any]) -> bool:
 
 
 def as_logged_in(settings: Settings) -> Settings:
-    """With the token of who logged in on this data folder, where there is one and `DISSONANCE_TOKEN` names no other."""
-    from dissonance.adapters.keys.kept_tokens import FILE
+    """With the token of who logged in on this data folder, where there is one and `DISSONANCE_TOKEN` names no other.
+    Raises as `current_token` does."""
+    from dissonance.adapters.clock import SystemClock
 
-    if settings.token or not (login_folder() / FILE).exists():
+    if settings.token or not is_logged_in():
         return settings
-    return msgspec.structs.replace(settings, token=kept_tokens().token(installation(settings)))
+    token = current_token(settings, kept_tokens(), SystemClock().now_us() / 1e6)
+    return msgspec.structs.replace(settings, token=token)
 
 
 def require_right(identity: Identity, right: Right, task: str | None) -> None:

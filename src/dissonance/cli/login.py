@@ -1,8 +1,7 @@
-"""`dissonance login`, `logout`: commands as somebody who logged in with the browser, until the token expires."""
+"""`dissonance login`, `logout`: commands as somebody who logged in with the browser, until they log out or use none."""
 
 from __future__ import annotations
 
-import os
 import ssl
 import webbrowser
 from pathlib import Path
@@ -12,20 +11,21 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from dissonance.cli.kept_login import give_back, installation, kept, kept_tokens, login_folder, trusted_by
 from dissonance.cli.options import AsJson, Data, variables_of
 from dissonance.cli.output import emit, error_console
 from dissonance.contracts.times import to_text
-from dissonance.settings import Settings, read_settings
+from dissonance.security.refresh_tokens import UNUSED_S
+from dissonance.settings import read_settings
 
 if TYPE_CHECKING:
-    from dissonance.adapters.keys.kept_tokens import KeptTokens
     from dissonance.contracts.oauth_api import TokenReply
 
 WAIT_S = 300.0
 
 
 class LoggedIn(msgspec.Struct, frozen=True):
-    """What `login --json` prints. `expires_at` is RFC 3339 in UTC."""
+    """What `login --json` prints. `expires_at`, RFC 3339 in UTC, is of the token, which commands renew."""
 
     name: str
     permissions: list[str]
@@ -34,9 +34,10 @@ class LoggedIn(msgspec.Struct, frozen=True):
 
 
 class LoggedOut(msgspec.Struct, frozen=True):
-    """`was`: whether somebody was logged in."""
+    """`was`: whether somebody was logged in. `ended`: whether the issuer knows that they are not."""
 
     was: bool
+    ended: bool
 
 
 def login(
@@ -53,49 +54,35 @@ def login(
 ) -> None:
     """Log in with the browser. From then on commands on this data folder do what you may, and nothing else.
 
-    The token is kept in the keyring of the system, or where there is none in a file that only you may read.
+    What it gives is kept in the keyring of the system, or where there is none in a file that only you may read. It ends
+    with `dissonance logout`, after eight hours without a command, or after a week.
     """
-    settings = read_settings(variables_of(data))
-    reply = _token(url, trusted_by(settings, url, ca), " ".join(scope or ()), open_browser=browser)
-    in_ring = kept_tokens().keep(installation(settings), reply.access_token)
+    settings, authority = read_settings(variables_of(data)), str(ca.resolve()) if ca is not None else ""
+    reply = _token(url, trusted_by(settings, url, authority), " ".join(scope or ()), open_browser=browser)
+    tokens = kept_tokens()
+    with tokens.alone():
+        before = tokens.forget(installation(settings))
+        in_ring = tokens.keep(installation(settings), kept(reply, url, authority))
+    if before is not None:
+        give_back(settings, before)
     answer = _logged_in(reply, in_ring)
-    emit(answer, as_json, f"{answer.name} is logged in until {answer.expires_at[:16].replace('T', ' ')} UTC.")
+    emit(answer, as_json, f"{answer.name} is logged in.")
 
 
 def logout(data: Data = None, as_json: AsJson = False) -> None:
-    """Forget the token of the login. It is valid until it expires: `dissonance token revoke` ends it before."""
-    was = kept_tokens().forget(installation(read_settings(variables_of(data))))
-    emit(LoggedOut(was), as_json, "Nobody is logged in any more." if was else "Nobody was logged in.")
-
-
-def kept_tokens() -> KeptTokens:
-    from dissonance.adapters.keys.kept_tokens import KeptTokens, system_ring
-
-    return KeptTokens(login_folder(), system_ring())
-
-
-def login_folder() -> Path:
-    """Of this user's configuration (XDG Base Directory Specification)."""
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "dissonance"
-
-
-def installation(settings: Settings) -> str:
-    return str(settings.keys_folder)
-
-
-def trusted_by(settings: Settings, url: str, ca: Path | None) -> ssl.SSLContext | None:
-    """None where there is nothing to trust: an address in the clear, which may only be of this machine. Raises
-    `ConfigurationError`."""
-    from dissonance.adapters.tls.local_authority import CA, FOLDER
-    from dissonance.security.issuers import require_safe_url
-    from dissonance.security.tls import trusting
-
-    require_safe_url(url)
-    own = settings.keys_folder / FOLDER / CA
-    authority = str(ca) if ca is not None else settings.tls_ca or (str(own) if own.is_file() else "")
-    if not url.startswith("https:"):
-        return None
-    return trusting(authority) if authority else ssl.create_default_context()
+    """End the login, here and at its issuer, with all its tokens."""
+    settings, tokens = read_settings(variables_of(data)), kept_tokens()
+    with tokens.alone():
+        was = tokens.forget(installation(settings))
+    ended = was is not None and give_back(settings, was)
+    if was is not None and not ended:
+        error_console.print(
+            f"The issuer did not hear of it: the login is over there after {UNUSED_S // 3600} hours, or with "
+            "`dissonance token revoke --subject NAME`.",
+            markup=False,
+        )
+    said = "Nobody was logged in." if was is None else "Nobody is logged in any more."
+    emit(LoggedOut(was is not None, ended), as_json, said)
 
 
 def _token(url: str, tls: ssl.SSLContext | None, scope: str, *, open_browser: bool) -> TokenReply:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -15,6 +16,7 @@ from dissonance.cli.lengths import seconds
 from dissonance.cli.options import AsJson, Data
 from dissonance.cli.output import console, emit
 from dissonance.contracts.times import to_text
+from dissonance.errors import InputError
 from dissonance.security.grants import read_grants
 from dissonance.security.permissions import ANY_TASK
 
@@ -28,7 +30,7 @@ app = typer.Typer(help="Clients of the local issuer: create, list, remove.", no_
 
 class ClientLine(msgspec.Struct, frozen=True, kw_only=True):
     """One client as `list --json` prints it, without its secret. Times are RFC 3339 in UTC; `state` is valid or
-    expired."""
+    expired; `proof`, how it says that it is itself, is client_secret_basic or private_key_jwt."""
 
     id: str
     grants: list[str]
@@ -38,10 +40,11 @@ class ClientLine(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: str
     by: str
     state: str
+    proof: str
 
 
 class MadeClientLine(ClientLine, frozen=True, kw_only=True):
-    """What `create --json` prints; `secret` is shown here and never again."""
+    """What `create --json` prints; `secret` is shown here and never again; empty of a client that has a key."""
 
     secret: str
 
@@ -61,6 +64,10 @@ def create(
     lifetime: Annotated[str, typer.Option(help="How long it is valid: a number with s, m, h or d; a year at most.")] = (
         "90d"
     ),
+    public_key: Annotated[
+        Path | None,
+        typer.Option(help="PEM file of its public key (P-256 or Ed25519): it signs, and there is no secret."),
+    ] = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
@@ -68,6 +75,7 @@ def create(
 
     Without --task its own tokens are for every task.
     """
+    key = _public_key(public_key) if public_key is not None else ""
 
     async def work(system: System) -> MadeClient:
         return await changing_logins(system).make_client(
@@ -77,6 +85,7 @@ def create(
             tasks=task or [ANY_TASK],
             redirects=redirect or [],
             lifetime_s=seconds(lifetime),
+            public_key=key,
         )
 
     made = on_system(data, work)
@@ -84,7 +93,8 @@ def create(
         line = client_line(made.client, made.client.created_at_us)
         emit(MadeClientLine(secret=made.secret, **msgspec.structs.asdict(line)), as_json, "")
     else:
-        console.print(f"id      {made.client.client_id}\nsecret  {made.secret}", markup=False, soft_wrap=True)
+        shown = f"secret  {made.secret}" if made.secret else "proof   what it signs (private_key_jwt)"
+        console.print(f"id      {made.client.client_id}\n{shown}", markup=False, soft_wrap=True)
 
 
 @app.command("list")
@@ -135,15 +145,25 @@ def client_line(client: OAuthClient, now_us: int) -> ClientLine:
         expires_at=to_text(client.expires_at_us),
         by=client.by,
         state="expired" if client.expires_at_us <= now_us else "valid",
+        proof="client_secret_basic" if client.has_secret else "private_key_jwt",
     )
+
+
+def _public_key(file: Path) -> str:
+    try:
+        return file.read_text(encoding="ascii")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"the key cannot be read: {type(error).__name__}", where=str(file), fix="name a PEM file"
+        ) from error
 
 
 def _table(lines: list[ClientLine]) -> Table:
     table = Table(title="Clients")
-    for heading in ("id", "state", "expires", "grants", "tasks", "sends people back to", "made by"):
+    for heading in ("id", "state", "expires", "proof", "grants", "tasks", "sends people back to", "made by"):
         table.add_column(heading, overflow="fold")
     for line in lines:
         expires = line.expires_at[:16].replace("T", " ")
         lists = (" ".join(each) for each in (line.grants, line.tasks, line.redirects))
-        table.add_row(*map(escape, (line.id, line.state, expires, *lists, line.by)))
+        table.add_row(*map(escape, (line.id, line.state, expires, line.proof, *lists, line.by)))
     return table

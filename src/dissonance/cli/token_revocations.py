@@ -98,11 +98,11 @@ def id_of(credential: str) -> str:
 
     import jwt
 
-    from dissonance.security.api_keys import id_in
+    from dissonance.security import api_keys, refresh_tokens
 
-    key_id = id_in(credential)
-    if key_id is not None:
-        return key_id
+    known_id = api_keys.id_in(credential) or refresh_tokens.id_in(credential)
+    if known_id is not None:
+        return known_id
     try:
         claims = jwt.decode(credential, options={"verify_signature": False})
     except jwt.PyJWTError as error:

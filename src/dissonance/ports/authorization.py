@@ -45,7 +45,11 @@ class Consent(NamedTuple):
 
 class Authorization(Protocol):
     def token(self, asked: OAuthAsked) -> OAuthAnswer:
-        """A token for a client's secret, or for a code and its verifier."""
+        """A token for a client's secret or what it signed, for a code and its verifier, or for a refresh token."""
+        ...
+
+    def revoke(self, asked: OAuthAsked) -> OAuthAnswer:
+        """A refresh token is given back: its login is over (RFC 7009)."""
         ...
 
     def consent(self, asked: OAuthAsked) -> Consent | OAuthAnswer:

@@ -12,14 +12,21 @@ from dissonance.ports.logins import LoginStore
 from dissonance.roles.credential_changing import CredentialChanging
 from dissonance.security.grants import Grants, permissions_of
 from dissonance.security.identity import MICROSECONDS
-from dissonance.security.oauth_clients import OAuthClient, new_client_secret, require_client
+from dissonance.security.oauth_clients import (
+    NewClientSecret,
+    OAuthClient,
+    new_client_id,
+    new_client_secret,
+    require_client,
+)
 from dissonance.security.passwords import COST, SALT_BYTES, PasswordCost, hashed_password, require_password
 from dissonance.security.people import Person, require_name
 from dissonance.security.revocations import Revoked
+from dissonance.security.signers import client_key
 
 
 class MadeClient(NamedTuple):
-    """`secret` is kept nowhere."""
+    """`secret` is kept nowhere; empty where the client has a key."""
 
     client: OAuthClient
     secret: str
@@ -54,12 +61,19 @@ class LoginChanging:
         tasks: Sequence[str],
         redirects: Sequence[str],
         lifetime_s: float,
+        public_key: str = "",
     ) -> MadeClient:
-        """`grants`: names of `known` ones, none for one that only sends people to log in. Raises `InputError`."""
+        """`grants`: names of `known` ones, none for one that only sends people to log in. `public_key`: a PEM, of one
+        that signs and has no secret. Raises `InputError`."""
         require_client(grants, redirects, lifetime_s)
         if grants:
             permissions_of(grants, known)
-        made, now_us = new_client_secret(name, self._randomness), self._clock.now_us()
+        if public_key:
+            public_key = client_key(public_key)
+            made = NewClientSecret(new_client_id(name, self._randomness), "", b"")
+        else:
+            made = new_client_secret(name, self._randomness)
+        now_us = self._clock.now_us()
         client = OAuthClient(
             client_id=made.client_id,
             digest=made.digest,
@@ -69,6 +83,7 @@ class LoginChanging:
             created_at_us=now_us,
             expires_at_us=now_us + max(1, round(lifetime_s)) * MICROSECONDS,
             by=self._by,
+            public_key=public_key,
         )
         await self._store.keep_oauth_client(client)
         return MadeClient(client, made.secret)
@@ -103,10 +118,12 @@ class LoginChanging:
         return person
 
     async def set_password(self, name: str, password: str) -> None:
-        """Tokens of before stay as they are. Raises `InputError` when there is nobody of the name."""
+        """Logins of before are over; their tokens are, in minutes. Raises `InputError` when there is nobody of the
+        name."""
         require_password(password, name)
         if not await self._store.set_password(name, self._hashed(password)):
             raise _unknown(name)
+        await self._store.end_logins_of(name)
 
     async def remove_person(self, name: str) -> None:
         """Raises `InputError` when there is nobody of the name."""

@@ -74,3 +74,13 @@ class LoginRequest(NamedTuple):
 def new_login(issuer: str, endpoint: str, redirect: str, scope: str, randomness: Randomness) -> LoginRequest:
     verifier = base64url(randomness.token(VERIFIER_BYTES))
     return LoginRequest(issuer, endpoint, redirect, verifier, randomness.token(STATE_BYTES).hex(), scope)
+
+
+def refresh_form(refresh_token: str) -> dict[str, str]:
+    """What a refresh token is changed for the next token with."""
+    return {"grant_type": "refresh_token", "refresh_token": refresh_token, "client_id": COMMAND_LINE.client_id}
+
+
+def give_back_form(refresh_token: str) -> dict[str, str]:
+    """What a login is ended with."""
+    return {"token": refresh_token, "token_type_hint": "refresh_token", "client_id": COMMAND_LINE.client_id}

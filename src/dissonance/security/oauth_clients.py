@@ -1,8 +1,9 @@
 """Programs that get tokens from the local issuer by themselves, or for people who log in (RFC 6749 section 2).
 
 A client of `dissonance token client create` has an id and a secret of 256 random bits, of which the SHA-256 is kept
-(ADR 52 says why that is enough). It may get tokens of its own grants with them, and where it has `redirects` it may
-send people to log in. The command line is a client without a secret, which can only do the latter.
+(ADR 52 says why that is enough), or a key of which only it has the private half (`security.client_assertions`). It may
+get tokens of its own grants with them, and where it has `redirects` it may send people to log in. The command line is a
+client with neither, which can only do the latter.
 
 >>> takes_redirect(COMMAND_LINE, "http://127.0.0.1:40123/"), takes_redirect(COMMAND_LINE, "http://localhost:40123/")
 (True, False)
@@ -37,7 +38,7 @@ MAX_REDIRECTS = 10
 class OAuthClient(msgspec.Struct, frozen=True, kw_only=True):
     """`client_id`: its name, a dot, and eight hex digits; no person's name has a dot. `digest`: SHA-256 of the secret,
     32 bytes; empty of one that has none. `grants` and `tasks`: of its own tokens. `redirects`: where people may be sent
-    back to. Times in microseconds since 1970 UTC."""
+    back to. Times in microseconds since 1970 UTC. `public_key`: a PEM, of one that signs in place of a secret."""
 
     client_id: str
     digest: bytes
@@ -47,10 +48,16 @@ class OAuthClient(msgspec.Struct, frozen=True, kw_only=True):
     created_at_us: int
     expires_at_us: int
     by: str
+    public_key: str = ""
 
     @property
     def has_secret(self) -> bool:
         return bool(self.digest)
+
+    @property
+    def can_prove_itself(self) -> bool:
+        """Nobody else can say that they are it (a confidential client: RFC 6749 section 2.1)."""
+        return self.has_secret or bool(self.public_key)
 
 
 COMMAND_LINE = OAuthClient(
@@ -74,7 +81,7 @@ class NewClientSecret(NamedTuple):
     digest: bytes
 
 
-def new_client_secret(name: str, randomness: Randomness) -> NewClientSecret:
+def new_client_id(name: str, randomness: Randomness) -> str:
     """Raises `InputError` for a name that is none."""
     if NAME.fullmatch(name) is None:
         raise InputError(
@@ -82,8 +89,14 @@ def new_client_secret(name: str, randomness: Randomness) -> NewClientSecret:
             where="name",
             fix="use up to 32 of a-z, 0-9 and -, as in night-batch",
         )
+    return f"{name}.{randomness.token(ID_BYTES).hex()}"
+
+
+def new_client_secret(name: str, randomness: Randomness) -> NewClientSecret:
+    """Raises as `new_client_id` does."""
+    client_id = new_client_id(name, randomness)
     secret = PREFIX + base64url(randomness.token(SECRET_BYTES))
-    return NewClientSecret(f"{name}.{randomness.token(ID_BYTES).hex()}", secret, text_digest(secret))
+    return NewClientSecret(client_id, secret, text_digest(secret))
 
 
 def is_secret(client: OAuthClient, secret: str) -> bool:

@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 import jwt
 import msgspec
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from dissonance.contracts.unreadable import UNREADABLE
-from dissonance.errors import ConfigurationError
+from dissonance.errors import ConfigurationError, InputError
 from dissonance.security.secret_texts import base64url
 
 ES256: Literal["ES256"] = "ES256"
@@ -89,6 +89,27 @@ def local_signer(pem: bytes) -> Signer:
     """The local issuer's key. Raises `ConfigurationError` unless it is a public key of P-256."""
     key = _local_key(pem)
     return Signer(thumbprint(key), ES256, _digest(key), key)
+
+
+def client_signer(pem: str) -> Signer:
+    """The key of a client of the local issuer. Raises `InputError` unless it is a public key of P-256 or Ed25519."""
+    fix = "make one: openssl genpkey -algorithm ed25519 -out key.pem; openssl pkey -in key.pem -pubout"
+    try:
+        key = load_pem_public_key(pem.encode())
+    except ValueError as error:
+        what = "that is no public key in PEM" + (", but a private one: keep it" if "PRIVATE KEY" in pem else "")
+        raise InputError(what, where="public key", fix=fix) from error
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return Signer("", "EdDSA", _digest(key), key)
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
+        return Signer("", ES256, _digest(key), key)
+    raise InputError("the key is of another kind than P-256 and Ed25519", where="public key", fix=fix)
+
+
+def client_key(pem: str) -> str:
+    """The same key, and nothing that stands around it in a file. Raises as `client_signer` does."""
+    key: PublicKeyTypes = client_signer(pem).key
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 def published(pem: bytes) -> dict[str, str]:

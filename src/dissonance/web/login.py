@@ -29,7 +29,10 @@ SEE_OTHER = 303
 """So that no browser sends the password on with the code (RFC 9700 section 4.12)."""
 
 PAGE_TYPE = "text/html"
-WRONG = "Name or password is wrong."
+WRONG = (
+    "Name or password is wrong. Try again; a new password is set by whoever runs this installation, with "
+    "dissonance user password."
+)
 STALE = "The page was too old, or not from here. Log in again."
 
 

@@ -7,7 +7,7 @@ and what was denied is in the audit trail.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -15,10 +15,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from dissonance.contracts.oauth_api import KeySet, ServerMetadata, TokenReply, TokenRequest
+from dissonance.contracts.oauth_api import (
+    KeySet,
+    RevocationReply,
+    RevocationRequest,
+    ServerMetadata,
+    TokenReply,
+    TokenRequest,
+)
 from dissonance.errors import InputError, LockedOut, Overloaded
 from dissonance.ports.authorization import Authorization, OAuthAnswer, OAuthAsked
 from dissonance.ports.clock import Clock
+from dissonance.security.client_assertions import ALGORITHMS
 from dissonance.security.permissions import Permission
 from dissonance.web.access_trail import AccessTrail, Seen
 from dissonance.web.admission import client_address
@@ -32,6 +40,13 @@ METADATA = "/.well-known/oauth-authorization-server"
 KEYS = "/oauth/keys"
 TOKEN = "/oauth/token"  # noqa: S105 - an address
 AUTHORIZE = "/oauth/authorize"
+REVOKE = "/oauth/revoke"
+
+GIVEN = ("code", "refresh_token", "token")
+"""Parameters with what a login gave."""
+
+WAYS = ["client_secret_basic", "private_key_jwt", "none"]
+"""How clients say that they are themselves."""
 
 REASONS = {
     "invalid_client": "unauthenticated",
@@ -88,22 +103,40 @@ def oauth_routes(
         problems=[LockedOut, Overloaded],
     )
     async def oauth_token(request: Request) -> Response:
-        """A token for a client's secret, or for the code of a login (RFC 6749)."""
+        """A token for a client's secret or signature, or for a login's code or refresh token (RFC 6749, RFC 7523)."""
+        return await answered(request, authorization.token)
+
+    @router.protected(
+        "POST",
+        REVOKE,
+        permission=Permission.PUBLIC,
+        body=RevocationRequest,
+        body_type=FORM_TYPE,
+        reply=RevocationReply,
+        problems=[LockedOut, Overloaded],
+    )
+    async def oauth_revoke(request: Request) -> Response:
+        """A refresh token given back: its login is over, with all tokens of it (RFC 7009)."""
+        return await answered(request, authorization.revoke)
+
+    async def answered(request: Request, ask: Callable[[OAuthAsked], OAuthAnswer]) -> Response:
         try:
             parameters = await read_form(request)
         except InputError as error:
             return _said(error.status, {"error": "invalid_request", "error_description": error.what})
-        header, code = request.headers.get("authorization", ""), parameters.get("code", "")
+        header = request.headers.get("authorization", "")
+        proof = header or parameters.get("client_assertion", "")
+        given = next(filter(None, map(parameters.get, GIVEN)), "")
         asked = OAuthAsked(issuer_of(request.scope, stated_issuer), "POST", parameters, header)
         lockout = request.app.state.lockout
         try:
-            for shown in filter(None, (header, code)):
+            for shown in filter(None, (proof, given)):
                 lockout.require(shown)
             async with few.place():
-                answer = await asyncio.to_thread(authorization.token, asked)
+                answer = await asyncio.to_thread(ask, asked)
             if REASONS.get(answer.error) == "unauthenticated":
                 # A wrong code is not held against the secret beside it: anybody can have a client come with one.
-                lockout.failed(client_address(request.scope), code if answer.error == "invalid_grant" else header)
+                lockout.failed(client_address(request.scope), given if answer.error == "invalid_grant" else proof)
         except LockedOut as error:
             note(request.app.state.trail, clock, request.scope, error.status, who="", reason=error.slug)
             raise
@@ -130,11 +163,15 @@ def _metadata(issuer: str) -> ServerMetadata:
         authorization_endpoint=issuer + AUTHORIZE,
         token_endpoint=issuer + TOKEN,
         jwks_uri=issuer + KEYS,
+        revocation_endpoint=issuer + REVOKE,
         scopes_supported=[permission.value for permission in Permission if permission is not Permission.PUBLIC],
         response_types_supported=["code"],
         response_modes_supported=["query"],
-        grant_types_supported=["authorization_code", "client_credentials"],
-        token_endpoint_auth_methods_supported=["client_secret_basic", "none"],
+        grant_types_supported=["authorization_code", "client_credentials", "refresh_token"],
+        token_endpoint_auth_methods_supported=WAYS,
+        token_endpoint_auth_signing_alg_values_supported=list(ALGORITHMS),
+        revocation_endpoint_auth_methods_supported=WAYS,
+        revocation_endpoint_auth_signing_alg_values_supported=list(ALGORITHMS),
         code_challenge_methods_supported=["S256"],
         authorization_response_iss_parameter_supported=True,
     )

@@ -33,8 +33,16 @@ from dissonance.security.permissions import Permission
 from dissonance.web.admission import admit, prepare
 
 ALIVE_PATHS = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready", "/ping", "/health"})
-LOGIN_PATHS = frozenset({"/.well-known/oauth-authorization-server", "/oauth/keys", "/oauth/token", "/oauth/authorize"})
-"""Where whoever has no token yet gets one."""
+LOGIN_PATHS = frozenset(
+    {
+        "/.well-known/oauth-authorization-server",
+        "/oauth/keys",
+        "/oauth/token",
+        "/oauth/authorize",
+        "/oauth/revoke",
+    }
+)
+"""Where whoever has no token yet gets one, and gives back what the next would be had for."""
 
 PUBLIC_PATHS = ALIVE_PATHS | LOGIN_PATHS
 

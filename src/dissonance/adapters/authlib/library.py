@@ -22,7 +22,9 @@ from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oauth2.rfc9207 import IssuerParameter
 
+from dissonance.adapters.authlib.client_keys import BASIC, EVERY_WAY, NONE, SIGNED, ClientKeys
 from dissonance.adapters.authlib.records import Records
+from dissonance.adapters.authlib.refreshing import LoggingOut, RefreshGrant
 from dissonance.ports.authorization import OAuthAsked
 from dissonance.ports.clock import Randomness
 from dissonance.security.oauth_clients import OAuthClient, is_secret, takes_redirect
@@ -31,7 +33,6 @@ from dissonance.security.secret_texts import base64url
 
 CODE_BYTES = 32
 S256 = "S256"
-BASIC, NONE = "client_secret_basic", "none"
 HERE = "https://here/"
 """Authlib wants to see an address of TLS; which of ours it was does not matter to it."""
 
@@ -59,6 +60,9 @@ class Client(ClientMixin):
         return is_secret(self.known, client_secret)
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
+        """One each: who has a key is not let in with a secret, nor without both."""
+        if self.known.public_key:
+            return method == SIGNED
         return method == (BASIC if self.known.has_secret else NONE)
 
     def check_response_type(self, response_type: str) -> bool:
@@ -66,8 +70,9 @@ class Client(ClientMixin):
 
     def check_grant_type(self, grant_type: str) -> bool:
         wanted = {
-            ClientCredentialsGrant.GRANT_TYPE: self.known.has_secret and bool(self.known.grants),
+            ClientCredentialsGrant.GRANT_TYPE: self.known.can_prove_itself and bool(self.known.grants),
             AuthorizationCodeGrant.GRANT_TYPE: bool(self.known.redirects),
+            RefreshGrant.GRANT_TYPE: bool(self.known.redirects),
         }
         return wanted.get(grant_type, False)
 
@@ -118,10 +123,16 @@ class Response:
         self.location = self.headers.pop("Location", "")
 
 
+class OwnGrant(ClientCredentialsGrant):
+    """A client's own tokens."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = (SIGNED, BASIC)
+
+
 class LoginGrant(AuthorizationCodeGrant):
     """Codes for people who logged in; see `Server.code_of`."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS = (BASIC, NONE)
+    TOKEN_ENDPOINT_AUTH_METHODS = EVERY_WAY
 
     def generate_authorization_code(self) -> str:
         return base64url(self.server.randomness.token(CODE_BYTES))
@@ -172,8 +183,11 @@ class Server(AuthorizationServer):
         self.records = parts.records
         self.randomness = parts.randomness
         self.code_of = parts.code_of
-        self.register_grant(ClientCredentialsGrant)
+        self.register_client_auth_method(SIGNED, ClientKeys(parts.records, issuer))
+        self.register_grant(OwnGrant)
         self.register_grant(LoginGrant, [OnlyS256(required=True)])
+        self.register_grant(RefreshGrant)
+        self.register_endpoint(LoggingOut)
         self.register_token_generator("default", parts.issue)
         self.naming = _Naming(issuer)
         self.register_extension(self.naming)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from dissonance.adapters.memory.task_rows import Chain, TaskRows
 from dissonance.contracts.events import WHOLE_SYSTEM
@@ -16,7 +17,14 @@ from dissonance.ports.store import Experience, IdempotentAnswer
 from dissonance.security.api_keys import ApiKey
 from dissonance.security.oauth_clients import OAuthClient
 from dissonance.security.people import Person
+from dissonance.security.refresh_tokens import PersonLogin, RefreshToken
 from dissonance.security.revocations import Revocation, Revoked
+
+
+class HeldRefresh(NamedTuple):
+    token: RefreshToken
+    login_id: str
+    used: bool
 
 
 class Held:
@@ -35,8 +43,11 @@ class Held:
         self._api_keys: dict[str, ApiKey] = {}
         self._credential_changes = 0
         self._oauth_clients: dict[str, OAuthClient] = {}
+        self._used_assertions: dict[bytes, int] = {}
         self._people: dict[str, Person] = {}
         self._login_codes: dict[bytes, TakenCode] = {}
+        self._logins: dict[str, PersonLogin] = {}
+        self._refresh_tokens: dict[bytes, HeldRefresh] = {}
         self._erasures: dict[tuple[str, bytes], Erasure] = {}
 
     def rows_of(self, task_id: str) -> TaskRows:

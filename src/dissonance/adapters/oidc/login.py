@@ -7,14 +7,16 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import Empty, SimpleQueue
+from threading import Thread
 from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from dissonance.contracts.oauth_api import TokenReply
+from dissonance.contracts.oauth_api import RevocationReply, TokenReply
 from dissonance.errors import IssuerUnavailable, Unauthenticated
 
 DISCOVERY = "/.well-known/oauth-authorization-server"
@@ -31,6 +33,7 @@ class Discovered(msgspec.Struct):
     issuer: str
     authorization_endpoint: str
     token_endpoint: str
+    revocation_endpoint: str
 
 
 class IssuerSide:
@@ -50,13 +53,19 @@ class IssuerSide:
             raise IssuerUnavailable(
                 f"what answers says that it is '{found.issuer[:200]}'", where=self._url, fix=f"log in at {found.issuer}"
             )
-        if not all(each.startswith(f"{self._url}/") for each in (found.authorization_endpoint, found.token_endpoint)):
+        endpoints = (found.authorization_endpoint, found.token_endpoint, found.revocation_endpoint)
+        if not all(each.startswith(f"{self._url}/") for each in endpoints):
             raise IssuerUnavailable("it sends people elsewhere", where=self._url, fix="ask who runs it")
         return found
 
     def change(self, endpoint: str, form: Mapping[str, str]) -> TokenReply:
-        """A code for a token. Raises `Unauthenticated` where that is refused, `IssuerUnavailable`."""
+        """A code, or a refresh token, for a token. Raises `Unauthenticated` where that is refused,
+        `IssuerUnavailable`."""
         return self._ask(endpoint, urlencode(form).encode(), TokenReply)
+
+    def give_back(self, endpoint: str, form: Mapping[str, str]) -> None:
+        """A refresh token, which ends its login. Raises as `change` does."""
+        self._ask(endpoint, urlencode(form).encode(), RevocationReply)
 
     def _ask(self, url: str, form: bytes | None, kind: type[Reply]) -> Reply:
         try:
@@ -65,17 +74,20 @@ class IssuerSide:
         except urllib.error.HTTPError as error:
             with error:
                 if form is not None and error.code in (400, 401):
-                    raise Unauthenticated("the code of the login was refused", where=url, fix="begin again") from error
+                    raise Unauthenticated("what the login gave was refused", where=url, fix="log in again") from error
             raise _unavailable(url, error) from error
         except (urllib.error.URLError, OSError, msgspec.MsgspecError, ValueError) as error:
             raise _unavailable(url, error) from error
 
 
 class BrowserSide:
-    """Listens on this computer alone, on any free port, for the browser to come back (RFC 8252 section 7.3)."""
+    """Listens on this computer alone, on any free port, for the browser to come back (RFC 8252 section 7.3).
+
+    Connections are answered side by side: browsers open some that they may never use.
+    """
 
     def __init__(self) -> None:
-        self._queries: list[str] = []
+        self._queries: SimpleQueue[str] = SimpleQueue()
         queries = self._queries
 
         class Handler(BaseHTTPRequestHandler):
@@ -86,19 +98,20 @@ class BrowserSide:
                 if parts.path != "/" or not parts.query:
                     self.send_error(404)
                     return
-                queries.append(parts.query)
-                self.send_response(200)
-                self.send_header("content-type", "text/html; charset=utf-8")
-                self.send_header("content-security-policy", "default-src 'none'")
-                self.send_header("referrer-policy", "no-referrer")
-                self.end_headers()
                 with suppress(ConnectionError):  # a browser that does not stay for the page has said all
+                    self.send_response(200)
+                    self.send_header("content-type", "text/html; charset=utf-8")
+                    self.send_header("content-security-policy", "default-src 'none'")
+                    self.send_header("referrer-policy", "no-referrer")
+                    self.end_headers()
                     self.wfile.write(DONE)
+                queries.put(parts.query)
 
             def log_message(self, format: str, *args: object) -> None:
                 """Nothing: the address has a code in it."""
 
-        self._server = HTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = Thread(target=self._server.serve_forever, daemon=True)
 
     @property
     def redirect(self) -> str:
@@ -106,19 +119,19 @@ class BrowserSide:
 
     def query(self, limit_s: float) -> str:
         """What the browser came back with. Raises `IssuerUnavailable` when it did not for `limit_s` seconds."""
-        self._server.timeout = 1.0
-        for _ in range(max(1, round(limit_s))):
-            self._server.handle_request()
-            if self._queries:
-                return self._queries.pop()
-        raise IssuerUnavailable("nobody logged in", where="browser", fix="dissonance login, once more")
+        try:
+            return self._queries.get(timeout=limit_s)
+        except Empty as error:
+            raise IssuerUnavailable("nobody logged in", where="browser", fix="dissonance login, once more") from error
 
     def __enter__(self) -> Self:
+        self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._server.shutdown()
         self._server.server_close()
 
 

@@ -8,10 +8,14 @@ import msgspec
 
 from dissonance.adapters.postgres.part import StorePart
 from dissonance.ports.logins import TakenCode
+from dissonance.security.client_assertions import Assertion
+from dissonance.security.identity import MICROSECONDS, SKEW_S
 from dissonance.security.oauth_clients import OAuthClient
 from dissonance.security.people import LoginCode, Person
+from dissonance.security.refresh_tokens import KnownRefresh, PersonLogin, RefreshToken
 
 Row = TypeVar("Row", bound=msgspec.Struct)
+LOGIN_COLUMNS = len(PersonLogin.__struct_fields__)
 
 
 class PostgresLogins(StorePart):
@@ -29,6 +33,10 @@ class PostgresLogins(StorePart):
 
     async def remove_oauth_client(self, client_id: str) -> bool:
         return await self._database.execute("remove_oauth_client", {"client_id": client_id}) > 0
+
+    async def use_assertion(self, assertion: Assertion, now_us: int) -> bool:
+        used = {"digest": assertion.digest, "forget_at_us": assertion.forget_at_us, "now_us": now_us}
+        return await self._database.execute("use_assertion", used) > 0
 
     async def keep_person(self, person: Person) -> bool:
         return await self._database.execute("keep_person", _parameters(person)) > 0
@@ -52,6 +60,30 @@ class PostgresLogins(StorePart):
     async def take_login_code(self, digest: bytes) -> TakenCode | None:
         rows = await self._database.rows("take_login_code", {"digest": digest})
         return TakenCode(_read(LoginCode, rows[0][:-1]), int(rows[0][-1])) if rows else None
+
+    async def begin_login(self, login: PersonLogin, first: RefreshToken, forget_before_us: int) -> bool:
+        kept = {**_parameters(login), **_parameters(first), "forget_before_us": forget_before_us}
+        return await self._database.execute("begin_login", kept) > 0
+
+    async def refresh_token(self, digest: bytes) -> KnownRefresh | None:
+        rows = await self._database.rows("refresh_token", {"digest": digest, "skew_us": SKEW_S * MICROSECONDS})
+        if not rows:
+            return None
+        of_login, (*of_token, used, revoked) = rows[0][:LOGIN_COLUMNS], rows[0][LOGIN_COLUMNS:]
+        return KnownRefresh(_read(PersonLogin, of_login), _read(RefreshToken, tuple(of_token)), used, revoked)
+
+    async def replace_refresh_token(self, digest: bytes, by: RefreshToken) -> bool:
+        return await self._database.execute("replace_refresh_token", {**_parameters(by), "replaced": digest}) > 0
+
+    async def login_tokens(self, login_id: str, since_us: int) -> list[str]:
+        rows = await self._database.rows("login_tokens", {"login_id": login_id, "since_us": since_us})
+        return [token_id for (token_id,) in rows]
+
+    async def end_login(self, login_id: str) -> None:
+        await self._database.execute("end_login", {"login_id": login_id})
+
+    async def end_logins_of(self, name: str) -> None:
+        await self._database.execute("end_logins_of", {"name": name})
 
 
 def _parameters(struct: msgspec.Struct) -> dict[str, Any]:

@@ -770,22 +770,37 @@ ORDER BY created_at_us DESC, key_id;
 
 -- name: keep_oauth_client
 -- purpose: keep a new client of the local issuer, without its secret
-INSERT INTO oauth_clients (client_id, digest, grants, tasks, redirects, created_at_us, expires_at_us, made_by)
-VALUES (%(client_id)s, %(digest)s, %(grants)s, %(tasks)s, %(redirects)s, %(created_at_us)s, %(expires_at_us)s, %(by)s);
+INSERT INTO oauth_clients (
+    client_id, digest, grants, tasks, redirects, created_at_us, expires_at_us, made_by, public_key
+)
+VALUES (
+    %(client_id)s, %(digest)s, %(grants)s, %(tasks)s, %(redirects)s, %(created_at_us)s, %(expires_at_us)s, %(by)s,
+    %(public_key)s
+);
 
 -- name: oauth_client
 -- purpose: one client
-SELECT client_id, digest, grants, tasks, redirects, created_at_us, expires_at_us, made_by FROM oauth_clients
+SELECT client_id, digest, grants, tasks, redirects, created_at_us, expires_at_us, made_by, public_key
+FROM oauth_clients
 WHERE client_id = %(client_id)s;
 
 -- name: oauth_clients
 -- purpose: all clients, the newest first
-SELECT client_id, digest, grants, tasks, redirects, created_at_us, expires_at_us, made_by FROM oauth_clients
+SELECT client_id, digest, grants, tasks, redirects, created_at_us, expires_at_us, made_by, public_key
+FROM oauth_clients
 ORDER BY created_at_us DESC, client_id;
 
 -- name: remove_oauth_client
 -- purpose: forget a client
 DELETE FROM oauth_clients WHERE client_id = %(client_id)s;
+
+-- name: use_assertion
+-- purpose: remember what a client signed, once, and forget what is refused as too old anyway
+WITH forgotten AS (
+    DELETE FROM used_assertions WHERE forget_at_us < %(now_us)s
+)
+INSERT INTO used_assertions (digest, forget_at_us) VALUES (%(digest)s, %(forget_at_us)s)
+ON CONFLICT (digest) DO NOTHING;
 
 -- name: keep_person
 -- purpose: keep somebody new who may log in
@@ -806,7 +821,7 @@ SELECT name, password, grants, tasks, created_at_us, added_by FROM people WHERE 
 SELECT name, password, grants, tasks, created_at_us, added_by FROM people ORDER BY name;
 
 -- name: remove_person
--- purpose: forget somebody, and the codes they are on the way with
+-- purpose: forget somebody, with their logins and the codes they are on the way with
 DELETE FROM people WHERE name = %(name)s;
 
 -- name: keep_login_code
@@ -824,6 +839,59 @@ VALUES (
 -- purpose: what a code stands for, and how often somebody came with it
 UPDATE login_codes SET times = times + 1 WHERE digest = %(digest)s
 RETURNING digest, client_id, redirect, challenge, name, scope, tasks, token_id, expires_at_us, times;
+
+-- name: begin_login
+-- purpose: keep a new login of somebody who is there, with its first refresh token, and forget those that are over
+WITH forgotten AS (
+    DELETE FROM logins WHERE ends_at_us < %(forget_before_us)s
+), begun AS (
+    INSERT INTO logins (login_id, client_id, name, scope, tasks, began_at_us, ends_at_us)
+    SELECT
+        %(login_id)s, %(client_id)s, name, %(scope)s::text[], %(tasks)s::text[], %(began_at_us)s::bigint,
+        %(ends_at_us)s::bigint
+    FROM people WHERE name = %(name)s
+    RETURNING login_id
+)
+INSERT INTO refresh_tokens (digest, token_id, issued_at_us, expires_at_us, login_id)
+SELECT %(digest)s::bytea, %(token_id)s, %(issued_at_us)s::bigint, %(expires_at_us)s::bigint, login_id FROM begun;
+
+-- name: refresh_token
+-- purpose: what a refresh token stands for, whether it was replaced, and whether somebody revoked what it is of
+SELECT
+    l.login_id, l.client_id, l.name, l.scope, l.tasks, l.began_at_us, l.ends_at_us,
+    r.digest, r.token_id, r.issued_at_us, r.expires_at_us, r.used,
+    EXISTS (SELECT FROM revocations AS v WHERE v.what = 'token' AND v.value = l.login_id)
+    OR EXISTS (
+        SELECT FROM refresh_tokens AS each JOIN revocations AS v ON v.what = 'token' AND v.value = each.token_id
+        WHERE each.login_id = l.login_id
+    )
+    OR EXISTS (
+        SELECT FROM revocations AS v
+        WHERE v.what = 'holder' AND v.value = l.name AND v.revoked_at_us >= l.began_at_us - %(skew_us)s
+    )
+FROM refresh_tokens AS r JOIN logins AS l ON l.login_id = r.login_id
+WHERE r.digest = %(digest)s;
+
+-- name: replace_refresh_token
+-- purpose: put another in the place of one that was not replaced yet
+WITH replaced AS (
+    UPDATE refresh_tokens SET used = true WHERE digest = %(replaced)s AND NOT used RETURNING login_id
+)
+INSERT INTO refresh_tokens (digest, token_id, issued_at_us, expires_at_us, login_id)
+SELECT %(digest)s::bytea, %(token_id)s, %(issued_at_us)s::bigint, %(expires_at_us)s::bigint, login_id FROM replaced;
+
+-- name: login_tokens
+-- purpose: ids of the access tokens that a login got since a time
+SELECT token_id FROM refresh_tokens WHERE login_id = %(login_id)s AND issued_at_us >= %(since_us)s
+ORDER BY issued_at_us;
+
+-- name: end_login
+-- purpose: forget a login with its refresh tokens
+DELETE FROM logins WHERE login_id = %(login_id)s;
+
+-- name: end_logins_of
+-- purpose: forget the logins of one person
+DELETE FROM logins WHERE name = %(name)s;
 
 -- name: predictions_about
 -- purpose: ids of what is stored about one data subject, in order of event time

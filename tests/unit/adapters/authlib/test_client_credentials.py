@@ -90,7 +90,7 @@ def test_other_grants_are_not_there() -> None:
     async def story() -> None:
         issuing = Issuing()
         made = await issuing.client()
-        for grant_type in ("password", "implicit", "refresh_token", "", "urn:ietf:params:oauth:x"):
+        for grant_type in ("password", "implicit", "", "urn:ietf:params:oauth:x"):
             fields = {"grant_type": grant_type, "username": "ada", "password": "secret"}  # pragma: allowlist secret
             reply = await issuing.token(fields, made)
             assert (reply.status, reply.json()["error"]) == (400, "unsupported_grant_type"), grant_type

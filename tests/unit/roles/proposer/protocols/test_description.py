@@ -42,5 +42,5 @@ def test_what_only_a_protocol_can_be_refused_for_is_described() -> None:
 def test_liveness_readiness_and_the_ways_to_a_token_need_none_and_all_else_does() -> None:
     public = {path for path, methods in PATHS.items() for each in methods.values() if not each["security"]}
     alive = {"/livez", "/readyz", "/v2/health/live", "/v2/health/ready", "/ping", "/health"}
-    login = {"/oauth/token", "/oauth/authorize", "/oauth/keys", "/.well-known/oauth-authorization-server"}
-    assert public == alive | login
+    login = {f"/oauth/{name}" for name in ("token", "revoke", "authorize", "keys")}
+    assert public == alive | login | {"/.well-known/oauth-authorization-server"}

@@ -4,7 +4,7 @@ still hold it once it is sealed (ADR 70)."""
 from alembic import op
 
 revision = "0014"
-down_revision = "0012"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
