@@ -1,4 +1,4 @@
-"""Clients that sign instead of showing a secret: `private_key_jwt`, as a way of Authlib's to know a client.
+"""Clients that sign, where others show a secret, as one more way of Authlib's to know a client (`private_key_jwt`).
 
 Authlib brings one (`JWTBearerClientAssertion`), by joserfc and the clock of the machine. What is signed is judged here
 as all other tokens are (`security.jwt_checks`): the key decides on the algorithm, and time is the port's.
