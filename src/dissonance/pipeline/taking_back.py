@@ -39,7 +39,7 @@ async def rollback(
 
     No gate: the way back must be short. The models are verified first, not opened: that takes a fresh process seconds,
     and every replica opens them before it answers with them. Raises `UnknownTask`, `ModelNotFound`, `ModelRefused` or
-    `EngineUnavailable`; nothing changed then, or the same call completes it.
+    `EngineUnavailable`; nothing changed then, or the call with `to` completes it: without, it may step back once more.
     """
     task = await workshop.store.by_name(name)
     async with roll_call_beside(workshop, task) as calling:
