@@ -53,7 +53,10 @@ def verify_version(registry: Registry, keys: ArtefactKeys, task: Task, number: i
     process. Blocking. Raises as `load_pair` does."""
     with ThreadPoolExecutor(max_workers=1) as meanwhile:
         listing = meanwhile.submit(registry.versions, task.task_id, ModelRole.CRITIC)
-        version = find_version(registry, task, number)
+        if number is not None:
+            version = find_version(registry, task, number)
+        else:
+            version = _newest_judged(task, registry.versions(task.task_id, ModelRole.PROPOSER), listing.result())
         critics = listing.result()
     return _verified(registry, keys, task, version, lambda: _critic_among(critics, version))
 
@@ -99,7 +102,8 @@ def find_version(registry: Registry, task: Task, number: int | None) -> ModelVer
     """The proposer of this number, or the newest that has a critic: one that has none was left by a retraining that was
     cut short. Raises `ModelNotFound`."""
     if number is None:
-        return _newest_judged(registry, task)
+        critics = registry.versions(task.task_id, ModelRole.CRITIC)
+        return _newest_judged(task, registry.versions(task.task_id, ModelRole.PROPOSER), critics)
     try:
         return registry.version(task.task_id, ModelRole.PROPOSER, number)
     except ModelNotFound as error:
@@ -109,9 +113,9 @@ def find_version(registry: Registry, task: Task, number: int | None) -> ModelVer
         ) from error
 
 
-def _newest_judged(registry: Registry, task: Task) -> ModelVersion:
-    judged = {critic.parent for critic in registry.versions(task.task_id, ModelRole.CRITIC)}
-    for version in registry.versions(task.task_id, ModelRole.PROPOSER):
+def _newest_judged(task: Task, proposers: Sequence[ModelVersion], critics: Sequence[ModelVersion]) -> ModelVersion:
+    judged = {critic.parent for critic in critics}
+    for version in proposers:
         if version.version in judged:
             return version
     raise ModelNotFound(f"'{task.name}' has no models", where="version", fix="retrain: dissonance models retrain")

@@ -115,10 +115,9 @@ async def _record_rollback(
 async def _before(workshop: Workshop, task: Task, production: ModelVersion) -> int:
     """The version itself while a canary runs beside it; what its newest rollout replaced; else what it was trained to
     replace. Raises `ModelNotFound`."""
-    latest = await workshop.store.rollout(task.task_id)
-    if latest is not None and latest.phase is RolloutPhase.CANARY:
-        return production.version
     rollouts = await workshop.store.rollouts(task.task_id)
+    if rollouts and rollouts[0].phase is RolloutPhase.CANARY:
+        return production.version
     replaced = [rollout.previous_version for rollout in rollouts if rollout.version == production.version]
     target = replaced[0] if replaced else production.parent
     if target is None:

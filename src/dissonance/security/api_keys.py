@@ -7,7 +7,6 @@ the key without its secret; `dsk_` lets scanners of repositories find one that l
 
 from __future__ import annotations
 
-import re
 from hmac import compare_digest
 from typing import NamedTuple
 
@@ -15,12 +14,11 @@ import msgspec
 
 from dissonance.security.identity import MICROSECONDS, SKEW_S, Identity, Randomness
 from dissonance.security.permissions import Permission
-from dissonance.security.secret_texts import base64url, text_digest
+from dissonance.security.secret_texts import SecretForm, text_digest
 
 PREFIX = "dsk_"
 ID_BYTES = 8
-SECRET_BYTES = 32
-_FORM = re.compile(r"dsk_([0-9a-f]{16})_[A-Za-z0-9_-]{43}", re.ASCII)
+FORM = SecretForm(PREFIX, id_bytes=ID_BYTES)
 _PERMISSIONS = {permission.value: permission for permission in Permission}
 
 
@@ -48,8 +46,7 @@ class NewSecret(NamedTuple):
 
 def new_secret(randomness: Randomness) -> NewSecret:
     key_id = randomness.token(ID_BYTES).hex()
-    secret = base64url(randomness.token(SECRET_BYTES))
-    text = f"{PREFIX}{key_id}_{secret}"
+    text = FORM.text(key_id, randomness.token(SecretForm.SECRET_BYTES))
     return NewSecret(key_id, text, text_digest(text))
 
 
@@ -59,8 +56,7 @@ def id_in(text: str) -> str | None:
     >>> id_in("dsk_0123456789abcdef_" + "A" * 43), id_in("dsk_")
     ('0123456789abcdef', None)
     """
-    match = _FORM.fullmatch(text)
-    return match.group(1) if match else None
+    return FORM.id_in(text)
 
 
 def identity_of(key: ApiKey, digest: bytes) -> Identity | None:

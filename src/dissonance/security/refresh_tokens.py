@@ -9,19 +9,18 @@ comes again was had by two, of whom nobody can say which is the right one, and e
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 import msgspec
 
 from dissonance.security.identity import MICROSECONDS, Randomness
-from dissonance.security.secret_texts import base64url
+from dissonance.security.secret_texts import SecretForm
 
 PREFIX = "dsr_"
 """How one begins, so that scanners of repositories find one that leaked."""
 
-ID_BYTES, SECRET_BYTES = 16, 32
-_FORM = re.compile(r"dsr_([0-9a-f]{32})_[A-Za-z0-9_-]{43}")
+ID_BYTES = 16
+FORM = SecretForm(PREFIX, id_bytes=ID_BYTES)
 
 UNUSED_S = 8 * 3600
 """Seconds after which a login that nobody uses is over: a working day."""
@@ -69,13 +68,12 @@ def new_login_id(randomness: Randomness) -> str:
 
 def new_text(login_id: str, randomness: Randomness) -> str:
     """A refresh token of a login: 256 random bits."""
-    return f"{PREFIX}{login_id}_{base64url(randomness.token(SECRET_BYTES))}"
+    return FORM.text(login_id, randomness.token(SecretForm.SECRET_BYTES))
 
 
 def id_in(text: str) -> str | None:
     """Of the login that a refresh token is of."""
-    match = _FORM.fullmatch(text)
-    return match.group(1) if match is not None else None
+    return FORM.id_in(text)
 
 
 def expiry_us(login: PersonLogin, now_us: int) -> int:

@@ -248,13 +248,12 @@ def test_a_good_candidate_is_judged_once_and_sent_into_its_canary(place: Place) 
 
 def test_a_good_candidate_is_judged_and_waits_during_a_rollout_and_while_the_task_cools_off(place: Place) -> None:
     place.begin("another", at_once=True)
-    first, second = (place.work.registry.version(place.task.task_id, ModelRole.PROPOSER, each) for each in (1, 2))
-    place.work.registry.promote(first)  # so that there is something to judge
+    place.work.registry.promote(place.version(1))  # so that there is something to judge
     (judged,) = asyncio.run(judge(place.work, candidate(place, 2)))
     assert isinstance(judged, UpdateJudged)
     assert judged.verdict is UpdateVerdict.ACCEPTED
     assert place.rollout().phase is RolloutPhase.ARMED
-    place.work.registry.promote(second)
+    place.work.registry.promote(place.version(2))
     asyncio.run(rollback(place.work, "small", by="ann"))
     assert asyncio.run(judge(place.work, candidate(place, 2))) == [judged]
     assert (place.in_production(), place.rollout().phase) == (1, RolloutPhase.ROLLED_BACK)
