@@ -327,6 +327,10 @@ class VersionNotServed(ModelError):
     slug, title, status = "version-not-served", "This version of the model does not answer here now", 404
 
 
+class ModelMoved(ModelError):
+    slug, title, status = "model-moved", "Another version was put into production meanwhile", 409
+
+
 class ModelFailed(ModelError):
     """It was called, and did not answer."""
 

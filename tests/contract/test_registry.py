@@ -98,6 +98,16 @@ def test_a_candidate_becomes_the_canary_and_then_production_and_is_one_of_them_a
     assert marked(registry, task) == [(3, True, None), (2, False, None), (1, False, None)]
 
 
+def test_what_goes_into_production_is_no_candidate_though_it_became_one_in_that_moment(
+    registry: Registry, task: NewTask
+) -> None:
+    read = task.register(registry)
+    registry.mark(task.task_id, PROPOSER, Alias.CANDIDATE, read.version)
+    registry.promote(read)
+    assert marked(registry, task) == [(1, True, None)]
+    assert registry.production(task.task_id, PROPOSER).alias is None
+
+
 def test_a_canary_that_ends_is_nothing_and_no_alias_points_at_a_version_that_is_not_there(
     registry: Registry, task: NewTask
 ) -> None:

@@ -43,6 +43,21 @@ def test_a_rollout_begins_only_while_no_other_is_live(case: StoreCase) -> None:
     case.tell(story)
 
 
+def test_a_rollout_that_is_over_as_it_begins_is_not_put_beside_a_live_one(case: StoreCase) -> None:
+    async def story(store: Store) -> None:
+        task_id = await with_task(store, case.make)
+        live, over = rollout_of(task_id, 2), rollout_of(task_id, 3)
+        over = msgspec.structs.replace(over, phase=RolloutPhase.ROLLED_BACK, back_to=1, back_digest="1" * 64)
+        assert await save(store, live)
+        assert not await save(store, over)
+        assert await save(store, moved(live, RolloutPhase.SETTLED))
+        assert await save(store, over)
+        assert not await save(store, over)
+        assert await store.rollout(task_id) == over
+
+    case.tell(story)
+
+
 def test_rollouts_under_way_are_found_without_knowing_their_tasks(case: StoreCase) -> None:
     async def story(store: Store) -> None:
         task_id = await with_task(store, case.make)

@@ -23,6 +23,7 @@ from dissonance.pipeline.registration import FittedPair, register_pair
 from dissonance.pipeline.retrain import retrain
 from dissonance.pipeline.rollouts import Rollouts, begin
 from dissonance.pipeline.telling import publish
+from dissonance.ports.decisions import ALL
 from dissonance.ports.registry import ModelRole, ModelVersion
 from dissonance.ports.rollouts import Rollout
 from support.copies import made_once
@@ -65,6 +66,9 @@ class Place(NamedTuple):
         found = asyncio.run(self.work.store.rollout(self.task.task_id))
         assert found is not None
         return found
+
+    def decisions(self) -> int:
+        return len(asyncio.run(self.work.store.decisions(self.task.task_id, ALL, 1_000)))
 
     def begin(self, cause: str = "judged", versions: tuple[int, int] = (2, 1), **options: Any) -> list[Event]:
         candidate, incumbent = map(self.version, versions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -146,13 +147,14 @@ def rollback(
     task: TaskName,
     to: Annotated[
         int | None,
-        typer.Option(help="Go back to this version; else to the one before.", metavar="VERSION"),
+        typer.Option(help="Put this version there; else what was promoted last is taken back.", metavar="VERSION"),
     ] = None,
     within: Within = CONFIRM_LIMIT_S,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take the version in production back; while a canary runs, the canary.
+    """Take back what was promoted last; while a canary runs, the canary. The same again changes nothing: to go further
+    back, name the version.
 
     Ends when every replica of the proposer answers with the old version. The exit code is 1 when one did not in time.
     """
@@ -161,7 +163,8 @@ def rollback(
     async def work(system: System) -> Promoted:
         return await rollback(system, task, to, by=getpass.getuser(), limit_s=within)
 
-    _emit_promoted(promoted_answer(on_system(data, work)), as_json)
+    done = on_system(data, work)
+    _emit_promoted(promoted_answer(done), as_json, what_ended(done))
 
 
 @app.command("list")
@@ -258,7 +261,21 @@ def retrained_table(answer: RetrainedAnswer) -> Table:
     return table
 
 
-def _emit_promoted(answer: PromotedAnswer, as_json: bool) -> None:
+def what_ended(done: Promoted) -> list[str]:
+    """Who is told that nothing moved is told why, and how to go on."""
+    rollout = done.rollout
+    if done.version != done.previous_version or rollout is None:
+        return []
+    why = f"({rollout.by}: {rollout.reason})"
+    said = {
+        RolloutPhase.ABANDONED: f"Version {rollout.version}, a canary, is ended {why}",
+        RolloutPhase.ROLLED_BACK: f"Version {rollout.version} is taken back already {why}",
+    }.get(rollout.phase)
+    more = f"To go further back, name a version of `dissonance models list {done.task.name}`: --to VERSION"
+    return [] if said is None else [said, more]
+
+
+def _emit_promoted(answer: PromotedAnswer, as_json: bool, more: Sequence[str] = ()) -> None:
     before = "nothing" if answer.previous_version is None else f"version {answer.previous_version}"
     said = f"In production: version {answer.version} (before: {before}), critic {answer.critic_version}"
     if answer.phase == RolloutPhase.CANARY:
@@ -266,7 +283,7 @@ def _emit_promoted(answer: PromotedAnswer, as_json: bool) -> None:
     elif answer.version == answer.previous_version:
         said = f"Version {answer.version} was in production already, with critic {answer.critic_version}"
     findings = [f"{'holds' if each.holds else 'FAILS'}  {each.rule}: {each.what}" for each in answer.findings]
-    lines = [said, *replica_lines(answer), *findings]
+    lines = [said, *replica_lines(answer), *more, *findings]
     emit(answer, as_json, escape("\n".join(lines)))
     if answer.replicas_missing:
         raise typer.Exit(1)

@@ -43,6 +43,13 @@ async def version_of(workshop: Workshop, task: Task, digest: str) -> ModelVersio
     )
 
 
+async def critic_follows(workshop: Workshop, task: Task, proposer: ModelVersion) -> None:
+    """Whoever moved the proposer may not have got to its critic. Raises as `move_aliases` does."""
+    critic = await asyncio.to_thread(critic_of, workshop.registry, task, proposer)
+    if not critic.in_production:
+        await move_alias(workshop, critic)
+
+
 async def mark_pair(workshop: Workshop, task: Task, alias: Alias, version: ModelVersion | None) -> None:
     """A proposer and its critic, or nobody, as `alias`. Raises `ModelNotFound` or `EngineUnavailable`."""
     numbers: dict[ModelRole, int | None] = dict.fromkeys(ModelRole)

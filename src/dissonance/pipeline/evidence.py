@@ -13,7 +13,7 @@ from dissonance.contracts.schema import Task, schema_digest
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.contracts.verdicts import UpdateVerdict
 from dissonance.decisions.evidence.again import KINDS, kind_of
-from dissonance.decisions.evidence.bundle import Bundle, Judgement, ModelEvidence
+from dissonance.decisions.evidence.bundle import PUT_BACK, Bundle, Judgement, ModelEvidence
 from dissonance.decisions.updates.numbers import UpdateNumbers
 from dissonance.pipeline.anchoring import last_anchor_digest
 from dissonance.pipeline.event_time import event_time_now_us
@@ -127,11 +127,9 @@ async def rollout_decision(
     policy: Policy,
     *,
     parent: str,
-    production: int | None = None,
     **computed: Any,
 ) -> Decision:
-    """That a rollout went into its phase. `production`: the version that answers after it, where that is not the one
-    that follows from the phase. `computed`: `beginning` or `step`, unless a person decided."""
+    """That a rollout went into its phase. `computed`: `beginning` or `step`, unless a person decided."""
     promoted = rollout.phase in (RolloutPhase.ARMED, RolloutPhase.SETTLED)
     return await decided(
         workshop,
@@ -139,9 +137,10 @@ async def rollout_decision(
         Said(KINDS[rollout.phase], step_cause(rollout), rollout.by, rollout.reason, parent),
         candidate=ModelEvidence(version=rollout.version, digest=rollout.model_digest),
         incumbent=ModelEvidence(version=rollout.previous_version, digest=rollout.previous_digest),
-        production=production or (rollout.version if promoted else rollout.previous_version),
+        production=rollout.version if promoted else rollout.put_back[0],
         policy=policy,
         event_time_us=rollout.phase_at_us,
+        digests={} if rollout.back_to is None else {PUT_BACK: rollout.back_digest},
         share=rollout.share if rollout.phase is RolloutPhase.CANARY else 0.0,
         **computed,
     )

@@ -10,6 +10,7 @@ from dissonance.contracts.updates import RolloutPhase
 from dissonance.decisions.pairs import LoadedPair, VerifiedPair
 from dissonance.pipeline.confirming import Confirmed
 from dissonance.pipeline.workshop import Workshop
+from dissonance.ports.rollouts import Rollout
 
 PRODUCER = "pipeline"
 
@@ -19,7 +20,7 @@ NOBODY = Confirmed((), (), 0)
 class Promoted(NamedTuple):
     """`previous_version` was in production before; `judged` is what the gate said, None after a rollback and for a
     version that was in production already. `phase`: `armed`, or `canary` where nothing moved yet. `replicas`: who
-    answers with `version` now, and who does not."""
+    answers with `version` now, and who does not. `rollout`: the newest when a version was put back."""
 
     task: Task
     version: int
@@ -28,6 +29,7 @@ class Promoted(NamedTuple):
     judged: UpdateJudged | None
     phase: RolloutPhase
     replicas: Confirmed = NOBODY
+    rollout: Rollout | None = None
 
 
 def moved_by_hand(

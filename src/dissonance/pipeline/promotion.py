@@ -10,7 +10,7 @@ from dissonance.contracts.standings import CONFIRM_LIMIT_S
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.contracts.verdicts import UpdateVerdict
 from dissonance.decisions.pairs import find_version
-from dissonance.errors import GateRefused, InputError
+from dissonance.errors import GateRefused, InputError, ModelMoved
 from dissonance.pipeline.aliases import move_aliases, open_pair, production_version
 from dissonance.pipeline.confirming import confirm, roll_call
 from dissonance.pipeline.judging import Override, judge_pair
@@ -85,6 +85,12 @@ async def promote(
         at_once=not canary,
     )
     await publish(workshop, task, events)
+    if not canary and not any(type(event) is ModelPromoted for event in events):
+        raise ModelMoved(
+            f"version {found.version} was taken back while it was promoted",
+            where=f"task '{name}'",
+            fix=f"look who did it: dissonance models history {name}",
+        )
     return Promoted(
         task,
         candidate.version.version,

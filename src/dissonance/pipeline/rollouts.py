@@ -13,23 +13,24 @@ import msgspec
 import numpy as np
 
 from dissonance.contracts.columns import derived_id
-from dissonance.contracts.events import Event, ModelPromoted
+from dissonance.contracts.events import Event
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.contracts.updates import LIVE_PHASES, RolloutPhase
 from dissonance.decisions.beginning import first_phase, first_share
 from dissonance.decisions.evidence.bundle import Beginning, StepTaken
-from dissonance.decisions.pairs import LoadedPair, find_version
+from dissonance.decisions.pairs import LoadedPair
 from dissonance.decisions.rollouts import ALLOWED_TO_OLD, Believed, gravest, next_step
 from dissonance.errors import GateRefused, ModelError
-from dissonance.pipeline.aliases import mark_pair, move_aliases, open_version, production_version
+from dissonance.pipeline.aliases import open_version
 from dissonance.pipeline.anchoring import anchor
 from dissonance.pipeline.behaving import Behaviours
 from dissonance.pipeline.event_time import event_time_now_us
 from dissonance.pipeline.evidence import rollout_decision, step_cause
-from dissonance.pipeline.telling import changed, incident, is_untold, moved, moves_to, publish, tell_again
+from dissonance.pipeline.finishing import finish
+from dissonance.pipeline.telling import changed, incident, is_untold, publish, tell_again
 from dissonance.pipeline.workshop import Workshop
-from dissonance.ports.registry import Alias, ModelVersion
+from dissonance.ports.registry import ModelVersion
 from dissonance.ports.rollouts import Rollout
 from dissonance.ports.store import Experience
 from dissonance.security.rows import features_matrix, open_rows
@@ -110,7 +111,7 @@ class Rollouts:
         if rollout is None:
             return []
         task = await self._workshop.store.by_id(task_id)
-        events = await _finish(self._workshop, task, rollout) if await is_untold(self._workshop, rollout) else []
+        events = await finish(self._workshop, task, rollout) if await is_untold(self._workshop, rollout) else []
         if rollout.phase in LIVE_PHASES:
             events += await self._step(task, rollout)
         return [*events, *await tell_again(self._workshop, task)]
@@ -177,39 +178,8 @@ class Rollouts:
         return self._pairs[key]
 
 
-async def end_by_hand(workshop: Workshop, task: Task, *, by: str, reason: str, production: int) -> Rollout | None:
-    """Whatever is live ends: a canary is abandoned, a watched promotion is rolled back, without moving an alias.
-    `production`: the version that the caller puts back then."""
-    policy = await workshop.store.policy(task.task_id)
-    while True:
-        rollout = await workshop.store.rollout(task.task_id)
-        if rollout is None or rollout.phase not in LIVE_PHASES:
-            return None
-        is_canary = rollout.phase is RolloutPhase.CANARY
-        ended = msgspec.structs.replace(
-            rollout,
-            phase=RolloutPhase.ABANDONED if is_canary else RolloutPhase.ROLLED_BACK,
-            phase_at_us=await event_time_now_us(workshop, task.task_id),
-            by=by,
-            reason=reason,
-            revision=rollout.revision + 1,
-        )
-        decision = await rollout_decision(
-            workshop,
-            task,
-            ended,
-            policy,
-            parent=step_cause(rollout),
-            production=rollout.previous_version if is_canary else production,
-        )
-        if await workshop.store.save_rollout(ended, decision):
-            if is_canary:
-                await mark_pair(workshop, task, Alias.CANARY, None)
-            return ended
-
-
 async def _told(workshop: Workshop, task: Task, rollout: Rollout) -> list[Event]:
-    """Move the alias if this phase asks for it, anchor what was decided, and say what changed."""
+    """Move the aliases as this phase asks for, anchor what was decided, and say what changed."""
     log(
         _logger,
         LogAction.ROLLOUT_CHANGED,
@@ -218,32 +188,9 @@ async def _told(workshop: Workshop, task: Task, rollout: Rollout) -> list[Event]
         phase=rollout.phase.value,
         why=rollout.reason,
     )
-    moves = await _finish(workshop, task, rollout, always=True)
-    if rollout.phase is RolloutPhase.CANARY:
-        canary = await asyncio.to_thread(find_version, workshop.registry, task, rollout.version)
-        await mark_pair(workshop, task, Alias.CANARY, canary)
-    elif rollout.phase is RolloutPhase.ABANDONED:
-        await mark_pair(workshop, task, Alias.CANARY, None)
+    moves = await finish(workshop, task, rollout, always=True)
     await anchor(workshop, task)
     return [changed(workshop, rollout), *moves]
-
-
-async def _finish(workshop: Workshop, task: Task, rollout: Rollout, *, always: bool = False) -> list[Event]:
-    """Put the version of this phase into production where it is not: now, or because a move was cut short. Wherever
-    somebody else put another meanwhile, it stays."""
-    wanted = moves_to(rollout)
-    if wanted is None:
-        return []
-    version, kind = wanted
-    serving = await production_version(workshop, task)
-    other = rollout.previous_version if kind is ModelPromoted else rollout.version
-    if serving.version != version and serving.version == other:
-        pair = await open_version(workshop, task, version)
-        if (await production_version(workshop, task)).version == other:
-            await move_aliases(workshop, pair)
-    elif not always:
-        return []
-    return [moved(workshop, rollout, kind)]
 
 
 def _first_phase(latest: Rollout | None, now_us: int, policy: Policy, *, at_once: bool) -> RolloutPhase:

@@ -15,7 +15,7 @@ from dissonance.contracts.schema import Task
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.decisions.evidence.bundle import StepTaken
 from dissonance.decisions.rollouts import evidence_of
-from dissonance.pipeline.aliases import production_version
+from dissonance.pipeline.aliases import critic_follows, production_version
 from dissonance.pipeline.confirming import confirm, roll_call
 from dissonance.pipeline.evidence import step_cause
 from dissonance.pipeline.verifying import proven_bundle
@@ -36,6 +36,11 @@ _logger = logging.getLogger(__name__)
 async def publish(workshop: Workshop, task: Task, events: Sequence[Event]) -> None:
     """Publish what a step made of itself; then it is told. Raises `EngineUnavailable`: it is not, then."""
     await workshop.bus.publish(events)
+    await are_told(workshop, task, events)
+
+
+async def are_told(workshop: Workshop, task: Task, events: Sequence[Event]) -> None:
+    """Of what was published, the steps of rollouts are told, and all that they ask for is done."""
     told = [event.event_id for event in events if isinstance(event, RolloutChanged)]
     if told:
         await workshop.store.rollouts_told(task.task_id, told)
@@ -65,7 +70,9 @@ async def _left_over(workshop: Workshop, task: Task, rollout: Rollout) -> list[E
     if wanted is None:
         return events
     version, kind = wanted
-    if (await production_version(workshop, task)).version == version:
+    serving = await production_version(workshop, task)
+    if serving.version == version:
+        await critic_follows(workshop, task, serving)
         events.append(moved(workshop, rollout, kind))
     kept = await workshop.store.decision_of(task.task_id, step_cause(rollout))
     step = None if kept is None else proven_bundle(kept, workshop.artefact_keys.verification).step
@@ -79,7 +86,7 @@ def moves_to(rollout: Rollout) -> tuple[int, type[ModelPromoted]] | None:
     if rollout.phase is RolloutPhase.ARMED:
         return rollout.version, ModelPromoted
     if rollout.phase is RolloutPhase.ROLLED_BACK:
-        return rollout.previous_version, ModelRolledBack
+        return rollout.put_back[0], ModelRolledBack
     return None
 
 
@@ -122,13 +129,14 @@ def changed(workshop: Workshop, rollout: Rollout) -> RolloutChanged:
 
 def moved(workshop: Workshop, rollout: Rollout, kind: type[ModelPromoted]) -> ModelPromoted:
     back = kind is ModelRolledBack
+    version, digest = rollout.put_back if back else (rollout.version, rollout.model_digest)
     return kind(
         event_id=derived_id(kind.KIND, [rollout.rollout_id, str(rollout.revision)]),
         task_id=rollout.task_id,
         produced_at_us=workshop.clock.now_us(),
         producer=GATE,
-        version=rollout.previous_version if back else rollout.version,
-        model_digest=rollout.previous_digest if back else rollout.model_digest,
+        version=version,
+        model_digest=digest,
         previous_version=rollout.version if back else rollout.previous_version,
         reason=rollout.reason,
         by=rollout.by,

@@ -17,7 +17,8 @@ from dissonance.ports.decisions import Decision
 class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     """One way of one version into production. Times are event time, microseconds since 1970 UTC.
 
-    `share`: of requests that the candidate answers while in `CANARY`. `overridden`: the gate had refused it.
+    `share`: of requests that the candidate answers while in `CANARY`. `overridden`: the gate had refused it. `back_to`
+    and its digest: where a person ended it, what is in production in its place.
     """
 
     rollout_id: str  # 32 hex digits
@@ -34,6 +35,15 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     overridden: bool = False
     revision: int = 1  # counts up with every change
+    back_to: int | None = None
+    back_digest: str = ""
+
+    @property
+    def put_back(self) -> tuple[int, str]:
+        """The version that answers once this one was taken back, and its digest."""
+        return (
+            (self.previous_version, self.previous_digest) if self.back_to is None else (self.back_to, self.back_digest)
+        )
 
 
 def told_as(rollout: Rollout) -> str:

@@ -136,10 +136,10 @@ def rollouts_of(copy: Decided) -> dict[str, Rollout]:
     return copy.work.store.rows_of(copy.task.task_id).rollouts
 
 
-def of_newest(copy: Decided, **changes: Any) -> None:
+def of_watched(copy: Decided, **changes: Any) -> None:
     rollouts = rollouts_of(copy)
-    newest = list(rollouts)[-1]
-    rollouts[newest] = replace(rollouts[newest], **changes)
+    watched = list(rollouts)[-2]
+    rollouts[watched] = replace(rollouts[watched], **changes)
 
 
 def of_refused(copy: Decided, **changes: Any) -> None:
@@ -169,18 +169,19 @@ def with_another_rollout(copy: Decided) -> None:
 
 
 TAMPERED: list[tuple[Callable[[Decided], None], int, str]] = [
-    (lambda copy: of_newest(copy, phase=RolloutPhase.SETTLED), 9, "another phase"),
-    (lambda copy: of_newest(copy, version=1), 9, "another version"),
-    (lambda copy: of_newest(copy, model_digest="f" * 64), 9, "another model_digest"),
-    (lambda copy: of_newest(copy, by="eve"), 9, "another by"),
-    (lambda copy: of_newest(copy, revision=1, phase=RolloutPhase.ARMED), 9, "listed as of its step 1"),
-    (lambda copy: of_newest(copy, revision=9), 0, "no decision knows of a rollout"),
+    (lambda copy: of_watched(copy, phase=RolloutPhase.SETTLED), 9, "another phase"),
+    (lambda copy: of_watched(copy, version=1), 9, "another version"),
+    (lambda copy: of_watched(copy, model_digest="f" * 64), 9, "another model_digest"),
+    (lambda copy: of_watched(copy, by="eve"), 9, "another by"),
+    (lambda copy: of_watched(copy, back_to=2, back_digest="f" * 64), 9, "another back_to, back_digest"),
+    (lambda copy: of_watched(copy, revision=1, phase=RolloutPhase.ARMED), 9, "listed as of its step 1"),
+    (lambda copy: of_watched(copy, revision=9), 0, "no decision knows of a rollout"),
     (lambda copy: of_refused(copy, verdict=UpdateVerdict.ACCEPTED), 6, "another verdict"),
     (lambda copy: of_refused(copy, findings=()), 6, "another findings"),
     (lambda copy: of_refused(copy, policy_version=1), 6, "another policy_version"),
     (without_a_judgement, 7, "is missing"),
     (with_another_judgement, 0, "no decision knows of a judgement"),
-    (without_a_rollout, 9, "is missing"),
+    (without_a_rollout, 10, "is missing"),
     (with_another_rollout, 0, "no decision knows of a rollout"),
 ]
 

@@ -143,42 +143,12 @@ def test_a_move_that_was_cut_short_is_finished_by_whoever_looks_next(place: Plac
     assert place.in_production() == 1
 
 
-def test_a_version_that_was_taken_back_stays_when_a_person_puts_it_there_again(place: Place) -> None:
-    place.begin(at_once=True)
-    asyncio.run(rollback(place.work, "small", by="ann"))
-    assert (place.in_production(), place.rollout().phase) == (1, RolloutPhase.ROLLED_BACK)
-    asyncio.run(rollback(place.work, "small", 2, by="ann"))
-    assert (place.advance(), place.in_production()) == ([], 2)
-
-
 @pytest.mark.parametrize("reason", ["", "  "])
 def test_an_override_without_a_reason_is_no_override(place: Place, reason: str) -> None:
     with pytest.raises(InputError, match="without a reason"):
         asyncio.run(promote(place.work, "small", 2, by="ann", override=reason))
     assert asyncio.run(place.work.store.updates(place.task.task_id)) == []
     assert place.in_production() == 1
-
-
-def test_rolling_back_by_hand_ends_what_is_under_way(place: Place) -> None:
-    place.begin(at_once=True)
-    asyncio.run(rollback(place.work, "small", by="ann"))
-    assert (place.in_production(), place.rollout().phase) == (1, RolloutPhase.ROLLED_BACK)
-
-
-def test_rolling_back_what_no_rollout_put_there_goes_to_what_it_was_trained_to_replace(place: Place) -> None:
-    place.begin(at_once=True)
-    place.learn_wrongly()
-    asyncio.run(retrain(place.work, "small"))
-    for role in ModelRole:
-        place.work.registry.promote(place.work.registry.version(place.task.task_id, role, 3))
-    asyncio.run(rollback(place.work, "small", by="ann"))
-    assert place.in_production() == 2
-
-
-def test_rolling_back_during_a_canary_ends_the_canary_and_leaves_production(place: Place) -> None:
-    place.begin()
-    asyncio.run(rollback(place.work, "small", by="ann"))
-    assert (place.in_production(), place.rollout().phase) == (1, RolloutPhase.ABANDONED)
 
 
 def request(place: Place, cause: RetrainCause = RetrainCause.HARM) -> RetrainRequested:

@@ -99,11 +99,12 @@ class MemoryRegistry:
     def versions(self, task_id: str, role: ModelRole) -> list[ModelVersion]:
         with self._lock:
             model = self._model(task_id, role)
+            beside = {alias: other for alias, other in model.aliases.items() if other != model.production}
             return [
                 msgspec.structs.replace(
                     version,
                     in_production=version.version == model.production,
-                    alias=next((alias for alias, other in model.aliases.items() if other == version.version), None),
+                    alias=next((alias for alias, other in beside.items() if other == version.version), None),
                 )
                 for version in reversed(model.versions)
             ]

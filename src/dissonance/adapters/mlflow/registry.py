@@ -332,6 +332,7 @@ def _aliases_of(model: Any) -> dict[str, int]:
 
 def _version(version: Any, aliases: Mapping[str, int]) -> ModelVersion:
     tags, number = _mapping(version["tags"]), int(version["version"])
+    serves = aliases.get(PRODUCTION) == number
     return ModelVersion(
         task_id=tags["task_id"],
         role=ModelRole(tags["role"]),
@@ -340,6 +341,7 @@ def _version(version: Any, aliases: Mapping[str, int]) -> ModelVersion:
         created_at_us=int(version["creation_timestamp"]) * 1000,
         metrics=msgspec.json.decode(tags["metrics"], type=dict[str, float]),
         parent=int(tags["parent"]) if tags["parent"] else None,
-        in_production=aliases.get(PRODUCTION) == number,
-        alias=next((alias for alias in Alias if aliases.get(alias.value) == number), None),
+        in_production=serves,
+        # Another alias may have been set in the moment in which it went into production.
+        alias=next((alias for alias in Alias if aliases.get(alias.value) == number and not serves), None),
     )

@@ -489,7 +489,9 @@ DELETE FROM label_requests r WHERE task_id = %(task)s AND prediction_id < %(belo
 -- name: insert_rollout
 -- purpose: the beginning of a rollout, unless one of the task is live; after lock_chain
 INSERT INTO rollouts (task_id, rollout_id, revision, phase, body)
-VALUES (%(task)s, %(rollout)s, 1, %(phase)s, %(body)s::jsonb) ON CONFLICT DO NOTHING;
+SELECT %(task)s, %(rollout)s, 1, %(phase)s, %(body)s::jsonb
+WHERE NOT EXISTS (SELECT FROM rollouts WHERE task_id = %(task)s AND phase = ANY(%(live)s::text[]))
+ON CONFLICT DO NOTHING;
 
 -- name: update_rollout
 -- purpose: the next revision of a rollout, if nobody was faster

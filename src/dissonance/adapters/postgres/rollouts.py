@@ -15,6 +15,8 @@ from dissonance.contracts.updates import LIVE_PHASES
 from dissonance.ports.decisions import Decision
 from dissonance.ports.rollouts import STEPS_OF_CHANCE, PairedCounts, PairsOfChance, Rollout, told_as, weighed_counts
 
+LIVE = sorted(phase.value for phase in LIVE_PHASES)
+
 
 class PostgresRollouts(StorePart):
     """`ports.rollouts.RolloutStore`."""
@@ -28,7 +30,7 @@ class PostgresRollouts(StorePart):
         return [msgspec.json.decode(body, type=Rollout) for (body,) in rows]
 
     async def live_rollouts(self) -> list[Rollout]:
-        rows = await self._database.rows("live_rollouts", {"phases": sorted(phase.value for phase in LIVE_PHASES)})
+        rows = await self._database.rows("live_rollouts", {"phases": LIVE})
         return [msgspec.json.decode(body, type=Rollout) for (body,) in rows]
 
     async def save_rollout(self, rollout: Rollout, decision: Decision) -> bool:
@@ -41,6 +43,7 @@ class PostgresRollouts(StorePart):
             "body": msgspec.json.encode(rollout).decode(),
             "event_id": told_as(rollout),
             "saved_us": self._clock.now_us(),
+            "live": LIVE,
         }
         query = "insert_rollout" if rollout.revision == 1 else "update_rollout"
         async with self._database.connection("save_rollout") as connection, connection.transaction():

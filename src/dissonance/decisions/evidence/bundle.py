@@ -19,6 +19,9 @@ from dissonance.ports.rollouts import PairedCounts, Rollout
 
 FORM = 1
 
+PUT_BACK = "put_back"
+"""Among `digests`: of the model that is in production in the place of one whose rollout a person ended."""
+
 
 class ModelEvidence(msgspec.Struct, frozen=True, kw_only=True):
     """Which model: digests are SHA-256, 64 hex digits, empty where the decision did not look.

@@ -17,7 +17,7 @@ from dissonance.contracts.evidence import canonical
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.contracts.verdicts import UpdateVerdict
 from dissonance.decisions.evidence.again import KINDS
-from dissonance.decisions.evidence.bundle import Bundle
+from dissonance.decisions.evidence.bundle import PUT_BACK, Bundle
 from dissonance.ports.rollouts import Rollout
 
 PHASES = {kind: phase for phase, kind in KINDS.items()}
@@ -128,6 +128,8 @@ def _rolled_out(bundle: Bundle) -> dict[str, object]:
         "phase_at_us": bundle.event_time_us,
         "by": bundle.by,
         "reason": bundle.reason,
+        "back_to": bundle.production if PUT_BACK in bundle.digests else None,
+        "back_digest": bundle.digests.get(PUT_BACK, ""),
     }
     if bundle.incumbent is not None:
         said |= {"previous_version": bundle.incumbent.version, "previous_digest": bundle.incumbent.digest}
