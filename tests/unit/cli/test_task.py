@@ -115,6 +115,15 @@ def test_stages_follow_each_other_to_the_end(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out == ""
 
 
+def test_each_stage_is_told_once_as_it_begins_and_not_to_a_program(capsys: pytest.CaptureFixture[str]) -> None:
+    for quiet in (False, True):
+        with stages("creating [toy]", quiet=quiet) as follow:
+            for stage, share in (("read", 0.0), ("fit the proposer", 0.0), ("fit the proposer", 0.5), ("done", 1.0)):
+                follow(stage, share)
+    out, err = capsys.readouterr()
+    assert (out, err.splitlines()) == ("", ["creating [toy] …", "  read …", "  fit the proposer …", "  done"])
+
+
 def test_every_stage_of_the_pipeline_has_its_place_on_the_bar() -> None:
     pipeline = Path(dissonance.pipeline.__file__).parent
     said = {stage for file in pipeline.glob("*.py") for stage in re.findall(r'progress\("([^"]+)"', file.read_text())}
