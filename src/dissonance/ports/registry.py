@@ -25,6 +25,10 @@ MADE, ELSEWHERE = "made", "elsewhere"
 """Parameter of a version that was not fitted here, but registered from a file."""
 
 
+ARTEFACT_FILE = "artefact.bin"
+"""What the sealed artefact of a version is called, where a registry keeps files."""
+
+
 class ModelRole(StrEnum):
     PROPOSER = "proposer"
     CRITIC = "critic"
