@@ -19,7 +19,7 @@ from dissonance.cli.model_history import at, history
 from dissonance.cli.options import AsJson, Data, TaskName
 from dissonance.cli.output import emit
 from dissonance.cli.who_answered import who_answered
-from dissonance.contracts.standings import CONFIRM_LIMIT_S
+from dissonance.contracts.standings import CONFIRM_LIMIT_S, NAMELESS
 from dissonance.contracts.times import to_text
 from dissonance.contracts.update_api import UpdatesReply
 from dissonance.contracts.updates import RolloutPhase
@@ -71,7 +71,8 @@ class RetrainedAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class PromotedAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What `promote --json` and `rollback --json` print; `findings`, and the golden accuracies among them, are what the
     gate said, none after a rollback. `phase`: `canary` where nothing moved yet. `replicas` of the proposer were seen to
-    answer with the version, `confirmed_ms` after it moved; `replicas_missing` live and did not follow in time."""
+    answer with the version, `confirmed_ms` after it moved; `replicas_missing` live and did not follow in time, `?`
+    where one lives that never said its name."""
 
     task: str
     version: int
@@ -277,7 +278,12 @@ def replica_lines(answer: PromotedAnswer) -> list[str]:
     if answer.phase == RolloutPhase.CANARY:
         return []
     if not answer.replicas and not answer.replicas_missing:
-        return ["No proposer answered the roll call: whoever starts reads which version is in production"]
+        return ["No proposer runs that the broker knows of: whoever starts reads which version is in production"]
+    if answer.replicas_missing == [NAMELESS]:
+        return [
+            "NOT CONFIRMED: a proposer listens and answered nothing, so it may still answer people with what it had "
+            "(docs/runbooks/rollback.md)"
+        ]
     count = len(answer.replicas) + len(answer.replicas_missing)
     lines = [f"{len(answer.replicas)} of {count} replicas answer with it, {answer.confirmed_ms:.0f} ms after it moved"]
     if answer.replicas_missing:

@@ -32,6 +32,7 @@ from dissonance.cli.task import (
     task_line,
 )
 from dissonance.contracts.policy import Policy
+from dissonance.contracts.standings import NAMELESS
 from dissonance.pipeline.golden import RefreshedGolden
 from dissonance.pipeline.promotion import list_models, promote
 from dissonance.pipeline.retrain import retrain
@@ -81,7 +82,7 @@ def test_retraining_promoting_and_rolling_back_are_told(work: Workshop) -> None:
     assert (retrained.version, retrained.incumbent_version, retrained.labels) == (2, 1, 0)
     assert f"{retrained.golden_after:.4f}" in printed(retrained_table(retrained))
     promoted = promoted_answer(asyncio.run(promote(work, "small", by="a test")))
-    assert "No proposer answered" in replica_lines(promoted)[0]
+    assert "No proposer runs" in replica_lines(promoted)[0]
     assert (promoted.version, promoted.previous_version) == (2, 1)
     golden = next(finding for finding in promoted.findings if finding.rule == "GoldenNonInferiority")
     assert golden.numbers["candidate_accuracy"] == retrained.golden_after
@@ -147,3 +148,7 @@ def test_who_answers_with_a_promoted_version_is_said_and_who_does_not_is_named()
     assert said[0] == "1 of 2 replicas answer with it, 10000 ms after it moved"
     assert "host/2" in said[1]
     assert replica_lines(msgspec.structs.replace(answer, phase="canary")) == []
+    hung = msgspec.structs.replace(answer, replicas=[], replicas_missing=[NAMELESS])
+    assert replica_lines(hung)[0].startswith("NOT CONFIRMED: a proposer listens and answered nothing")
+    nobody = msgspec.structs.replace(answer, replicas=[], replicas_missing=[])
+    assert replica_lines(nobody)[0].startswith("No proposer runs that the broker knows of")
