@@ -255,7 +255,7 @@ def retrained_table(answer: RetrainedAnswer) -> Table:
     table.add_row("log loss, nats", f"{answer.log_loss_before:.4f}", f"{answer.log_loss_after:.4f}")
     table.add_row("labels learnt from", "", str(answer.labels))
     table.add_row("way from the incumbent", "", f"{answer.numbers['step']:.0%}")
-    table.add_row("mean KL on the last window, nats", "", f"{answer.numbers['kl']:.4f}")
+    table.add_row("mean KL from the incumbent, nats", "", f"{answer.numbers['kl']:.4f}")
     return table
 
 
