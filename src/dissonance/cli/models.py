@@ -21,7 +21,7 @@ from dissonance.cli.output import emit
 from dissonance.cli.who_answered import who_answered
 from dissonance.contracts.standings import CONFIRM_LIMIT_S, NAMELESS
 from dissonance.contracts.times import to_text
-from dissonance.contracts.update_api import UpdatesReply
+from dissonance.contracts.update_api import RolloutReply, UpdatesReply
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.contracts.verdicts import RuleFinding
 
@@ -181,13 +181,11 @@ def list_(task: TaskName, data: Data = None, as_json: AsJson = False) -> None:
 def updates(task: TaskName, data: Data = None, as_json: AsJson = False) -> None:
     """How updates were judged, rule by rule, and what became of them."""
 
-    from dissonance.roles.gate.telling import updates_reply
+    from dissonance.roles.gate.telling import updates_of
 
     async def work(system: System) -> UpdatesReply:
         found = await system.store.by_name(task)
-        return updates_reply(
-            task, await system.store.updates(found.task_id), await system.store.rollouts(found.task_id)
-        )
+        return await updates_of(system.store, found.task_id, task)
 
     reply = on_system(data, work)
     emit(reply, as_json, lambda console: show_updates(console, reply))
@@ -303,8 +301,14 @@ def show_updates(console: Console, reply: UpdatesReply) -> None:
     for rollout in reply.rollouts:
         console.print(
             f"[bold]rollout of version {rollout.version}[/bold] after {rollout.previous_version}: {rollout.phase} "
-            f"since {rollout.phase_at[:16].replace('T', ' ')} (event time); {escape(rollout.reason)}"
+            f"since {phase_times(rollout)}; {escape(rollout.reason)}"
         )
+
+
+def phase_times(rollout: RolloutReply) -> str:
+    """When it was decided, and how far event time had come then: that of old rows may lie before the model was made."""
+    of_rows = f"event time {rollout.phase_at[:16].replace('T', ' ')}"
+    return f"{rollout.decided_at[:16].replace('T', ' ')} ({of_rows})" if rollout.decided_at else of_rows
 
 
 def models_table(task: str, lines: list[ModelLine]) -> Table:
