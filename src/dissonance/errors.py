@@ -321,6 +321,10 @@ class ModelNotFound(ModelError):
     slug, title, status = "model-not-found", "There is no such model", 404
 
 
+class NothingBefore(ModelNotFound):
+    slug, title = "nothing-before", "There is nothing to roll back to"
+
+
 class VersionNotServed(ModelError):
     """Another version answers; it is never put in place of the one that was asked for."""
 

@@ -184,8 +184,8 @@ def test_gate_asks_and_proposer_answers_and_nobody_answers_unasked(server: NatsS
     async def scenario() -> None:
         async with acting(server, folder, "gate") as gate, acting(server, folder, "proposer") as proposer:
             async with proposer.bus.answering(SERVING, lambda _: b"here"):
-                said = await gate.bus.ask(SERVING, b"?", wait_s=5.0, enough=lambda answers: len(answers) == 1)
-            assert said == [b"here"]
+                heard = await gate.bus.ask(SERVING, b"?", wait_s=5.0, enough=lambda answers: len(answers) == 1)
+            assert heard.said == [b"here"]
             assert await gate.settled() == await proposer.settled() == []
             await proposer.client.publish("_INBOX_gate.x", b"unasked")
             assert await proposer.settled() == as_told(["_INBOX_gate.x"])

@@ -58,7 +58,7 @@ class Bench:
     @property
     def window(self) -> Matrix:
         """What KL and latency are measured on."""
-        return asyncio.run(mature_window(self.work, self.task))
+        return asyncio.run(mature_window(self.work, self.task)).features
 
     def candidate(
         self, answer: Answer = lambda features, p: p, *, took_s: float = 0.0, metrics: dict[str, float] | None = None

@@ -45,6 +45,7 @@ from dissonance.cli.access import protect
 from dissonance.cli.options import variables_of
 from dissonance.cli.output import ErrorMessage, emit_error, emit_json, error_console
 from dissonance.cli.permissions import COMMANDS, Right
+from dissonance.cli.unheard import hush_libraries
 from dissonance.errors import ConfigurationError, DissonanceError
 from dissonance.settings import read_settings
 
@@ -92,6 +93,7 @@ app.add_typer(drill.app, name="drill")
 
 def main() -> None:
     """The console script: runs one command and exits with its code."""
+    hush_libraries()
     sys.exit(run(sys.argv[1:]))
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from dissonance.cli.options import variables_of
-from dissonance.cli.output import progress
+from dissonance.cli.output import error_console, progress
 from dissonance.settings import read_settings
 
 if TYPE_CHECKING:
@@ -17,16 +17,21 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LAST = "done"
+
 STAGES: dict[str, tuple[int, int]] = {
+    "ask the engines": (0, 0),
     "read": (0, 5),
     "open the rows": (0, 15),
     "sort out the labels": (15, 20),
     "fit the proposer": (20, 60),
     "move from the incumbent": (60, 65),
     "fit the critic": (65, 70),
+    "evaluate on the golden rows": (70, 70),
     "seal the rows": (70, 90),
     "register the models": (90, 100),
-    "done": (100, 100),
+    "put into production": (100, 100),
+    LAST: (100, 100),
 }
 """Where each stage of a long command lies on its bar, in percent."""
 
@@ -47,12 +52,15 @@ def on_system(data_folder: str | None, use: Callable[[System], Awaitable[T]]) ->
 
 @contextmanager
 def stages(what: str, *, quiet: bool) -> Iterator[Progress]:
-    """A bar that follows the stages of the pipeline; `quiet` as with `--json`."""
+    """A bar that follows the stages of the pipeline, and a line for each that begins; `quiet` as with `--json`."""
     with progress(what, total=100, quiet=quiet) as advance:
-        shown = 0
+        shown, told = 0, ""
 
         def follow(stage: str, share: float) -> None:
-            nonlocal shown
+            nonlocal shown, told
+            if stage != told and not quiet:
+                error_console.print(f"  {stage}" if stage == LAST else f"  {stage} …", markup=False)
+            told = stage
             start, end = STAGES[stage]
             percent = round(start + share * (end - start))
             if percent > shown:

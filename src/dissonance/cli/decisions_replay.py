@@ -13,7 +13,7 @@ from rich.table import Table
 
 from dissonance.cli.connected import on_system
 from dissonance.cli.options import AsJson, Data, TaskName
-from dissonance.cli.output import emit, progress
+from dissonance.cli.output import add_id_column, emit, progress
 from dissonance.cli.policy_file import read_policy_file
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.times import to_text
@@ -113,8 +113,9 @@ def _line(each: DecidedAgain) -> ReplayedLine:
 def show_replayed(console: Console, answer: DecisionsReplayed) -> None:
     under = ", ".join(f"{name}={value}" for name, value in sorted(answer.policy.items())) or "as recorded"
     table = Table(title=escape(f"{len(answer.decisions):,} decisions on {answer.task} made again, policy {under}"))
-    for heading in ("id", "decided at", "version", "was"):
-        table.add_column(heading, no_wrap=True, justify="right" if heading == "version" else "left")
+    add_id_column(table, "id", (line.decision_id[:12] for line in answer.decisions))
+    for heading in ("decided at", "version", "was"):
+        table.add_column(heading, overflow="fold", justify="right" if heading == "version" else "left")
     for heading in ("would be" if answer.policy else "is", "rules that differ"):
         table.add_column(heading, overflow="fold")
     for line in answer.decisions:

@@ -18,11 +18,11 @@ from dissonance.cli.model_diff import diff
 from dissonance.cli.model_files import export, register
 from dissonance.cli.model_history import at, history
 from dissonance.cli.options import AsJson, Data, TaskName
-from dissonance.cli.output import emit
+from dissonance.cli.output import add_id_column, emit
 from dissonance.cli.who_answered import who_answered
-from dissonance.contracts.standings import CONFIRM_LIMIT_S
+from dissonance.contracts.standings import CONFIRM_LIMIT_S, NAMELESS
 from dissonance.contracts.times import to_text
-from dissonance.contracts.update_api import UpdatesReply
+from dissonance.contracts.update_api import RolloutReply, UpdatesReply
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.contracts.verdicts import RuleFinding
 
@@ -72,7 +72,8 @@ class RetrainedAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class PromotedAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What `promote --json` and `rollback --json` print; `findings`, and the golden accuracies among them, are what the
     gate said, none after a rollback. `phase`: `canary` where nothing moved yet. `replicas` of the proposer were seen to
-    answer with the version, `confirmed_ms` after it moved; `replicas_missing` live and did not follow in time."""
+    answer with the version, `confirmed_ms` after it moved; `replicas_missing` live and did not follow in time, `?`
+    where one lives that never said its name."""
 
     task: str
     version: int
@@ -183,13 +184,11 @@ def list_(task: TaskName, data: Data = None, as_json: AsJson = False) -> None:
 def updates(task: TaskName, data: Data = None, as_json: AsJson = False) -> None:
     """How updates were judged, rule by rule, and what became of them."""
 
-    from dissonance.roles.gate.telling import updates_reply
+    from dissonance.roles.gate.telling import updates_of
 
     async def work(system: System) -> UpdatesReply:
         found = await system.store.by_name(task)
-        return updates_reply(
-            task, await system.store.updates(found.task_id), await system.store.rollouts(found.task_id)
-        )
+        return await updates_of(system.store, found.task_id, task)
 
     reply = on_system(data, work)
     emit(reply, as_json, lambda console: show_updates(console, reply))
@@ -257,7 +256,7 @@ def retrained_table(answer: RetrainedAnswer) -> Table:
     table.add_row("log loss, nats", f"{answer.log_loss_before:.4f}", f"{answer.log_loss_after:.4f}")
     table.add_row("labels learnt from", "", str(answer.labels))
     table.add_row("way from the incumbent", "", f"{answer.numbers['step']:.0%}")
-    table.add_row("mean KL on the last window, nats", "", f"{answer.numbers['kl']:.4f}")
+    table.add_row("mean KL from the incumbent, nats", "", f"{answer.numbers['kl']:.4f}")
     return table
 
 
@@ -294,7 +293,12 @@ def replica_lines(answer: PromotedAnswer) -> list[str]:
     if answer.phase == RolloutPhase.CANARY:
         return []
     if not answer.replicas and not answer.replicas_missing:
-        return ["No proposer answered the roll call: whoever starts reads which version is in production"]
+        return ["No proposer runs that the broker knows of: whoever starts reads which version is in production"]
+    if answer.replicas_missing == [NAMELESS]:
+        return [
+            "NOT CONFIRMED: a proposer listens and answered nothing, so it may still answer people with what it had "
+            "(docs/runbooks/rollback.md)"
+        ]
     count = len(answer.replicas) + len(answer.replicas_missing)
     lines = [f"{len(answer.replicas)} of {count} replicas answer with it, {answer.confirmed_ms:.0f} ms after it moved"]
     if answer.replicas_missing:
@@ -314,14 +318,21 @@ def show_updates(console: Console, reply: UpdatesReply) -> None:
     for rollout in reply.rollouts:
         console.print(
             f"[bold]rollout of version {rollout.version}[/bold] after {rollout.previous_version}: {rollout.phase} "
-            f"since {rollout.phase_at[:16].replace('T', ' ')} (event time); {escape(rollout.reason)}"
+            f"since {phase_times(rollout)}; {escape(rollout.reason)}"
         )
+
+
+def phase_times(rollout: RolloutReply) -> str:
+    """When it was decided, and how far event time had come then: that of old rows may lie before the model was made."""
+    of_rows = f"event time {rollout.phase_at[:16].replace('T', ' ')}"
+    return f"{rollout.decided_at[:16].replace('T', ' ')} ({of_rows})" if rollout.decided_at else of_rows
 
 
 def models_table(task: str, lines: list[ModelLine]) -> Table:
     table = Table(title=f"Models of {task}")
-    for heading in ("role", "version", "alias", "parent", "created at", "golden", "digest"):
+    for heading in ("role", "version", "alias", "parent", "created at", "golden"):
         table.add_column(heading, overflow="fold")
+    add_id_column(table, "digest", (line.digest[:12] for line in lines))
     for line in lines:
         accuracy = line.metrics.get("golden_accuracy")
         table.add_row(

@@ -21,6 +21,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 from rich.segment import Segment
+from rich.table import Table
 from rich.text import Text
 
 from dissonance.errors import DissonanceError
@@ -47,6 +48,9 @@ def without_controls(text: str) -> str:
 
 CONTROLS = frozenset({"Cc", "Cf", "Cs"})
 """Categories of Unicode: control characters, those that turn the direction of text, and halves of characters."""
+
+WIDEST_ID = 40
+"""Characters; the longest of ours, a UUID, has 36."""
 
 console = QuietConsole(highlight=False)
 """For results."""
@@ -77,6 +81,16 @@ def emit(value: Any, as_json: bool, human: RenderableType | Callable[[Console], 
         human(console)
     else:
         console.print(human)
+
+
+def add_id_column(table: Table, heading: str, ids: Iterable[str]) -> None:
+    """A column that people copy from: what is in it is never cut or folded, others get narrower. Digests of 64 digits
+    fold all the same, since nothing would be left beside them."""
+    widest = max(map(len, ids), default=0)
+    if widest <= WIDEST_ID:
+        table.add_column(heading, no_wrap=True, min_width=widest)
+    else:
+        table.add_column(heading, overflow="fold")
 
 
 def emit_json(value: Any) -> None:

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from dissonance.cli.connected import on_system, stages
 from dissonance.cli.options import AsJson, Data
-from dissonance.cli.output import emit
+from dissonance.cli.output import add_id_column, emit
 from dissonance.cli.policy_file import read_policy_file
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
@@ -271,8 +271,9 @@ def created_table(answer: TaskCreatedAnswer) -> Table:
 
 def list_table(lines: list[TaskLine]) -> Table:
     table = Table(title="Tasks")
-    for heading in ("task", "target", "classes", "features", "created at", "id"):
+    for heading in ("task", "target", "classes", "features", "created at"):
         table.add_column(heading, overflow="fold")
+    add_id_column(table, "id", (line.task_id for line in lines))
     for line in lines:
         cells = (
             line.task,

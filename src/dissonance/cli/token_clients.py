@@ -14,7 +14,7 @@ from rich.table import Table
 from dissonance.cli.connected import on_system
 from dissonance.cli.lengths import seconds
 from dissonance.cli.options import AsJson, Data
-from dissonance.cli.output import console, emit
+from dissonance.cli.output import add_id_column, console, emit
 from dissonance.contracts.times import to_text
 from dissonance.errors import InputError
 from dissonance.security.grants import read_grants
@@ -106,7 +106,7 @@ def list_(data: Data = None, as_json: AsJson = False) -> None:
         return [client_line(client, now_us) for client in await system.store.oauth_clients()]
 
     lines = on_system(data, work)
-    emit(lines, as_json, _table(lines) if lines else "There are no clients.")
+    emit(lines, as_json, clients_table(lines) if lines else "There are no clients.")
 
 
 @app.command()
@@ -158,9 +158,10 @@ def _public_key(file: Path) -> str:
         ) from error
 
 
-def _table(lines: list[ClientLine]) -> Table:
+def clients_table(lines: list[ClientLine]) -> Table:
     table = Table(title="Clients")
-    for heading in ("id", "state", "expires", "proof", "grants", "tasks", "sends people back to", "made by"):
+    add_id_column(table, "id", (line.id for line in lines))
+    for heading in ("state", "expires", "proof", "grants", "tasks", "sends people back to", "made by"):
         table.add_column(heading, overflow="fold")
     for line in lines:
         expires = line.expires_at[:16].replace("T", " ")

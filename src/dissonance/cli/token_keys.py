@@ -13,7 +13,7 @@ from rich.table import Table
 from dissonance.cli.connected import on_system
 from dissonance.cli.lengths import seconds
 from dissonance.cli.options import AsJson, Data
-from dissonance.cli.output import emit
+from dissonance.cli.output import add_id_column, emit
 from dissonance.cli.token_revocations import Reason, revocation_line
 from dissonance.contracts.times import to_text
 from dissonance.security.grants import read_grants
@@ -98,7 +98,7 @@ def list_(data: Data = None, as_json: AsJson = False) -> None:
         return [key_line(key, listed, now_us) for key in keys]
 
     lines = on_system(data, work)
-    emit(lines, as_json, _table(lines) if lines else "There are no API keys.")
+    emit(lines, as_json, keys_table(lines) if lines else "There are no API keys.")
 
 
 @app.command()
@@ -139,9 +139,10 @@ def key_line(key: ApiKey, listed: CredentialList, now_us: int) -> KeyLine:
     )
 
 
-def _table(lines: list[KeyLine]) -> Table:
+def keys_table(lines: list[KeyLine]) -> Table:
     table = Table(title="API keys")
-    for heading in ("id", "name", "state", "expires", "tasks", "permissions", "made by"):
+    add_id_column(table, "id", (line.id for line in lines))
+    for heading in ("name", "state", "expires", "tasks", "permissions", "made by"):
         table.add_column(heading, overflow="fold")
     for line in lines:
         expires = line.expires_at[:16].replace("T", " ")

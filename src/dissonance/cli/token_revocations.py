@@ -13,7 +13,7 @@ from rich.table import Table
 
 from dissonance.cli.connected import on_system
 from dissonance.cli.options import AsJson, Data
-from dissonance.cli.output import emit
+from dissonance.cli.output import add_id_column, emit
 from dissonance.contracts.times import to_text
 from dissonance.errors import InputError
 from dissonance.security.revocations import REMEMBERED_US, Revocation, Revoked
@@ -71,7 +71,7 @@ def list_(data: Data = None, as_json: AsJson = False) -> None:
         return await system.store.revocations(system.clock.now_us() - REMEMBERED_US)
 
     lines = [revocation_line(each) for each in on_system(data, work)]
-    emit(lines, as_json, _table(lines) if lines else "Nothing is revoked.")
+    emit(lines, as_json, revoked_table(lines) if lines else "Nothing is revoked.")
 
 
 def what_is_meant(token_id: str | None, subject: str | None, stdin: TextIO) -> tuple[Revoked, str]:
@@ -114,9 +114,11 @@ def revocation_line(each: Revocation) -> RevocationLine:
     return RevocationLine(each.what.value, each.value, to_text(each.revoked_at_us), each.by, each.reason)
 
 
-def _table(lines: list[RevocationLine]) -> Table:
+def revoked_table(lines: list[RevocationLine]) -> Table:
     table = Table(title="Revoked")
-    for heading in ("what", "id or name", "since", "by", "why"):
+    table.add_column("what", overflow="fold")
+    add_id_column(table, "id or name", (line.value for line in lines))
+    for heading in ("since", "by", "why"):
         table.add_column(heading, overflow="fold")
     for line in lines:
         cells = (line.what, line.value, line.revoked_at[:19].replace("T", " "), line.by, line.reason)

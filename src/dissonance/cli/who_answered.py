@@ -12,7 +12,7 @@ from rich.table import Table
 
 from dissonance.cli.connected import on_system
 from dissonance.cli.options import Data, TaskName
-from dissonance.cli.output import emit, share_done
+from dissonance.cli.output import add_id_column, emit, share_done
 from dissonance.contracts.ids import id_from_text, id_text
 from dissonance.contracts.times import to_text
 from dissonance.errors import InputError, StorageError
@@ -113,7 +113,10 @@ def who_answered_answer(found: WhoAnswered) -> WhoAnsweredAnswer:
 
 
 def who_answered_table(answer: WhoAnsweredAnswer) -> Table:
-    table = Table(title=f"Prediction {answer.prediction_id} of {answer.task}", show_header=False)
+    table = Table(title=f"A prediction of {answer.task}", show_header=False)
+    table.add_column(style="bold", overflow="fold")
+    table.add_column(overflow="fold", min_width=len(answer.prediction_id))
+    table.add_row("id", answer.prediction_id)
     table.add_row("answered by", f"version {_version(answer.version)} ({answer.arm}), {answer.model_digest[:12]}")
     table.add_row("at", f"{answer.answered_at}; event time {answer.event_time}")
     table.add_row("doubted by", f"critic {_version(answer.critic_version)}, {answer.critic_digest[:12]}")
@@ -129,8 +132,9 @@ def who_answered_table(answer: WhoAnsweredAnswer) -> Table:
 
 def each_answered_table(task: str, answers: Sequence[WhoAnsweredAnswer]) -> Table:
     table = Table(title=f"{len(answers)} predictions of {task}")
-    for heading in ("prediction", "version", "arm", "critic", "asked beside it", "answered at"):
-        table.add_column(heading)
+    add_id_column(table, "prediction", (each.prediction_id for each in answers))
+    for heading in ("version", "arm", "critic", "asked beside it", "answered at"):
+        table.add_column(heading, overflow="fold")
     for each in answers:
         beside = "" if each.shadow_version is None else str(each.shadow_version)
         versions = (_version(each.version), each.arm, _version(each.critic_version), beside)

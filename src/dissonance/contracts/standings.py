@@ -13,6 +13,9 @@ CONFIRM_LIMIT_S = 10.0
 SERVING = "serving"
 """The question: which model answers for this task in your process now?"""
 
+NAMELESS = "?"
+"""In place of the name of a replica that listens and never spoke: the broker knows that it is there, not who it is."""
+
 NOT_LOADED = 0
 """Version of a task whose model is not loaded: the replica reads which one is in production at its first request."""
 

@@ -19,7 +19,8 @@ class UpdateReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RolloutReply(msgspec.Struct, frozen=True, kw_only=True):
-    """`started_at` and `phase_at` are event time."""
+    """`started_at` and `phase_at` are event time. `decided_at`: when its phase was decided, by the clock; empty of one
+    from before decisions were kept."""
 
     rollout_id: str
     version: int
@@ -31,6 +32,7 @@ class RolloutReply(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     reason: str
     overridden: bool
+    decided_at: str = ""
 
 
 class UpdatesReply(msgspec.Struct, frozen=True):

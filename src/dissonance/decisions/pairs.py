@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from dissonance.contracts.schema import Task, schema_digest
 from dissonance.errors import ModelDowngraded, ModelNotFound, ModelRefused
-from dissonance.ports.registry import ModelRole, ModelVersion, Registry
+from dissonance.ports.registry import ARTEFACT_FILE, ModelRole, ModelVersion, Registry
 from dissonance.security.artefacts import Artefact, ArtefactKeys, Expected, unpack
 
 if TYPE_CHECKING:
@@ -40,12 +41,12 @@ def load_pair(registry: Registry, keys: ArtefactKeys, task: Task, version: Model
 
     Raises `ModelNotFound`, `ModelRefused` or `EngineUnavailable`.
     """
-    return _opened(_verified(registry, keys, task, version, lambda: critic_of(registry, task, version)))
+    return _opened(task, _verified(registry, keys, task, version, lambda: critic_of(registry, task, version)))
 
 
 def load_version(registry: Registry, keys: ArtefactKeys, task: Task, number: int | None) -> LoadedPair:
     """What `find_version` finds, with its critic. Blocking. Raises as `load_pair` does."""
-    return _opened(verify_version(registry, keys, task, number))
+    return _opened(task, verify_version(registry, keys, task, number))
 
 
 def verify_version(registry: Registry, keys: ArtefactKeys, task: Task, number: int | None) -> VerifiedPair:
@@ -61,10 +62,23 @@ def verify_version(registry: Registry, keys: ArtefactKeys, task: Task, number: i
     return _verified(registry, keys, task, version, lambda: _critic_among(critics, version))
 
 
-def _opened(pair: VerifiedPair) -> LoadedPair:
+def _opened(task: Task, pair: VerifiedPair) -> LoadedPair:
     from dissonance.decisions.models import open_critic, open_proposer
 
-    return LoadedPair(*pair, open_proposer(pair.artefact), open_critic(pair.critic_artefact))
+    with _named(task, pair.version):
+        proposer = open_proposer(pair.artefact)
+    with _named(task, pair.critic_version):
+        return LoadedPair(*pair, proposer, open_critic(pair.critic_artefact))
+
+
+@contextmanager
+def _named(task: Task, version: ModelVersion) -> Iterator[None]:
+    """A refusal says which model it is of, and which file of the registry; its kind and its place stay."""
+    try:
+        yield
+    except ModelRefused as error:
+        which = f"{task.name} version {version.version} ({version.role}, {ARTEFACT_FILE})"
+        raise type(error)(f"{which}: {error.what}", where=error.where, fix=error.fix) from error
 
 
 def _verified(
@@ -77,7 +91,7 @@ def _verified(
         artefact = answering.result()
     if doubting.manifest.parent != artefact.digest:
         raise ModelRefused(
-            f"critic {critic_version.version} was made for another proposer than {version.version}",
+            f"{task.name} version {version.version}: critic {critic_version.version} was made for another proposer",
             where="registry",
             fix="retrain: dissonance models retrain",
         )
@@ -124,11 +138,12 @@ def _newest_judged(task: Task, proposers: Sequence[ModelVersion], critics: Seque
 def _unpacked(registry: Registry, keys: ArtefactKeys, task: Task, version: ModelVersion) -> Artefact:
     data = registry.artefact(task.task_id, version.role, version.version)
     expected = Expected(task.task_id, version.role.value, schema_digest(task.schema), task.classes, version.version)
-    artefact = unpack(data, keys, expected)
-    if artefact.digest != version.digest:
-        raise ModelDowngraded(
-            f"{version.role} {version.version} is not the model that was registered under this version",
-            where="registry",
-            fix="roll back to a version that holds: dissonance models rollback",
-        )
+    with _named(task, version):
+        artefact = unpack(data, keys, expected)
+        if artefact.digest != version.digest:
+            raise ModelDowngraded(
+                "it is not the model that was registered under this version",
+                where="registry",
+                fix="roll back to a version that holds: dissonance models rollback",
+            )
     return artefact

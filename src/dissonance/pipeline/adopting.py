@@ -22,7 +22,7 @@ from dissonance.pipeline.reference import kept_from_updates, open_reference
 from dissonance.pipeline.registration import FittedPair, OnnxFile, RegisteredPair, register_pair
 from dissonance.pipeline.training import LabelledRows, Recipe, Score, critic_metrics, score
 from dissonance.pipeline.workshop import Progress, Workshop, no_progress
-from dissonance.ports.registry import ELSEWHERE, MADE, ModelVersion
+from dissonance.ports.registry import BESIDE, ELSEWHERE, MADE, ModelVersion
 from dissonance.ports.store import Split
 from dissonance.science.estimators import EstimatorProposer, adopt_estimator
 from dissonance.science.proposer import LightGBMProposer
@@ -127,9 +127,13 @@ def _fitted(
             **critic_metrics(critic, proposer, rows.golden),
             "fitted_rows": float(len(rows.critic.classes)),
         },
-        parameters={"model": FORMATS[suffix], MADE: ELSEWHERE, "file_sha256": hashlib.sha256(content).hexdigest()},
+        parameters={
+            "model": FORMATS[suffix],
+            MADE: ELSEWHERE,
+            BESIDE: str(incumbent.version),
+            "file_sha256": hashlib.sha256(content).hexdigest(),
+        },
         data_digest="",
-        parent=incumbent,
         described=describe(task.schema, proposer, rows.golden, policy),
     )
     return pair, golden

@@ -50,11 +50,12 @@ TIMED_ROWS = 1_000
 
 class Given(NamedTuple):
     """What two models are held against: golden rows, inputs of the last mature window (n, d), and how many candidates
-    were judged on those golden rows before."""
+    were judged on those golden rows before. `window_of`: what those inputs are of (`UpdateNumbers.kl_inputs`)."""
 
     golden: LabelledRows
     window: NDArray[np.float64]
     holdout_uses: int
+    window_of: str
 
 
 def compare(
@@ -83,6 +84,7 @@ def compare(
         fairness=_fairness(task, Answered(golden.classes, before.answers, after.answers), golden, policy),
         not_in_schema=tuple(name for name in policy.sensitive if name not in task.schema.names),
         golden_form=WORN_KNOWN,
+        kl_inputs=given.window_of,
         **_held_out(candidate.version.metrics),
     )
 

@@ -17,7 +17,7 @@ from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import FeatureSchema, Task
 from dissonance.decisions.evidence.chain import GOLDEN_ROWS
 from dissonance.decisions.rows import category_sizes
-from dissonance.errors import ModelNotFound, TaskExists, UnknownTask, WrongType
+from dissonance.errors import EngineUnavailable, ModelNotFound, TaskExists, UnknownTask, WrongType
 from dissonance.pipeline.anchoring import anchor
 from dissonance.pipeline.data_file import (
     DataFile,
@@ -116,6 +116,8 @@ async def create_task(
     is kept then. What is left when the process is killed is removed by the next call for the name.
     """
     _require_name(name)
+    progress("ask the engines", 0.0)
+    await _require_engines(workshop)
     async with workshop.store.claim(name):
         await _require_free(workshop, name)
         progress("read", 0.0)
@@ -153,6 +155,25 @@ def _require_name(name: str) -> None:
             where="task name",
             fix="use 1 to 63 lower-case letters, digits, - and _, starting with a letter or digit",
         )
+
+
+async def _require_engines(workshop: Workshop) -> None:
+    """Asked before the rows are read: whoever is not there when all is fitted costs minutes, and keeps nothing."""
+    asked = {
+        "the experience database": workshop.store.ready(),
+        "NATS": workshop.bus.ready(),
+        "MLflow": asyncio.to_thread(workshop.registry.ready),
+    }
+    answers = await asyncio.gather(*asked.values(), return_exceptions=True)
+    for name, answer in zip(asked, answers, strict=True):
+        if isinstance(answer, EngineUnavailable):
+            raise EngineUnavailable(
+                f"{name} does not answer, so nothing was read or fitted ({answer.what})",
+                where=answer.where,
+                fix="wait until `dissonance up` says that all is ready (`dissonance status` tells), then repeat this",
+            ) from answer
+        if isinstance(answer, BaseException):
+            raise answer
 
 
 async def _require_free(workshop: Workshop, name: str) -> None:
@@ -214,6 +235,7 @@ def _fit(
     policy = msgspec.structs.replace(
         limits, D_target=thresholds.target, max_dissonance=thresholds.maximum, max_doubt=thresholds.doubt
     )
+    progress("evaluate on the golden rows", 0.0)
     golden_score = score(proposer, golden)
     pair = FittedPair(
         proposer=proposer,
@@ -232,13 +254,16 @@ async def _keep(
     workshop: Workshop, task: Task, policy: Policy, prepared: _Prepared, pair: FittedPair, progress: Progress
 ) -> RegisteredPair:
     """All of it, or none: what was written is taken back when a later step fails or is interrupted."""
-    kept = False
+    kept, registering = False, False
     try:
         await workshop.store.create(task, policy)
         progress("seal the rows", 0.0)
         await store_reference(workshop, task, prepared.rows, splits_of(prepared.parts), prepared.data_subjects)
         progress("register the models", 0.0)
+        await asyncio.to_thread(workshop.registry.ready)  # away here, it has nothing that could remain
+        registering = True
         models = await asyncio.to_thread(register_pair, workshop, task, pair)
+        progress("put into production", 0.0)
         await workshop.store.record_decision(await _first_promotion(workshop, task, policy, models))
         await asyncio.to_thread(workshop.registry.promote, models.critic)
         await asyncio.to_thread(workshop.registry.promote, models.proposer)
@@ -256,7 +281,7 @@ async def _keep(
         kept = True
     finally:
         if not kept:
-            await remove_traces(workshop, task.task_id)
+            await remove_traces(workshop, task.task_id, models=registering)
     await anchor(workshop, task)
     progress("done", 1.0)
     return models

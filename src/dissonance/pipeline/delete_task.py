@@ -40,18 +40,20 @@ async def delete_task(workshop: Workshop, name: str) -> Task:
     return task
 
 
-async def remove_traces(workshop: Workshop, task_id: str) -> None:
-    """Take back a task that could not be created whole; each part on its own, since one engine may be away.
+async def remove_traces(workshop: Workshop, task_id: str, *, models: bool) -> None:
+    """Take back a task that could not be created whole; each part on its own, since one engine may be away. `models`:
+    some may have been registered.
 
     What cannot be taken back is logged: the failure that led here is the one the caller must see.
     """
     removals: dict[str, Callable[[], Awaitable[object]]] = {
         "keys": lambda: workshop.keys.destroy_task(task_id),
-        "models": lambda: asyncio.to_thread(workshop.registry.delete_task, task_id),
         "rows": lambda: workshop.store.delete(task_id),
     }
+    if models:
+        removals["models"] = lambda: asyncio.to_thread(workshop.registry.delete_task, task_id)
     for what, remove in removals.items():
         try:
             await remove()
         except DissonanceError as error:
-            logger.error("the %s of a task that was not created remain: %s", what, error)
+            logger.error("%s of a task that was not created may remain (id %s): %s", what, task_id, error)

@@ -21,6 +21,7 @@ from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.decisions import Decision, Wanted
 from dissonance.ports.registry import ModelVersion
 from dissonance.ports.rollouts import Rollout
+from dissonance.ports.rollouts import step_cause as step_cause  # who records decisions finds it here too
 from dissonance.security.artefacts import Artefact
 from dissonance.security.evidence import sign_bundle
 
@@ -144,11 +145,6 @@ async def rollout_decision(
         share=rollout.share if rollout.phase is RolloutPhase.CANARY else 0.0,
         **computed,
     )
-
-
-def step_cause(rollout: Rollout) -> str:
-    """What makes a step of a rollout the one it is."""
-    return f"{rollout.rollout_id}-{rollout.revision}"
 
 
 def evidence_of(found: ModelVersion, artefact: Artefact | None = None, critic_digest: str = "") -> ModelEvidence:

@@ -184,7 +184,7 @@ async def gather(
     workshop: Workshop, task: Task, incumbent: LoadedPair, candidate: LoadedPair, looked: LookedAt, policy: Policy
 ) -> UpdateNumbers:
     """Both models on the golden holdout, and on the inputs of the last mature window; see `compare`."""
-    given = Given(looked.golden, looked.window, holdout_uses=await _holdout_uses(workshop, task))
+    given = Given(looked.golden, looked.window.features, await _holdout_uses(workshop, task), looked.window.of)
     return await asyncio.to_thread(compare, task, incumbent, candidate, given, policy, workshop.clock)
 
 

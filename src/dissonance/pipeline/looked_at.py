@@ -6,12 +6,11 @@ import hashlib
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dissonance.contracts.schema import Task
 from dissonance.decisions.evidence.chain import GOLDEN_ROWS
 from dissonance.pipeline.golden_digest import stored_digest
-from dissonance.pipeline.mature_window import mature_window
+from dissonance.pipeline.mature_window import Inputs, mature_window
 from dissonance.pipeline.reference import open_stored
 from dissonance.pipeline.training import LabelledRows
 from dissonance.pipeline.workshop import Workshop
@@ -21,11 +20,11 @@ WINDOW = "window"
 
 
 class LookedAt(NamedTuple):
-    """`window` (n, d): its inputs. `digests`: SHA-256 by name, of the golden rows as they are stored, which needs no
-    key, and of the window's numbers."""
+    """`window`: its inputs, or what stood in for them. `digests`: SHA-256 by name, of the golden rows as they are
+    stored, which needs no key, and of the window's numbers."""
 
     golden: LabelledRows
-    window: NDArray[np.float64]
+    window: Inputs
     digests: dict[str, str]
 
 
@@ -36,6 +35,6 @@ async def look(workshop: Workshop, task: Task) -> LookedAt:
     window = await mature_window(workshop, task)
     digests = {
         GOLDEN_ROWS: stored_digest(stored),
-        WINDOW: hashlib.sha256(np.ascontiguousarray(window).tobytes()).hexdigest(),
+        WINDOW: hashlib.sha256(np.ascontiguousarray(window.features).tobytes()).hexdigest(),
     }
     return LookedAt(golden, window, digests)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dissonance.contracts.schema import Task
+from dissonance.decisions.updates.numbers import REFERENCE_INPUTS, WINDOW_INPUTS
 from dissonance.pipeline.reference import open_reference
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.store import Split, Window
@@ -18,15 +19,23 @@ MOST_ROWS = 4_000
 LEAST_ROWS = 30
 
 
-async def mature_window(workshop: Workshop, task: Task) -> NDArray[np.float64]:
-    """Features, (n, d): of at most `MOST_ROWS` inputs of the newest window that is closed, labelled or not; of the
-    critic's reference rows while no closed window has `LEAST_ROWS`. Raises `EngineUnavailable`."""
+class Inputs(NamedTuple):
+    """`features` (n, d); `of`: `WINDOW_INPUTS` or `REFERENCE_INPUTS`."""
+
+    features: NDArray[np.float64]
+    of: str
+
+
+async def mature_window(workshop: Workshop, task: Task) -> Inputs:
+    """At most `MOST_ROWS` inputs of the newest window that is closed, labelled or not; of the critic's reference rows
+    while no closed window has `LEAST_ROWS`. Raises `EngineUnavailable`."""
     for window in await workshop.store.windows(task.task_id):
         if window.closed and window.rows >= LEAST_ROWS:
             features = (await open_window(workshop, task, window, MOST_ROWS)).features
             if len(features) >= LEAST_ROWS:
-                return features
-    return (await open_reference(workshop, task, Split.CRITIC)).rows.features[:MOST_ROWS]
+                return Inputs(features, WINDOW_INPUTS)
+    reference = await open_reference(workshop, task, Split.CRITIC)
+    return Inputs(reference.rows.features[:MOST_ROWS], REFERENCE_INPUTS)
 
 
 class OpenedWindow(NamedTuple):

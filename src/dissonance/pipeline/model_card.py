@@ -50,8 +50,8 @@ def _model(task: Task, manifest: Manifest, parameters: Mapping[str, str]) -> Ite
     yield f"| format | {manifest.format.value} |"
     yield from (f"| {plain(name.replace('_', ' '))} | {plain(value)} |" for name, value in sorted(parameters.items()))
     yield f"| training data, SHA-256 | {manifest.training_data_digest or 'not known: made elsewhere'} |"
-    came = "registered" if parameters.get(MADE) == ELSEWHERE else "trained"
-    yield f"| {came} after, digest | {manifest.parent or 'nothing'} |"
+    parent = "not known: made elsewhere" if parameters.get(MADE) == ELSEWHERE else manifest.parent or "nothing"
+    yield f"| trained after, digest | {parent} |"
     yield f"| columns | {', '.join(map(plain, task.schema.names))} |"
     yield f"| libraries | {', '.join(f'{name} {version}' for name, version in sorted(manifest.libraries.items()))} |"
     yield ""

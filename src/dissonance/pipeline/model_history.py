@@ -16,11 +16,10 @@ from dissonance.decisions.timeline import InForce, in_force, until, until_event_
 from dissonance.pipeline.verifying import MOST_DECISIONS, proven_bundle
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.decisions import ALL, Wanted
-from dissonance.ports.registry import ELSEWHERE, MADE, ModelRole, ModelVersion
+from dissonance.ports.registry import BESIDE, ELSEWHERE, MADE, TRAIN_ROWS, ModelRole, ModelVersion
 
 REGISTERED, REPLACED, BACK = "registered", "replaced", "back in production"
 JUDGED_BEFORE = "judged, before decisions were kept"
-TRAIN_ROWS = "train_rows"
 ROWS = 1_000
 """Newest answers before a time that are counted."""
 
@@ -60,7 +59,7 @@ async def history(workshop: Workshop, name: str) -> tuple[Task, list[VersionHist
     found = await workshop.store.decisions(task.task_id, ALL, MOST_DECISIONS)
     elsewhere = await asyncio.to_thread(_made_elsewhere, workshop, versions)
     happened: dict[int, list[Happened]] = {
-        version.version: [_registered(version, elsewhere=version.version in elsewhere)] for version in versions
+        version.version: [_registered(version, elsewhere.get(version.version))] for version in versions
     }
     for kept in reversed(found):
         bundle = proven_bundle(kept, workshop.artefact_keys.verification)
@@ -117,19 +116,21 @@ def version_that_answered(
     return max((version.version for version in same), default=None)
 
 
-def _made_elsewhere(workshop: Workshop, versions: Iterable[ModelVersion]) -> set[int]:
-    """Those that were registered from a file. What was fitted here says on how many rows, and is not asked about."""
-    return {
-        each.version
-        for each in versions
-        if TRAIN_ROWS not in each.metrics
-        and workshop.registry.parameters(each.task_id, each.role, each.version).get(MADE) == ELSEWHERE
-    }
+def _made_elsewhere(workshop: Workshop, versions: Iterable[ModelVersion]) -> dict[int, str]:
+    """Those that were registered from a file, and which version was in production then: it was kept as their parent
+    once. What was fitted here says on how many rows, and is not asked about."""
+    found = {}
+    for each in versions:
+        if TRAIN_ROWS not in each.metrics:
+            said = workshop.registry.parameters(each.task_id, each.role, each.version)
+            if said.get(MADE) == ELSEWHERE:
+                found[each.version] = said.get(BESIDE, str(each.parent))
+    return found
 
 
-def _registered(version: ModelVersion, *, elsewhere: bool) -> Happened:
-    if elsewhere:
-        why = f"made elsewhere, registered from a file while version {version.parent} was in production"
+def _registered(version: ModelVersion, beside: str | None) -> Happened:
+    if beside is not None:
+        why = f"made elsewhere, registered from a file while version {beside} was in production"
     else:
         why = "the first version" if version.parent is None else f"trained after version {version.parent}"
     return Happened(version.created_at_us, None, REGISTERED, "pipeline", why, "")

@@ -137,7 +137,8 @@ async def gather(workshop: Workshop, task: Task) -> Material:
     )
     excluded = len(everything.data_subjects) - len(experience.data_subjects)
     asked = await answered(workshop, task, experience)
-    return Material(train, critic, whole, golden, experience, excluded, await mature_window(workshop, task), asked)
+    window = (await mature_window(workshop, task)).features
+    return Material(train, critic, whole, golden, experience, excluded, window, asked)
 
 
 def fit(

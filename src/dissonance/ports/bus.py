@@ -7,12 +7,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from dissonance.contracts.events import Event
 from dissonance.contracts.topics import EventKind
+
+
+class Heard(NamedTuple):
+    """What came of a question: what was `said`, and whether anybody `listened`. A process that hangs listens, as far as
+    the broker knows, and says nothing."""
+
+    said: list[bytes]
+    listened: bool
 
 
 class Delivery(Protocol):
@@ -101,7 +109,7 @@ class Bus(Outbox, Protocol):
 
     async def ask(
         self, question: str, data: bytes, *, wait_s: float, enough: Callable[[Sequence[bytes]], bool]
-    ) -> list[bytes]:
+    ) -> Heard:
         """What all processes that answer `question` say: returns when it is `enough`, when nobody is there to answer,
         or after `wait_s`. Nothing is stored. Raises `EngineUnavailable`."""
         ...

@@ -22,7 +22,17 @@ NO_DOCUMENTS: Mapping[str, bytes] = MappingProxyType({})
 
 
 MADE, ELSEWHERE = "made", "elsewhere"
-"""Parameter of a version that was not fitted here, but registered from a file."""
+"""Parameter of a version that was not fitted here, but registered from a file: it has no parent that is known."""
+
+BESIDE = "registered_beside_version"
+"""Parameter of such a version: which was in production then."""
+
+TRAIN_ROWS = "train_rows"
+"""Metric of every proposer that was fitted here."""
+
+
+ARTEFACT_FILE = "artefact.bin"
+"""What the sealed artefact of a version is called, where a registry keeps files."""
 
 
 class ModelRole(StrEnum):

@@ -51,6 +51,11 @@ def told_as(rollout: Rollout) -> str:
     return derived_id("rollout_changed", [rollout.rollout_id, str(rollout.revision)])
 
 
+def step_cause(rollout: Rollout) -> str:
+    """What makes a step of a rollout the one it is: the cause of the decision on it."""
+    return f"{rollout.rollout_id}-{rollout.revision}"
+
+
 class WeighedCounts(msgspec.Struct, frozen=True):
     """Labelled rows of one `weight` in (0, 1]: how often only the one model was right, only its shadow, both alike."""
 

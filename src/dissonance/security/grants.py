@@ -88,6 +88,15 @@ def read_grants(file: Path | None) -> Grants:
     return parse_grants(text, str(file))
 
 
+def grants_that_have(permission: Permission, grants: Grants) -> list[str]:
+    """In the order of the file.
+
+    >>> grants_that_have(Permission.CONFIGURATION, default_grants())
+    ['operator', 'auditor', 'admin']
+    """
+    return [name for name, has in grants.items() if permission in has]
+
+
 def permissions_of(names: Sequence[str], grants: Grants) -> frozenset[Permission]:
     """All permissions of these grants. Raises `InputError` for an unknown one, or none.
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from starlette.types import Scope
 
 from dissonance.errors import Forbidden, Unauthenticated
+from dissonance.security.grants import default_grants, grants_that_have
 from dissonance.security.identity import Identity
 from dissonance.security.permissions import ANY_TASK, OF_THE_SYSTEM, Permission
 from dissonance.security.refusals import Refusal
@@ -85,16 +86,21 @@ def require(identity: Identity, permission: Permission, task: str | None = None)
         raise Forbidden(
             f"'{permission}' is about every task, and the token is not",
             where="token tasks",
-            fix="ask for a token for every task",
+            fix=f"ask for a token for every task, {_with_a_grant(permission)}",
         )
     if not identity.may(permission):
         raise Forbidden(
             f"the token does not carry '{permission}'",
             where="token scope",
-            fix="ask for a token with a grant that has it: dissonance token grants",
+            fix=f"ask for a token {_with_a_grant(permission)}",
         )
     if task is not None and not identity.may_touch(task):
         raise Forbidden("the token is not for this task", where="token tasks", fix="ask for a token for this task")
+
+
+def _with_a_grant(permission: Permission) -> str:
+    names = ", ".join(grants_that_have(permission, default_grants()))
+    return f"with a grant that has '{permission}': of those that ship, {names} (dissonance token grants)"
 
 
 def token_of(given: Sequence[bytes]) -> str:

@@ -32,6 +32,7 @@ from dissonance.cli.task import (
     task_line,
 )
 from dissonance.contracts.policy import Policy
+from dissonance.contracts.standings import NAMELESS
 from dissonance.pipeline.golden import RefreshedGolden
 from dissonance.pipeline.promotion import list_models, promote
 from dissonance.pipeline.retrain import retrain
@@ -81,7 +82,7 @@ def test_retraining_promoting_and_rolling_back_are_told(work: Workshop) -> None:
     assert (retrained.version, retrained.incumbent_version, retrained.labels) == (2, 1, 0)
     assert f"{retrained.golden_after:.4f}" in printed(retrained_table(retrained))
     promoted = promoted_answer(asyncio.run(promote(work, "small", by="a test")))
-    assert "No proposer answered" in replica_lines(promoted)[0]
+    assert "No proposer runs" in replica_lines(promoted)[0]
     assert (promoted.version, promoted.previous_version) == (2, 1)
     golden = next(finding for finding in promoted.findings if finding.rule == "GoldenNonInferiority")
     assert golden.numbers["candidate_accuracy"] == retrained.golden_after
@@ -115,6 +116,15 @@ def test_stages_follow_each_other_to_the_end(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().out == ""
 
 
+def test_each_stage_is_told_once_as_it_begins_and_not_to_a_program(capsys: pytest.CaptureFixture[str]) -> None:
+    for quiet in (False, True):
+        with stages("creating [toy]", quiet=quiet) as follow:
+            for stage, share in (("read", 0.0), ("fit the proposer", 0.0), ("fit the proposer", 0.5), ("done", 1.0)):
+                follow(stage, share)
+    out, err = capsys.readouterr()
+    assert (out, err.splitlines()) == ("", ["creating [toy] …", "  read …", "  fit the proposer …", "  done"])
+
+
 def test_every_stage_of_the_pipeline_has_its_place_on_the_bar() -> None:
     pipeline = Path(dissonance.pipeline.__file__).parent
     said = {stage for file in pipeline.glob("*.py") for stage in re.findall(r'progress\("([^"]+)"', file.read_text())}
@@ -138,3 +148,7 @@ def test_who_answers_with_a_promoted_version_is_said_and_who_does_not_is_named()
     assert said[0] == "1 of 2 replicas answer with it, 10000 ms after it moved"
     assert "host/2" in said[1]
     assert replica_lines(msgspec.structs.replace(answer, phase="canary")) == []
+    hung = msgspec.structs.replace(answer, replicas=[], replicas_missing=[NAMELESS])
+    assert replica_lines(hung)[0].startswith("NOT CONFIRMED: a proposer listens and answered nothing")
+    nobody = msgspec.structs.replace(answer, replicas=[], replicas_missing=[])
+    assert replica_lines(nobody)[0].startswith("No proposer runs that the broker knows of")

@@ -8,7 +8,7 @@ import pytest
 
 from dissonance.contracts.schema import Feature, FeatureKind, FeatureSchema
 from dissonance.decisions.pairs import critic_of, find_version, load_pair
-from dissonance.errors import EngineUnavailable, ModelDowngraded, ModelNotFound, ModelRefused
+from dissonance.errors import EngineUnavailable, ModelDowngraded, ModelNotFound, ModelRefused, ModelTampered
 from dissonance.ports.registry import ModelRole
 from dissonance.security.artefacts import ArtefactKeys
 from support.distributions import labelled_rows
@@ -33,7 +33,7 @@ def test_a_pair_of_which_one_bit_changed_is_refused(role: ModelRole) -> None:
     shelf = Shelf()
     made = shelf.add(1)
     shelf.registry.damaged = frozenset({role})
-    with pytest.raises(ModelRefused):
+    with pytest.raises(ModelTampered, match=rf"{TASK.name} version 1 \({role}, artefact\.bin\): .*seal is broken"):
         load_pair(shelf.registry, shelf.keys, TASK, made.proposer)
 
 

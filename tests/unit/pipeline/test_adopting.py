@@ -19,7 +19,8 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from dissonance.contracts.events import RetrainRequested
 from dissonance.contracts.schema import Task
-from dissonance.decisions.pairs import LoadedPair, find_version, load_pair
+from dissonance.decisions.models import TEXT_FILE
+from dissonance.decisions.pairs import LoadedPair, find_version, load_pair, load_version
 from dissonance.errors import (
     DissonanceError,
     ModelMisfit,
@@ -100,7 +101,7 @@ def test_a_file_becomes_a_candidate_with_a_critic_of_its_own_and_is_served_once_
     assert place.work.registry.production(place.task.task_id, ModelRole.PROPOSER).version == 1
     pair = place.opened(2)
     assert pair.artefact.manifest.format == stored_as
-    assert (pair.artefact.manifest.parent, pair.artefact.manifest.version) == (place.opened(1).artefact.digest, 2)
+    assert (pair.artefact.manifest.parent, pair.artefact.manifest.version) == ("", 2)
     p = pair.proposer.probabilities(FEATURES)
     np.testing.assert_allclose(p.sum(axis=1), 1.0, atol=1e-9)
     assert (p.argmax(axis=1) == CLASSES).mean() > 0.75
@@ -172,7 +173,18 @@ def test_history_and_card_say_that_it_was_registered_and_not_that_it_was_trained
         "the first version",
     ]
     card = place.work.registry._models[place.task.task_id, ModelRole.PROPOSER].documents[1][CARD_FILE].decode()
-    assert "| registered after, digest |" in card and "trained after" not in card
+    assert "| trained after, digest | not known: made elsewhere |" in card
+    assert "| registered beside version | 1 |" in card
+
+
+def test_an_exported_model_that_is_registered_again_has_no_parent(place: Place) -> None:
+    first = load_version(place.work.registry, place.work.artefact_keys, place.task, 1)
+    place.register("m.txt", first.artefact.files[TEXT_FILE])
+    again = place.work.registry.version(place.task.task_id, ModelRole.PROPOSER, 2)
+    assert again.parent is None
+    pair = load_version(place.work.registry, place.work.artefact_keys, place.task, 2)
+    assert pair.artefact.manifest.parent == ""
+    assert pair.critic_version.parent == 2
 
 
 def test_a_model_that_nothing_here_can_make_again_is_not_retrained_and_the_loop_passes_over_it(place: Place) -> None:

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 import msgspec
 
 from dissonance.contracts.schema import Task
-from dissonance.contracts.standings import NOT_LOADED, SERVING, Standing
+from dissonance.contracts.standings import NAMELESS, NOT_LOADED, SERVING, Standing
 from dissonance.pipeline.confirming import Confirmed, confirm, roll_call
 from support.walk import TASK
 from support.workshop import Workshop, workshop
@@ -61,6 +61,28 @@ def test_a_replica_that_was_not_at_the_roll_call_counts_once_it_answers() -> Non
 def test_a_replica_that_has_not_loaded_the_model_will_read_the_right_one() -> None:
     found = asked(workshop(), [Replica("idle", None, before=NOT_LOADED)], ["idle"], NOW_S)
     assert found.confirmed == ("idle",)
+
+
+class Hung(Replica):
+    """Listens and says nothing, until it was asked `follows_after` times."""
+
+    def answer(self, asked: bytes) -> bytes | None:
+        said = super().answer(asked)
+        return said if self.left == 0 else None
+
+
+def test_the_only_replica_hangs_and_is_not_taken_for_nobody() -> None:
+    found = asked(workshop(), [Hung("silent", None)], [], NOW_S)
+    assert (found.confirmed, found.missing) == ((), (NAMELESS,))
+
+
+def test_the_only_replica_hung_for_a_while_and_is_asked_again_until_it_says_who_it_is() -> None:
+    found = asked(workshop(), [Hung("slow", follows_after=3)], [], 60.0)
+    assert (found.confirmed, found.missing) == (("slow",), ())
+
+
+def test_where_there_is_no_replica_nobody_is_missing() -> None:
+    assert asked(workshop(), [], [], 60.0)[:2] == ((), ())
 
 
 def test_the_roll_call_hears_everybody() -> None:

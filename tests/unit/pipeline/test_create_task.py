@@ -105,7 +105,7 @@ def test_creation_is_told_on_the_bus_and_progress_ends_at_done(data: Path) -> No
     (event,) = asyncio.run(published(work, EventKind.TASK_CREATED))
     assert isinstance(event, TaskCreated)
     assert (event.task_id, event.name) == (created.task.task_id, "small")
-    assert seen[0] == ("read", 0.0)
+    assert seen[:2] == [("ask the engines", 0.0), ("read", 0.0)]
     assert seen[-1] == ("done", 1.0)
 
 
@@ -179,12 +179,31 @@ def registry_is_away(work: Workshop) -> None:
 
 
 @pytest.mark.parametrize("hurt", [bus_is_away, registry_is_away])
-def test_an_engine_that_is_away_leaves_nothing(data: Path, hurt: Callable[[Workshop], None]) -> None:
+def test_an_engine_that_is_away_is_named_before_anything_is_read(data: Path, hurt: Callable[[Workshop], None]) -> None:
     work = workshop()
     hurt(work)
-    with pytest.raises(EngineUnavailable):
-        create(work, data)
+    seen: list[str] = []
+    with pytest.raises(EngineUnavailable, match=r"(NATS|MLflow) does not answer, so nothing was read or fitted"):
+        create(work, data, progress=lambda stage, share: seen.append(stage))
+    assert seen == ["ask the engines"]
     assert nothing_is_kept(work)
+
+
+@pytest.mark.parametrize("stage", ["seal the rows", "put into production"])
+def test_of_models_only_those_that_may_be_there_are_said_to_remain(
+    data: Path, stage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The registry goes away before, or after, it was given any."""
+    work = workshop()
+
+    def hurt(now: str, share: float) -> None:
+        work.registry.available = work.registry.available and now != stage
+
+    with pytest.raises(EngineUnavailable):
+        create(work, data, progress=hurt)
+    said = [record.getMessage() for record in caplog.records if "may remain" in record.getMessage()]
+    assert [line.split(" of ")[0] for line in said] == (["models"] if stage == "put into production" else [])
+    assert asyncio.run(work.store.all()) == []
 
 
 class Interrupted(BaseException):

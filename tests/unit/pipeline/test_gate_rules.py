@@ -180,3 +180,9 @@ def test_a_candidate_whose_bytes_changed_is_refused_and_recorded_and_never_run()
     with pytest.raises(ModelRefused):
         asyncio.run(promote(work, "small", 2, by="a test", override="an override opens nothing"))
     assert work.registry.production(task.task_id, ModelRole.PROPOSER).version == 1
+
+
+def test_while_no_window_is_full_the_gate_says_that_it_measured_on_reference_rows() -> None:
+    bench = Bench()
+    (finding,) = [each for each in bench.judge(bench.candidate()).findings if each.rule == "KLBound"]
+    assert f"{len(bench.window)} reference rows" in finding.what

@@ -6,11 +6,15 @@ from base64 import b64encode
 import pytest
 
 from dissonance.adapters.memory.clock import SeededRandomness
+from dissonance.errors import Forbidden
 from dissonance.security.api_keys import ApiKey, new_secret
+from dissonance.security.identity import Identity
+from dissonance.security.permissions import ANY_TASK, Permission
 from dissonance.security.revocations import CredentialList
 from dissonance.security.verifier import API_KEYS
 from dissonance.telemetry.logs import FIELDS
 from dissonance.telemetry.names import LogAction
+from dissonance.web.admission import require
 from dissonance.web.preparing import PreparingVerifier
 from support.access import LocalAccess, private_key_pem
 from support.api import echo_app
@@ -171,3 +175,20 @@ def test_a_credential_that_is_not_known_yet_is_waited_for_before_it_is_refused()
     assert post(access, f"Bearer {made.text}").status == 200
     assert access.verifier.at_hand(made.text)
     assert post(access, f"Bearer {made.text[:-2]}xx").status == 401
+
+
+@pytest.mark.parametrize(
+    ("permissions", "tasks", "said"),
+    [
+        (frozenset[Permission](), frozenset({ANY_TASK}), "does not carry 'configuration:read'"),
+        (frozenset({Permission.CONFIGURATION}), frozenset({"census"}), "'configuration:read' is about every task"),
+    ],
+    ids=["without the permission", "for one task"],
+)
+def test_a_refusal_names_the_permission_and_the_grants_that_have_it(
+    permissions: frozenset[Permission], tasks: frozenset[str], said: str
+) -> None:
+    """As `GET /openapi.json` asks for it."""
+    with pytest.raises(Forbidden, match=said) as refused:
+        require(Identity("somebody", permissions, tasks, expires_at_us=1), Permission.CONFIGURATION)
+    assert "a grant that has 'configuration:read': of those that ship, operator, auditor, admin" in refused.value.fix

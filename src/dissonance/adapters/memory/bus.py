@@ -18,7 +18,7 @@ from dissonance.contracts.codec import decode, encode
 from dissonance.contracts.events import Event
 from dissonance.contracts.topics import EventKind
 from dissonance.errors import ContractError, EngineUnavailable
-from dissonance.ports.bus import DeadLetter, Delivery, Subscription
+from dissonance.ports.bus import DeadLetter, Delivery, Heard, Subscription
 from dissonance.ports.clock import Clock
 
 logger = logging.getLogger(__name__)
@@ -91,11 +91,11 @@ class MemoryBus:
 
     async def ask(
         self, question: str, data: bytes, *, wait_s: float, enough: Callable[[Sequence[bytes]], bool]
-    ) -> list[bytes]:
+    ) -> Heard:
         """All that will ever answer has done so at once."""
         self.require()
         said = [answer(data) for asked, answer in self.broker.answering if asked == question]
-        return [each for each in said if each is not None]
+        return Heard([each for each in said if each is not None], bool(said))
 
     async def history(self, kinds: Sequence[EventKind], task_id: str) -> list[Event]:
         self.require()

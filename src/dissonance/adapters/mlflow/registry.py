@@ -22,10 +22,9 @@ from dissonance.adapters.mlflow.wire import Wire
 from dissonance.adapters.retrying import repeated
 from dissonance.errors import ModelNotFound, TaskExists
 from dissonance.ports.clock import Clock
-from dissonance.ports.registry import NO_DOCUMENTS, Alias, Day, ModelRole, ModelVersion
+from dissonance.ports.registry import ARTEFACT_FILE, NO_DOCUMENTS, Alias, Day, ModelRole, ModelVersion
 
 PRODUCTION = "production"
-ARTEFACT_FILE = "artefact.bin"
 DAY, REVISION = "live_day", "live_revision"
 """Tags of the run of a day."""
 

@@ -11,6 +11,7 @@ from nats.aio.msg import Msg
 from dissonance.adapters.nats.connection import Connection
 from dissonance.adapters.nats.failures import translated
 from dissonance.adapters.nats.watching import in_force
+from dissonance.ports.bus import Heard
 
 STATUS = "Status"
 NOBODY = "503"
@@ -40,7 +41,7 @@ async def answering(connection: Connection, topic: str, answer: Callable[[bytes]
 
 async def asked(
     connection: Connection, topic: str, data: bytes, *, wait_s: float, enough: Callable[[Sequence[bytes]], bool]
-) -> list[bytes]:
+) -> Heard:
     connection.require()
     said: list[bytes] = []
     with translated("cannot ask"):
@@ -53,8 +54,8 @@ async def asked(
                     while not enough(said):
                         message = await answers.next_msg(timeout=None)
                         if message.headers and message.headers.get(STATUS) == NOBODY:
-                            break
+                            return Heard(said, listened=False)
                         said.append(message.data)
         finally:
             await answers.unsubscribe()
-    return said
+    return Heard(said, listened=True)

@@ -34,7 +34,7 @@ from dissonance.adapters.nats.watching import watching
 from dissonance.contracts.codec import decode, encode
 from dissonance.contracts.events import Event
 from dissonance.contracts.topics import EventKind, ask_topic, stream, topic
-from dissonance.ports.bus import DeadLetter, Subscription
+from dissonance.ports.bus import DeadLetter, Heard, Subscription
 from dissonance.ports.clock import Clock
 
 CONNECT_TIMEOUT_S = 5.0
@@ -151,7 +151,7 @@ class JetStreamBus:
 
     async def ask(
         self, question: str, data: bytes, *, wait_s: float, enough: Callable[[Sequence[bytes]], bool]
-    ) -> list[bytes]:
+    ) -> Heard:
         return await asked(self._connection, ask_topic(question), data, wait_s=wait_s, enough=enough)
 
     async def history(self, kinds: Sequence[EventKind], task_id: str) -> list[Event]:

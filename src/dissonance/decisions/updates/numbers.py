@@ -9,6 +9,9 @@ import msgspec
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.verdicts import RuleFinding
 
+WINDOW_INPUTS, REFERENCE_INPUTS = "window", "reference"
+"""What KL is measured on: inputs of the last mature window, or reference rows while there is none."""
+
 
 class Change(msgspec.Struct, frozen=True):
     """Both models on the same labelled rows: how many each answered right; `gained` turned right, `lost` turned
@@ -92,8 +95,8 @@ class UpdateNumbers(msgspec.Struct, frozen=True, kw_only=True):
     answers' own confidence. `kl`: mean KL(incumbent ‖ candidate) in nats over `window_rows` inputs, `kl_error` its
     standard error. `held_out_rise`: of the mean log loss, in nats, from incumbent to candidate on `held_out_rows`
     labelled rows that taught neither, `held_out_error` its standard error. `fairness`: one for each sensitive column
-    that the schema has, `not_in_schema` the others. `golden_form`: see `GoldenNonInferiority`. What has a default,
-    verdicts from before did not have."""
+    that the schema has, `not_in_schema` the others. `golden_form`: see `GoldenNonInferiority`. `kl_inputs`:
+    `WINDOW_INPUTS` or `REFERENCE_INPUTS`. What has a default, verdicts from before did not have."""
 
     golden: Change
     holdout_uses: int
@@ -112,6 +115,7 @@ class UpdateNumbers(msgspec.Struct, frozen=True, kw_only=True):
     fairness: tuple[GroupGaps, ...] = ()
     not_in_schema: tuple[str, ...] = ()
     golden_form: int = 1
+    kl_inputs: str = ""
 
     @classmethod
     def of_refused(cls, identity: Identity, holdout_uses: int) -> UpdateNumbers:

@@ -54,7 +54,7 @@ async def validate(work: Work) -> Made:
     failures: list[str] = []
     remarks: list[str] = []
     if table is None:
-        features = await mature_window(work.workshop, work.task)
+        features = (await mature_window(work.workshop, work.task)).features
     else:
         checked = await asyncio.to_thread(work.bench.checks.check, work.task, table)
         failures, remarks = [str(each) for each in checked.failures], [str(each) for each in checked.remarks]

@@ -18,7 +18,7 @@ from dissonance.pipeline.flow.snapshot import Origin, path_of
 from dissonance.pipeline.scoring.reading import reading
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.blobs import Blobs
-from dissonance.ports.registry import ModelRole, ModelVersion
+from dissonance.ports.registry import TRAIN_ROWS, ModelRole, ModelVersion
 from dissonance.ports.store import Experience, Split, Window
 
 MOST_WINDOWS = 100_000
@@ -133,12 +133,14 @@ class _Learnt(NamedTuple):
         ]
 
     def _how(self, version: ModelVersion, how: dict[tuple[ModelRole, int], LearntFrom]) -> LearntFrom | None:
-        descends = version.parent is not None and (ModelRole.PROPOSER, version.parent) in how
+        # From a file: it may be any of the versions before it, exported and registered again.
+        elsewhere = version.role is ModelRole.PROPOSER and version.parent is None and TRAIN_ROWS not in version.metrics
+        descends = (ModelRole.PROPOSER, version.parent) in how or (elsewhere and bool(how))
         if version.role is ModelRole.PROPOSER and (made := self.records.provenance(version.digest)) is not None:
             if any(origin != Origin.WINDOW.value for origin in self.snapshots.get(made.snapshot, ())):
                 return LearntFrom.SNAPSHOT
             return LearntFrom.DESCENT if descends else None
-        updated = version.parent is not None and version.role is ModelRole.PROPOSER
+        updated = version.role is ModelRole.PROPOSER and (version.parent is not None or elsewhere)
         fitted_on = (Split.TRAIN, Split.CRITIC) if updated else FITTED_ON[version.role]
         if self.splits.intersection(fitted_on):
             return LearntFrom.REFERENCE

@@ -17,7 +17,7 @@ from dissonance.decisions.rows import widths_outside
 from dissonance.errors import EngineUnavailable, InputError, UnknownDecision, UnknownTask
 from dissonance.roles.arrivals import ROW_PROBLEMS, arrivals_of
 from dissonance.roles.gate.decisions import decision_line, decision_reply, find_decision, wanted
-from dissonance.roles.gate.telling import updates_reply
+from dissonance.roles.gate.telling import updates_of
 from dissonance.roles.role import Workplace
 from dissonance.roles.serving import doubt_of
 from dissonance.security.permissions import Permission
@@ -86,8 +86,7 @@ def routes(place: Workplace) -> ProtectedRouter:
     async def updates(request: Request, task: str) -> Response:
         """How updates were judged, with every rule's numbers, and what became of them; newest first."""
         task_id = (await place.catalogue.by_name(task)).task.task_id
-        judged, rollouts = await place.store.updates(task_id), await place.store.rollouts(task_id)
-        return json_reply(updates_reply(task, judged, rollouts))
+        return json_reply(await updates_of(place.store, task_id, task))
 
     @router.protected(
         "GET",

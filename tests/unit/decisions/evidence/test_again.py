@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,7 @@ from dissonance.contracts.updates import LIVE_PHASES, RolloutPhase
 from dissonance.decisions.evidence.again import compared
 from dissonance.decisions.evidence.bundle import Bundle, read_bundle
 from dissonance.decisions.rollouts import Behaved, Believed
-from dissonance.decisions.updates.numbers import Change, SliceChange, UpdateNumbers
+from dissonance.decisions.updates.numbers import REFERENCE_INPUTS, WINDOW_INPUTS, Change, SliceChange, UpdateNumbers
 from dissonance.errors import RecordBroken
 from dissonance.ports.rollouts import PairedCounts
 from support.evidence import begun_bundle, bundle_of, judged_bundle, step_bundle
@@ -47,6 +49,7 @@ NUMBERS = st.builds(
     held_out_rise=st.floats(-10.0, 10.0),
     held_out_error=SHARE,
     held_out_rows=COUNT,
+    kl_inputs=st.sampled_from(["", WINDOW_INPUTS, REFERENCE_INPUTS]),
 )
 POLICIES = st.builds(
     Policy,
@@ -193,6 +196,15 @@ def test_a_field_that_an_older_bundle_has_not_gets_its_default_and_the_bytes_sta
     older = body.replace(b'"held_out_error":0.0,"held_out_rise":0.0,"held_out_rows":0,', b"")
     assert older != body
     assert compared(read_bundle(older)).is_same
+
+
+def test_a_judgement_made_before_its_inputs_were_named_comes_out_to_the_byte() -> None:
+    """Written by the release before that field."""
+    body = (Path(__file__).parent / "judged_before_its_inputs_were_named.json").read_bytes()
+    assert b"kl_inputs" not in body
+    bundle = read_bundle(body)
+    assert compared(bundle).is_same
+    assert "inputs of the last window" in compared(bundle).now.findings[1].what
 
 
 @pytest.mark.parametrize("body", [b"{}", b"no JSON", b"\xff", canonical(bundle_of(form=2))])

@@ -14,14 +14,22 @@ from dissonance.decisions.updates.golden import GoldenNonInferiority
 from dissonance.decisions.updates.held_out import HeldOutLossNotWorse
 from dissonance.decisions.updates.holdout import HoldoutFresh
 from dissonance.decisions.updates.kl import KLBound
-from dissonance.decisions.updates.numbers import Cost, GroupGaps, Identity, SliceChange, UpdateNumbers
+from dissonance.decisions.updates.numbers import (
+    REFERENCE_INPUTS,
+    WINDOW_INPUTS,
+    Cost,
+    GroupGaps,
+    Identity,
+    SliceChange,
+    UpdateNumbers,
+)
 from dissonance.decisions.updates.robustness import RobustToNoise
 from dissonance.decisions.updates.slices import NoSliceWorse
 from dissonance.decisions.updates.verdict import RULES, judge_update
 from support.judged_numbers import change, numbers, robustness
 
 POLICY = Policy(golden_drop_max=0.015, slice_drop_max=0.05, calibration_rise_max=0.02, KL_eps=0.02)
-NEW = ("robustness", "cost", "identity", "fairness", "not_in_schema", "golden_form")
+NEW = ("robustness", "cost", "identity", "fairness", "not_in_schema", "golden_form", "kl_inputs")
 
 
 def failed(given_numbers: UpdateNumbers) -> list[str]:
@@ -45,6 +53,18 @@ def test_an_update_that_changes_nothing_is_accepted_by_every_rule() -> None:
         "HoldoutFresh",
     ]
     assert all(finding.what for finding in findings)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "said"),
+    [
+        ("", "1000 inputs of the last window"),
+        (WINDOW_INPUTS, "1000 inputs of the last window"),
+        (REFERENCE_INPUTS, "1000 reference rows, since no window has enough inputs yet"),
+    ],
+)
+def test_the_bound_of_the_step_says_on_which_inputs_it_was_measured(inputs: str, said: str) -> None:
+    assert said in KLBound().check(numbers(kl_inputs=inputs), POLICY).what
 
 
 def test_an_empty_gate_refuses() -> None:

@@ -1,0 +1,54 @@
+"""Why a version does not move now, in words that name the task, the version, and what to do."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from dissonance.contracts.policy import Policy
+from dissonance.contracts.times import to_text
+from dissonance.contracts.updates import RolloutPhase
+from dissonance.errors import GateRefused, NothingBefore
+from dissonance.ports.rollouts import Rollout
+
+
+def nothing_before(task: str, version: int) -> NothingBefore:
+    """
+    >>> print(nothing_before("toy", 1))  # doctest: +NORMALIZE_WHITESPACE
+    version 1 of task toy is the first: it replaced no other (version). How to mend it: name one: --to N
+    (dissonance models history toy lists them)
+    """
+    return NothingBefore(
+        f"version {version} of task {task} is the first: it replaced no other",
+        where="version",
+        fix=f"name one: --to N (dissonance models history {task} lists them)",
+    )
+
+
+def under_way(task: str, rollout: Rollout | None, policy: Policy) -> GateRefused:
+    """`rollout`: the one that is live; None where another replica has just begun or ended one."""
+    if rollout is None:
+        return GateRefused(
+            f"another rollout of task {task} began or ended at the same moment",
+            where="rollout",
+            fix=f"look (dissonance models updates {task}), then repeat this",
+        )
+    state, longest_s, end = _told(rollout, policy)
+    return GateRefused(
+        f"version {rollout.version} of task {task} is under way: {state} since {_minute(rollout.phase_at_us)}, "
+        f"for {timedelta(seconds=longest_s)} at most (both of event time)",
+        where="rollout",
+        fix=f"wait until that is over (dissonance models updates {task}), or {end}: dissonance models rollback {task}",
+    )
+
+
+def _told(rollout: Rollout, policy: Policy) -> tuple[str, int, str]:
+    """Its state, for how many seconds of event time it may last, and what a rollback does to it."""
+    if rollout.phase is not RolloutPhase.CANARY:
+        return "promoted and watched", policy.rollback_window_s, f"go back to version {rollout.previous_version}"
+    if rollout.share == 0.0:
+        return "in the shadow of production", policy.canary_max_s, "end it"
+    return f"a canary that answers {rollout.share:.0%} of requests", policy.canary_max_s, "end it"
+
+
+def _minute(at_us: int) -> str:
+    return f"{to_text(at_us)[:16].replace('T', ' ')} UTC"

@@ -1,0 +1,48 @@
+"""What is under way, since when, for how long, and what to do: all in the refusal."""
+
+from __future__ import annotations
+
+import pytest
+
+from dissonance.contracts.policy import Policy
+from dissonance.contracts.updates import RolloutPhase
+from dissonance.pipeline.refusals import nothing_before, under_way
+from support.updates import rollout_of
+
+POLICY = Policy(canary_max_s=7_200, rollback_window_s=1_800)
+
+
+@pytest.mark.parametrize(
+    ("phase", "share", "state", "lasts", "end"),
+    [
+        (RolloutPhase.CANARY, 0.25, "a canary that answers 25% of requests", "2:00:00", "or end it: "),
+        (RolloutPhase.CANARY, 0.0, "in the shadow of production", "2:00:00", "or end it: "),
+        (RolloutPhase.ARMED, 0.25, "promoted and watched", "0:30:00", "or go back to version 1: "),
+    ],
+)
+def test_what_is_under_way_is_named_with_its_state_its_time_and_its_ends(
+    phase: RolloutPhase, share: float, state: str, lasts: str, end: str
+) -> None:
+    rollout = rollout_of("a" * 32, 2, phase, share=share, phase_at_us=3_600_000_000)
+    refused = under_way("toy", rollout, POLICY)
+    assert refused.what == (
+        f"version 2 of task toy is under way: {state} since 1970-01-01 01:00 UTC, for {lasts} at most "
+        "(both of event time)"
+    )
+    assert f"{end}dissonance models rollback toy" in refused.fix
+    assert "dissonance models updates toy" in refused.fix
+
+
+def test_what_began_at_the_same_moment_is_to_be_looked_at() -> None:
+    refused = under_way("toy", None, POLICY)
+    assert "of task toy" in refused.what
+    assert "dissonance models updates toy" in refused.fix
+
+
+def test_the_first_version_says_so_and_how_to_name_another() -> None:
+    refused = nothing_before("toy", 1)
+    assert refused.title == "There is nothing to roll back to"
+    assert (refused.what, refused.fix) == (
+        "version 1 of task toy is the first: it replaced no other",
+        "name one: --to N (dissonance models history toy lists them)",
+    )
