@@ -28,6 +28,7 @@ from dissonance.pipeline.behaving import Behaviours
 from dissonance.pipeline.event_time import event_time_now_us
 from dissonance.pipeline.evidence import rollout_decision, step_cause
 from dissonance.pipeline.finishing import finish
+from dissonance.pipeline.refusals import under_way
 from dissonance.pipeline.telling import changed, incident, is_untold, publish, tell_again
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import ModelVersion
@@ -73,7 +74,7 @@ async def begin(
     rollout_id = derived_id("rollout", [task.task_id, str(candidate.version), cause])
     if latest is not None and latest.rollout_id == rollout_id:
         return await _told(workshop, task, latest)
-    phase = _first_phase(latest, now_us, policy, at_once=at_once)
+    phase = _first_phase(task, latest, now_us, policy, at_once=at_once)
     rollout = Rollout(
         rollout_id=rollout_id,
         task_id=task.task_id,
@@ -92,7 +93,8 @@ async def begin(
     begun = Beginning(latest=latest, now_us=now_us, at_once=at_once, phase=phase)
     decision = await rollout_decision(workshop, task, rollout, policy, parent=cause, beginning=begun)
     if not await workshop.store.save_rollout(rollout, decision):
-        raise _busy(await workshop.store.rollout(task.task_id))
+        other = await workshop.store.rollout(task.task_id)
+        raise under_way(task.name, other if other is not None and other.phase in LIVE_PHASES else None, policy)
     return await _told(workshop, task, rollout)
 
 
@@ -193,9 +195,9 @@ async def _told(workshop: Workshop, task: Task, rollout: Rollout) -> list[Event]
     return [changed(workshop, rollout), *moves]
 
 
-def _first_phase(latest: Rollout | None, now_us: int, policy: Policy, *, at_once: bool) -> RolloutPhase:
+def _first_phase(task: Task, latest: Rollout | None, now_us: int, policy: Policy, *, at_once: bool) -> RolloutPhase:
     if latest is not None and latest.phase in LIVE_PHASES:
-        raise _busy(latest)
+        raise under_way(task.name, latest, policy)
     phase = first_phase(latest, now_us, policy, at_once=at_once)
     if phase is None:
         raise GateRefused(
@@ -204,15 +206,6 @@ def _first_phase(latest: Rollout | None, now_us: int, policy: Policy, *, at_once
             fix="wait, or promote by hand: dissonance models promote",
         )
     return phase
-
-
-def _busy(rollout: Rollout | None) -> GateRefused:
-    what = "another rollout" if rollout is None else f"version {rollout.version} ({rollout.phase.value})"
-    return GateRefused(
-        f"{what} is under way",
-        where="rollout",
-        fix="wait until it has settled, or end it: dissonance models rollback",
-    )
 
 
 async def _features(

@@ -13,7 +13,7 @@ from dissonance.contracts.standings import CONFIRM_LIMIT_S, Standing
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.decisions.pairs import VerifiedPair
 from dissonance.decisions.taking_back import Hand, is_said, taken_back, what_to_put_back
-from dissonance.errors import EngineError, ModelMoved, ModelNotFound
+from dissonance.errors import EngineError, ModelMoved
 from dissonance.pipeline.aliases import move_alias, production_version, verified_version
 from dissonance.pipeline.anchoring import anchor
 from dissonance.pipeline.confirming import confirm, roll_call_beside
@@ -21,6 +21,7 @@ from dissonance.pipeline.event_time import event_time_now_us
 from dissonance.pipeline.evidence import rollout_decision, step_cause
 from dissonance.pipeline.finishing import finish, mark_canary, overtaken
 from dissonance.pipeline.promoted import Promoted, moved_by_hand
+from dissonance.pipeline.refusals import nothing_before
 from dissonance.pipeline.telling import are_told, changed, moved
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import ModelVersion
@@ -108,11 +109,7 @@ async def _look(workshop: Workshop, task: Task, to: int | None) -> Found:
 def _target(task: Task, rollouts: Sequence[Rollout], production: ModelVersion) -> int:
     target = what_to_put_back(rollouts, production.version, production.parent)
     if target is None:
-        raise ModelNotFound(
-            f"version {production.version} of '{task.name}' is the first: it replaced no other",
-            where="version",
-            fix=f"name one of `dissonance models list {task.name}`: --to VERSION",
-        )
+        raise nothing_before(task.name, production.version)
     return target
 
 

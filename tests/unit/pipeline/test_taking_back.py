@@ -11,12 +11,13 @@ from typing import Any, cast
 import pytest
 
 from dissonance.contracts.updates import RolloutPhase
-from dissonance.errors import EngineUnavailable, ModelMoved, ModelNotFound
+from dissonance.errors import EngineUnavailable, ModelMoved, NothingBefore
 from dissonance.pipeline.promoted import Promoted
 from dissonance.pipeline.promotion import promote
 from dissonance.pipeline.retrain import retrain
 from dissonance.pipeline.taking_back import rollback
 from dissonance.pipeline.verifying import verify_decisions
+from dissonance.ports.bus import Heard
 from dissonance.ports.registry import Alias, ModelRole
 from support.copies import made_once
 from support.rollout_place import Place, new_place
@@ -234,8 +235,8 @@ class AskedOnly:
     def __init__(self, bus: Any) -> None:
         self._bus = bus
 
-    async def ask(self, *_given: Any, **_named: Any) -> list[bytes]:
-        return []
+    async def ask(self, *_given: Any, **_named: Any) -> Heard:
+        return Heard([], listened=False)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._bus, name)
@@ -305,5 +306,5 @@ class Waits:
 
 
 def test_the_first_version_replaced_none_and_the_way_to_name_one_is_said(place: Place) -> None:
-    with pytest.raises(ModelNotFound, match="version 1 of 'small' is the first: it replaced no other"):
+    with pytest.raises(NothingBefore, match="version 1 of task small is the first: it replaced no other"):
         taken_back(place)
