@@ -24,10 +24,10 @@ from dissonance.errors import ConfigurationError, EngineUnavailable
 from dissonance.pipeline.anchoring import ChainAnchoring
 from dissonance.pipeline.estimates import PipelineEstimates
 from dissonance.pipeline.updates import PipelineUpdates
-from dissonance.roles import ROLES
 from dissonance.roles.catalogue import Catalogue
 from dissonance.roles.credential_following import CredentialFollowing
 from dissonance.roles.issuer_keys import IssuerKeys
+from dissonance.roles.listed import ROLES
 from dissonance.roles.loading import RegistryLoader
 from dissonance.roles.role import AtWork, Role, Work, Workplace
 from dissonance.roles.worker import Worker

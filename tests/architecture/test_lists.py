@@ -17,7 +17,7 @@ from dissonance.contracts.consumers import CONSUMERS
 from dissonance.contracts.events import EVENT_TYPES, Event
 from dissonance.contracts.topics import EventKind
 from dissonance.errors import DissonanceError
-from dissonance.roles import ROLES
+from dissonance.roles.listed import ROLES
 from dissonance.security.grants import default_grants
 from dissonance.security.permissions import OF_THE_SYSTEM, Permission
 from support.source import PACKAGE

@@ -22,8 +22,8 @@ from dissonance.contracts.topics import EventKind
 from dissonance.errors import DissonanceError, ModelNotFound
 from dissonance.ports.breaker import Breakers
 from dissonance.ports.registry import ModelRole
-from dissonance.roles import ROLES
 from dissonance.roles.catalogue import Catalogue
+from dissonance.roles.listed import ROLES
 from dissonance.roles.role import Work, Workplace
 from dissonance.roles.serving import Matrix, ProposerModel, Serving
 from dissonance.security.signatures import public_key

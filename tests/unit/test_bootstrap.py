@@ -15,7 +15,7 @@ from dissonance.adapters.embedded.state import State, write_state
 from dissonance.bootstrap import addresses_of, trusted_issuers
 from dissonance.bootstrap_roles import run_roles
 from dissonance.errors import ConfigurationError, DataFolderError, EngineUnavailable
-from dissonance.roles import ROLES
+from dissonance.roles.listed import ROLES
 from dissonance.security.grants import default_grants
 from dissonance.settings import Settings
 

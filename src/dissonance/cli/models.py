@@ -171,7 +171,7 @@ def rollback(
 @app.command("list")
 def list_(task: TaskName, data: Data = None, as_json: AsJson = False) -> None:
     """Versions, newest first, with what is known of them."""
-    from dissonance.pipeline.promotion import list_models
+    from dissonance.pipeline.aliases import list_models
 
     async def work(system: System) -> list[ModelVersion]:
         return await list_models(system, task)

@@ -42,7 +42,7 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON when ready, for programs.")] = False,
 ) -> None:
     """Run roles in this process, on the engines of the settings or of the data folder, until a signal."""
-    from dissonance.roles import ROLES
+    from dissonance.roles.listed import ROLES
     from dissonance.telemetry.logs import configure_logging
 
     given = {

@@ -30,7 +30,7 @@ from dissonance.adapters.embedded.state import engine_pids
 from dissonance.drills.children import Child, memory_of, run_command, start_child, start_until_ready
 from dissonance.drills.client import DissonanceClient
 from dissonance.errors import EngineError
-from dissonance.roles import ROLES
+from dissonance.roles.listed import ROLES
 from dissonance.security.tls import Tls, trusting
 
 ENGINES = "engines"

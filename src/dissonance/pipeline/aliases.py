@@ -12,6 +12,16 @@ from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import Alias, ModelRole, ModelVersion
 
 
+async def list_models(workshop: Workshop, name: str) -> list[ModelVersion]:
+    """Proposers and critics, newest first. Raises `UnknownTask` or `EngineUnavailable`."""
+    task = await workshop.store.by_name(name)
+    return [
+        version
+        for role in ModelRole
+        for version in await asyncio.to_thread(workshop.registry.versions, task.task_id, role)
+    ]
+
+
 async def open_pair(workshop: Workshop, task: Task, version: ModelVersion) -> LoadedPair:
     """Fetched and verified. Raises `ModelNotFound`, `ModelRefused` or `EngineUnavailable`."""
     return await asyncio.to_thread(load_pair, workshop.registry, workshop.artefact_keys, task, version)

@@ -18,7 +18,7 @@ from dissonance.pipeline.promoted import NOBODY, Promoted, moved_by_hand, token_
 from dissonance.pipeline.rollouts import begin
 from dissonance.pipeline.telling import publish
 from dissonance.pipeline.workshop import Workshop
-from dissonance.ports.registry import ModelRole, ModelVersion
+from dissonance.ports.registry import ModelVersion
 
 
 async def promote(
@@ -100,16 +100,6 @@ async def promote(
         RolloutPhase.CANARY if canary else RolloutPhase.ARMED,
         NOBODY if canary else await confirm(workshop, task, candidate.version.version, list(known), limit_s),
     )
-
-
-async def list_models(workshop: Workshop, name: str) -> list[ModelVersion]:
-    """Proposers and critics, newest first. Raises `UnknownTask` or `EngineUnavailable`."""
-    task = await workshop.store.by_name(name)
-    return [
-        version
-        for role in ModelRole
-        for version in await asyncio.to_thread(workshop.registry.versions, task.task_id, role)
-    ]
 
 
 async def _refuse_taken_back(workshop: Workshop, task: Task, found: ModelVersion, named: int | None) -> None:

@@ -9,8 +9,6 @@ from __future__ import annotations
 from math import sqrt
 from typing import NamedTuple
 
-from scipy.special import ndtri
-
 from dissonance.errors import InputError
 
 
@@ -54,6 +52,9 @@ def paired_difference(gained: int, lost: int, n: int, confidence: float = 0.95) 
 
 
 def _z(confidence: float) -> float:
+    # Loads for a tenth of a second, and who only reads what was decided computes no interval.
+    from scipy.special import ndtri
+
     _check(0.0 < confidence < 1.0, f"a confidence of {confidence}")
     return float(ndtri(0.5 + confidence / 2.0))
 

@@ -33,8 +33,9 @@ from dissonance.cli.task import (
 )
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.standings import NAMELESS
+from dissonance.pipeline.aliases import list_models
 from dissonance.pipeline.golden import RefreshedGolden
-from dissonance.pipeline.promotion import list_models, promote
+from dissonance.pipeline.promotion import promote
 from dissonance.pipeline.retrain import retrain
 from dissonance.pipeline.taking_back import rollback
 from support.printing import printed

@@ -14,7 +14,8 @@ from dissonance.contracts.events import ModelPromoted, ModelRolledBack
 from dissonance.contracts.topics import EventKind
 from dissonance.decisions.pairs import LoadedPair, find_version, load_pair
 from dissonance.errors import EngineUnavailable, GateRefused, ModelNotFound, ModelRefused, UnknownTask
-from dissonance.pipeline.promotion import list_models, promote
+from dissonance.pipeline.aliases import list_models
+from dissonance.pipeline.promotion import promote
 from dissonance.pipeline.reference import kept_from_updates, open_reference
 from dissonance.pipeline.retrain import Retrained, _folds, retrain
 from dissonance.pipeline.taking_back import rollback

@@ -1,4 +1,7 @@
-"""Bring a database to the version of this code: made, upgraded, or refused when it is newer (design 6.6)."""
+"""Bring a database to the version of this code: made, upgraded, or refused when it is newer (design 6.6).
+
+Alembic and SQLAlchemy load where something is migrated: every command looks which version a database has.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,16 @@ from contextlib import contextmanager
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
-import sqlalchemy
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy.pool import NullPool
 
 from dissonance.adapters.postgres.failures import translated
 from dissonance.errors import EngineError
+
+if TYPE_CHECKING:
+    import sqlalchemy
+    from alembic.config import Config
 
 LOCK_KEY = 0x6D69_6772_6174  # "migrat": replicas that start together migrate one after another
 CONNECT_S = 5
@@ -36,6 +38,9 @@ def migrate(database_url: str, schema: Schema = Schema.EXPERIENCE) -> str:
     The database itself must exist. Raises `EngineUnavailable` when it does not answer, and `EngineError`, with
     nothing changed, when a newer release has been here.
     """
+    from alembic import command
+    from alembic.runtime.migration import MigrationContext
+
     with translated("migrate"), _connection(database_url) as connection:
         connection.exec_driver_sql("SELECT pg_advisory_lock(%s)", (LOCK_KEY,))
         connection.commit()
@@ -65,8 +70,9 @@ def refuse_newer(revision: str | None, schema: Schema) -> None:
 
 @lru_cache
 def revisions(schema: Schema) -> tuple[str, ...]:
-    """Every version this code knows, newest first."""
-    return tuple(script.revision for script in ScriptDirectory.from_config(_config(schema)).walk_revisions())
+    """Every version this code knows, newest first: a migration's file begins with its version."""
+    files = (_folder(schema) / "versions").glob("[0-9]*_*.py")
+    return tuple(sorted((file.name.partition("_")[0] for file in files), reverse=True))
 
 
 def head(schema: Schema) -> str:
@@ -77,10 +83,15 @@ def head(schema: Schema) -> str:
     return revisions(schema)[0]
 
 
+def _folder(schema: Schema) -> Path:
+    return Path(__file__).with_name("migrations") / schema.value
+
+
 def _config(schema: Schema) -> Config:
+    from alembic.config import Config
+
     config = Config()
-    folder = Path(__file__).with_name("migrations") / schema.value
-    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    config.set_main_option("script_location", str(_folder(schema)).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config
 
@@ -88,6 +99,9 @@ def _config(schema: Schema) -> Config:
 @contextmanager
 def _connection(database_url: str) -> Iterator[sqlalchemy.Connection]:
     """psycopg reads the address itself, so that it means here what it means everywhere else."""
+    import sqlalchemy
+    from sqlalchemy.pool import NullPool
+
     engine = sqlalchemy.create_engine(
         "postgresql+psycopg://",
         creator=lambda: psycopg.connect(database_url, connect_timeout=CONNECT_S),

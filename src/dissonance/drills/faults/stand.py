@@ -30,7 +30,7 @@ from dissonance.drills.faults.proxy import Link, tcp_link, unix_link
 from dissonance.drills.soak.traffic import TIME
 from dissonance.drills.system import RunningSystem
 from dissonance.errors import EngineError
-from dissonance.roles import ROLES
+from dissonance.roles.listed import ROLES
 
 REPLICAS = ("proposer-1", "proposer-2")
 BACKSTAGE = tuple(role for role in ROLES if role != "proposer")

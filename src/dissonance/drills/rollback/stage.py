@@ -21,7 +21,7 @@ from dissonance.drills.faults.load import OpenLoad
 from dissonance.drills.system import RunningSystem
 from dissonance.errors import TimedOut
 from dissonance.pipeline.workshop import Workshop
-from dissonance.roles import ROLES
+from dissonance.roles.listed import ROLES
 from dissonance.settings import Settings
 
 REPLICAS = ("proposer-1", "proposer-2")

@@ -21,7 +21,7 @@ from dissonance.drills.who_answered.account import Account, Told, account_of
 from dissonance.drills.who_answered.story import Say, Story
 from dissonance.drills.who_answered.stream import People, Stream
 from dissonance.errors import TimedOut
-from dissonance.roles import ROLES
+from dissonance.roles.listed import ROLES
 from dissonance.settings import Settings
 
 REPLICAS = ("proposer-1", "proposer-2")

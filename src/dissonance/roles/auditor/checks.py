@@ -104,6 +104,12 @@ CHECKS: dict[str, Check] = {
         "the model in production is signed with another key than this system's",
         "find out who registered it; dissonance models rollback TASK",
     ),
+    "critic-alias-behind": Check(
+        Severity.NOTE,
+        "the critic that the registry calls production was made for another proposer than the one in production, as a "
+        "crash between the two moves leaves it; answers are right, since a critic is found by its proposer",
+        "dissonance models promote TASK --version N, with the N in production: it moves that alias and nothing else",
+    ),
     "dissonance-high": Check(
         Severity.WARNING,
         "mean dissonance is above D_target in every one of the last audit_windows closed windows",

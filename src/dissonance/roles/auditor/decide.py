@@ -12,6 +12,7 @@ from dissonance.ports.accesses import Denied
 from dissonance.ports.breaker import BreakerState
 from dissonance.ports.bus import DeadLetter
 from dissonance.ports.host import Disk, KeyFolderMode, PlainStreams, Spooled
+from dissonance.ports.registry import ModelVersion
 from dissonance.ports.store import Window
 from dissonance.security.tls import Wire
 
@@ -162,6 +163,15 @@ def _feature_faults(feature: Feature) -> list[str]:
     if low is None or high is None or low <= high:
         return []
     return [f"'{feature.name}' has its minimum above its maximum"]
+
+
+def critic_alias_behind(task: str, proposer: ModelVersion, critic: ModelVersion | None) -> Fault | None:
+    """Both as the registry has them in production; None where it names no critic."""
+    if critic is not None and critic.parent == proposer.version:
+        return None
+    named = "none" if critic is None else f"critic {critic.version}, made for version {critic.parent},"
+    what = f"version {proposer.version} is in production, and of critics {named} is called so"
+    return Fault(task, what, {"version": proposer.version, "critic": 0 if critic is None else critic.version})
 
 
 def dissonance_high(task: str, windows: Sequence[Window], policy: Policy) -> Fault | None:

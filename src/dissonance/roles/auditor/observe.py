@@ -27,7 +27,7 @@ from dissonance.ports.bus import Bus
 from dissonance.ports.clock import Clock
 from dissonance.ports.host import Host
 from dissonance.ports.keys import DataSubjectKeys
-from dissonance.ports.registry import Registry
+from dissonance.ports.registry import ModelRole, Registry
 from dissonance.ports.store import Store, Window
 from dissonance.roles.auditor.decide import (
     BURST_US,
@@ -36,6 +36,7 @@ from dissonance.roles.auditor.decide import (
     clock_skew,
     connections_plain,
     consumer_stale,
+    critic_alias_behind,
     dead_letters,
     denied_bursts,
     disk_low,
@@ -194,11 +195,14 @@ class Observer:
         return sights + await self._traffic(task, policy)
 
     async def _models(self, task: Task) -> list[Sight]:
-        """Of the three at most one can be; a model that does not verify was found, and so on."""
+        """Of the first three at most one can be; a model that does not verify was found, and so on. Of one that answers
+        the critic's alias is looked at."""
         faults: dict[str, list[Fault]] = {"model-missing": [], "model-signed-by-another": [], "model-not-loadable": []}
         try:
             fault = await asyncio.to_thread(self._answers, task)
             faults["model-not-loadable"] += _one(fault)
+            if fault is None:
+                faults["critic-alias-behind"] = _one(await asyncio.to_thread(self._critic_alias, task))
         except EngineUnavailable:
             return []
         except ModelNotFound as error:
@@ -218,6 +222,14 @@ class Observer:
         return Fault(
             task.name, f"version {serving.version} answers with {p.shape[-1]} numbers", {"version": serving.version}
         )
+
+    def _critic_alias(self, task: Task) -> Fault | None:
+        proposer = self._at.registry.production(task.task_id, ModelRole.PROPOSER)
+        try:
+            critic = self._at.registry.production(task.task_id, ModelRole.CRITIC)
+        except ModelNotFound:
+            critic = None
+        return critic_alias_behind(task.name, proposer, critic)
 
     async def _traffic(self, task: Task, policy: Policy) -> list[Sight]:
         store, name, task_id = self._at.store, task.name, task.task_id

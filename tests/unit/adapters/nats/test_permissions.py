@@ -13,7 +13,7 @@ from dissonance.adapters.nats.permissions import allowed, users
 from dissonance.contracts.bus_needs import NEEDS, ROLE_NEEDS, SEVERAL
 from dissonance.contracts.topics import EventKind, topic
 from dissonance.errors import ConfigurationError, DataFolderError
-from dissonance.roles import ROLES
+from dissonance.roles.listed import ROLES
 
 
 def test_needs_are_those_of_the_manifests() -> None:

@@ -11,7 +11,7 @@ from dissonance.drills.faults.plan import chosen, short_campaign, whole_campaign
 from dissonance.drills.faults.stand import GROUPS
 from dissonance.drills.faults.storage import changed, file_with
 from dissonance.errors import InputError
-from dissonance.roles import ROLES
+from dissonance.roles.listed import ROLES
 
 
 def test_every_role_and_engine_is_killed_stopped_ended_slowed_and_cut_off() -> None:

@@ -190,6 +190,15 @@ async def back_to_ours(here: Audited) -> None:
     here.registry.promote(here.registry.version(TASK.task_id, ModelRole.PROPOSER, 1))
 
 
+async def a_promotion_is_cut_short(here: Audited) -> None:
+    """The proposer's alias moved, its critic's did not."""
+    here.shelf.promote(here.shelf.add(2).proposer)
+
+
+async def it_is_promoted_again(here: Audited) -> None:
+    here.registry.promote(here.registry.version(TASK.task_id, ModelRole.CRITIC, 2))
+
+
 async def windows_disagree(here: Audited) -> None:
     for number in (2, 3):
         await here.window(number, mean_dissonance=0.13)
@@ -250,6 +259,7 @@ CASES: dict[str, Case] = {
     "dead-letters": Case(a_letter_dies, the_letter_is_dropped, "gate-rollouts", WHOLE_SYSTEM),
     "model-missing": Case(alias_is_lost, alias_is_back, TASK.name),
     "model-not-loadable": Case(bytes_change, bytes_are_restored, TASK.name),
+    "critic-alias-behind": Case(a_promotion_is_cut_short, it_is_promoted_again, TASK.name),
     "model-signed-by-another": Case(a_stranger_registers, back_to_ours, TASK.name),
     "dissonance-high": Case(windows_disagree, windows_are_ordinary, TASK.name),
     "dissonance-low": Case(windows_repeat, windows_are_ordinary, TASK.name),
