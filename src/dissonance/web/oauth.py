@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -82,6 +83,9 @@ def oauth_routes(
 ) -> ProtectedRouter:
     """`few`: those that `authorization` works for. `stated_issuer`: the setting."""
     router = ProtectedRouter()
+    form = partial(
+        router.protected, "POST", permission=Permission.PUBLIC, body_type=FORM_TYPE, problems=[LockedOut, Overloaded]
+    )
 
     @router.protected("GET", METADATA, permission=Permission.PUBLIC, reply=ServerMetadata)
     async def oauth_metadata(request: Request) -> Response:
@@ -93,28 +97,12 @@ def oauth_routes(
         """The public keys that tokens are signed with (RFC 7517)."""
         return json_reply(keys)
 
-    @router.protected(
-        "POST",
-        TOKEN,
-        permission=Permission.PUBLIC,
-        body=TokenRequest,
-        body_type=FORM_TYPE,
-        reply=TokenReply,
-        problems=[LockedOut, Overloaded],
-    )
+    @form(TOKEN, body=TokenRequest, reply=TokenReply)
     async def oauth_token(request: Request) -> Response:
         """A token for a client's secret or signature, or for a login's code or refresh token (RFC 6749, RFC 7523)."""
         return await answered(request, authorization.token)
 
-    @router.protected(
-        "POST",
-        REVOKE,
-        permission=Permission.PUBLIC,
-        body=RevocationRequest,
-        body_type=FORM_TYPE,
-        reply=RevocationReply,
-        problems=[LockedOut, Overloaded],
-    )
+    @form(REVOKE, body=RevocationRequest, reply=RevocationReply)
     async def oauth_revoke(request: Request) -> Response:
         """A refresh token given back: its login is over, with all tokens of it (RFC 7009)."""
         return await answered(request, authorization.revoke)
