@@ -18,6 +18,7 @@ from starlette.types import Scope
 
 from dissonance.contracts.oauth_api import (
     KeySet,
+    OAuthRefusal,
     RevocationReply,
     RevocationRequest,
     ServerMetadata,
@@ -35,7 +36,7 @@ from dissonance.web.bodies import json_reply
 from dissonance.web.few_at_once import FewAtOnce
 from dissonance.web.forms import FORM_TYPE, read_form
 from dissonance.web.middleware.request_id import request_id
-from dissonance.web.routes import ProtectedRouter
+from dissonance.web.routes import ProtectedRouter, Refusals
 
 METADATA = "/.well-known/oauth-authorization-server"
 KEYS = "/oauth/keys"
@@ -48,6 +49,8 @@ GIVEN = ("code", "refresh_token", "token")
 
 WAYS = ["client_secret_basic", "private_key_jwt", "none"]
 """How clients say that they are themselves."""
+
+REFUSALS = Refusals((400, 401, 413, 415), "application/json", OAuthRefusal)
 
 REASONS = {
     "invalid_client": "unauthenticated",
@@ -84,7 +87,12 @@ def oauth_routes(
     """`few`: those that `authorization` works for. `stated_issuer`: the setting."""
     router = ProtectedRouter()
     form = partial(
-        router.protected, "POST", permission=Permission.PUBLIC, body_type=FORM_TYPE, problems=[LockedOut, Overloaded]
+        router.protected,
+        "POST",
+        permission=Permission.PUBLIC,
+        body_type=FORM_TYPE,
+        problems=[LockedOut, Overloaded],
+        refusals=REFUSALS,
     )
 
     @router.protected("GET", METADATA, permission=Permission.PUBLIC, reply=ServerMetadata)
