@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from types import TracebackType
-from typing import Self
+from dissonance.adapters.oidc.loopback_pages import LoopbackPage, LoopbackPages
 
 NAME = "other.test"
 RESOLVED = "--host-resolver-rules=MAP *.test 127.0.0.1"
 """Chromium's option by which the site, and every other name that ends so, is on this machine."""
 
 
-class OtherSite:
+class OtherSite(LoopbackPages):
     """`pages`: what it shows, by path. `visits`: what it was asked for."""
 
     def __init__(self) -> None:
@@ -20,33 +17,15 @@ class OtherSite:
         self.visits: list[str] = []
         pages, visits = self.pages, self.visits
 
-        class Handler(BaseHTTPRequestHandler):
+        class Page(LoopbackPage):
             def do_GET(self) -> None:
                 visits.append(self.path)
                 if self.path not in pages:
                     self.send_error(404)
                     return
-                self.send_response(200)
-                self.send_header("content-type", "text/html; charset=utf-8")
-                self.end_headers()
-                self.wfile.write(pages[self.path].encode())
+                self.show(200, pages[self.path].encode())
 
-            def log_message(self, format: str, *args: object) -> None:
-                """Nothing: the test looks at `visits`."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = Thread(target=self._server.serve_forever)
+        super().__init__(Page)
 
     def address(self, path: str) -> str:
-        return f"http://{NAME}:{self._server.server_port}{path}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        return f"http://{NAME}:{self.port}{path}"

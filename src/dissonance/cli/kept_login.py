@@ -111,9 +111,10 @@ def _renewed(settings: Settings, tokens: KeptTokens, login: KeptLogin, now_s: fl
         if now_s < expires_at_s(login.token):
             return login.token
         raise IssuerUnavailable(
-            f"the login cannot go on: {error.what}",
+            f"your login has expired, and cannot be renewed: {error.what}",
             where=login.url,
-            fix="start it, or run commands as this account again: dissonance logout",
+            fix=f"{error.fix}. Until then the login runs no command, `dissonance run` neither; dissonance logout gives "
+            "this account its own rights back",
         ) from error
     tokens.keep(installation(settings), kept(reply, login.url, login.ca))
     return reply.access_token

@@ -82,6 +82,13 @@ class TokenReply(msgspec.Struct, frozen=True, omit_defaults=True):
     refresh_token: str = ""
 
 
+class OAuthRefusal(msgspec.Struct, frozen=True, omit_defaults=True):
+    """RFC 6749 section 5.2, and RFC 7009 section 2.2.1."""
+
+    error: str
+    error_description: str = ""
+
+
 class LoginForm(msgspec.Struct, frozen=True):
     """Fields of the page. `form`: the page's own proof that it was this browser's."""
 

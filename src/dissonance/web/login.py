@@ -22,13 +22,17 @@ from dissonance.web.login_page import login_page, refusal_page
 from dissonance.web.login_proof import LoginProofs, cookie_in, set_cookie
 from dissonance.web.oauth import AUTHORIZE, REASONS, issuer_of, note
 from dissonance.web.password_check import PasswordCheck
-from dissonance.web.routes import ProtectedRouter
+from dissonance.web.routes import ProtectedRouter, Refusals
 
 CANCEL = "cancel"
 SEE_OTHER = 303
 """So that no browser sends the password on with the code (RFC 9700 section 4.12)."""
 
 PAGE_TYPE = "text/html"
+REFUSALS = Refusals((SEE_OTHER, 400, 413), PAGE_TYPE)
+FORM_REFUSALS = Refusals((*REFUSALS.statuses, 403, 415, 429), PAGE_TYPE)
+"""A browser is shown a page, or sent back to where it came from."""
+
 WRONG = (
     "Name or password is wrong. Try again; a new password is set by whoever runs this installation, with "
     "dissonance user password."
@@ -137,7 +141,14 @@ class Login:
 def login_routes(login: Login) -> ProtectedRouter:
     router = ProtectedRouter()
 
-    @router.protected("GET", AUTHORIZE, permission=Permission.PUBLIC, reply_type=PAGE_TYPE, problems=[Overloaded])
+    @router.protected(
+        "GET",
+        AUTHORIZE,
+        permission=Permission.PUBLIC,
+        reply_type=PAGE_TYPE,
+        problems=[Overloaded],
+        refusals=REFUSALS,
+    )
     async def login_page_shown(request: Request) -> Response:
         """The page that people log in at, for a client's request of a code (RFC 6749, with PKCE by S256)."""
         return await login.show(request)
@@ -150,6 +161,7 @@ def login_routes(login: Login) -> ProtectedRouter:
         body_type=FORM_TYPE,
         reply_type=PAGE_TYPE,
         problems=[Overloaded],
+        refusals=FORM_REFUSALS,
     )
     async def login_answered(request: Request) -> Response:
         """What the page sends: back to the client with a code, or the page again."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from starlette.types import Scope
 
 from dissonance.contracts.oauth_api import (
     KeySet,
+    OAuthRefusal,
     RevocationReply,
     RevocationRequest,
     ServerMetadata,
@@ -34,7 +36,7 @@ from dissonance.web.bodies import json_reply
 from dissonance.web.few_at_once import FewAtOnce
 from dissonance.web.forms import FORM_TYPE, read_form
 from dissonance.web.middleware.request_id import request_id
-from dissonance.web.routes import ProtectedRouter
+from dissonance.web.routes import ProtectedRouter, Refusals
 
 METADATA = "/.well-known/oauth-authorization-server"
 KEYS = "/oauth/keys"
@@ -47,6 +49,8 @@ GIVEN = ("code", "refresh_token", "token")
 
 WAYS = ["client_secret_basic", "private_key_jwt", "none"]
 """How clients say that they are themselves."""
+
+REFUSALS = Refusals((400, 401, 413, 415), "application/json", OAuthRefusal)
 
 REASONS = {
     "invalid_client": "unauthenticated",
@@ -82,6 +86,14 @@ def oauth_routes(
 ) -> ProtectedRouter:
     """`few`: those that `authorization` works for. `stated_issuer`: the setting."""
     router = ProtectedRouter()
+    form = partial(
+        router.protected,
+        "POST",
+        permission=Permission.PUBLIC,
+        body_type=FORM_TYPE,
+        problems=[LockedOut, Overloaded],
+        refusals=REFUSALS,
+    )
 
     @router.protected("GET", METADATA, permission=Permission.PUBLIC, reply=ServerMetadata)
     async def oauth_metadata(request: Request) -> Response:
@@ -93,28 +105,12 @@ def oauth_routes(
         """The public keys that tokens are signed with (RFC 7517)."""
         return json_reply(keys)
 
-    @router.protected(
-        "POST",
-        TOKEN,
-        permission=Permission.PUBLIC,
-        body=TokenRequest,
-        body_type=FORM_TYPE,
-        reply=TokenReply,
-        problems=[LockedOut, Overloaded],
-    )
+    @form(TOKEN, body=TokenRequest, reply=TokenReply)
     async def oauth_token(request: Request) -> Response:
         """A token for a client's secret or signature, or for a login's code or refresh token (RFC 6749, RFC 7523)."""
         return await answered(request, authorization.token)
 
-    @router.protected(
-        "POST",
-        REVOKE,
-        permission=Permission.PUBLIC,
-        body=RevocationRequest,
-        body_type=FORM_TYPE,
-        reply=RevocationReply,
-        problems=[LockedOut, Overloaded],
-    )
+    @form(REVOKE, body=RevocationRequest, reply=RevocationReply)
     async def oauth_revoke(request: Request) -> Response:
         """A refresh token given back: its login is over, with all tokens of it (RFC 7009)."""
         return await answered(request, authorization.revoke)

@@ -28,7 +28,7 @@ from dissonance.security.permissions import Permission
 from dissonance.web.admission import TASK_PARAMETER
 from dissonance.web.health import Readiness
 from dissonance.web.problems import PROBLEM_TYPE, TYPE_PREFIX, Problem
-from dissonance.web.routes import ProtectedRoute
+from dissonance.web.routes import Declaration, ProtectedRoute, Refusals
 
 SECURITY_SCHEME = "accessToken"
 PERMISSION = "x-permission"
@@ -66,13 +66,18 @@ class _Schemas:
     """All contracts of the routes as components, with the reference of each."""
 
     def __init__(self, routes: Sequence[ProtectedRoute]) -> None:
-        given = (kind for route in routes for kind in (route.declaration.body, route.declaration.reply))
+        given = (kind for route in routes for kind in _contracts(route.declaration))
         types = list(dict.fromkeys([Problem, *(kind for kind in given if kind is not None)]))
         references, self.components = msgspec.json.schema_components(types, ref_template=REFERENCE)
         self._references = dict(zip(types, references, strict=True))
 
     def content(self, kind: type[msgspec.Struct], media_type: str) -> Json:
         return {media_type: {"schema": self._references[kind]}}
+
+
+def _contracts(declaration: Declaration) -> tuple[type[msgspec.Struct] | None, ...]:
+    refusals = declaration.refusals
+    return declaration.body, declaration.reply, refusals.body if refusals is not None else None
 
 
 def _complete(operation: Json, route: ProtectedRoute, schemas: _Schemas) -> None:
@@ -92,6 +97,18 @@ def _complete(operation: Json, route: ProtectedRoute, schemas: _Schemas) -> None
     operation["responses"] = {"200": {"description": "Done", "content": reply}, **_problems(route, schemas)}
     if declaration.reply is Readiness:
         operation["responses"]["503"] = {"description": "A role is not ready", "content": reply}
+    if declaration.refusals is not None:
+        _add_refusals(operation["responses"], declaration.refusals, schemas)
+
+
+def _add_refusals(responses: Json, refusals: Refusals, schemas: _Schemas) -> None:
+    """Beside problems of the same status, which come from what stands before the route."""
+    kind, media_type = refusals.body, refusals.media_type
+    content = {media_type: {"schema": {"type": "string"}}} if kind is None else schemas.content(kind, media_type)
+    for status in refusals.statuses:
+        response = responses.setdefault(str(status), {"description": HTTPStatus(status).phrase})
+        if status >= HTTPStatus.BAD_REQUEST:
+            response["content"] = {**response.get("content", {}), **content}
 
 
 def _opaque(media_types: Sequence[str]) -> Json:
@@ -106,7 +123,7 @@ def problems_of(route: ProtectedRoute) -> list[type[DissonanceError]]:
         found += [Unauthenticated, Forbidden, LockedOut]
     if TASK_PARAMETER in route.param_convertors:
         found.append(UnknownTask)
-    if route.declaration.body is not None:
+    if route.declaration.body is not None and route.declaration.refusals is None:
         found += BODY_PROBLEMS
     if route.param_convertors or route.dependant.query_params or route.dependant.header_params:
         found.append(InputError)

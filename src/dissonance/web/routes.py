@@ -59,12 +59,21 @@ DirectHandler = Callable[[str], Takes | None]
 """For a task what takes its plain requests (`web.direct`); None while something would have to be waited for first."""
 
 
+class Refusals(msgspec.Struct, frozen=True):
+    """What is said in the words of another protocol where others of our routes tell of a problem: of which statuses, in
+    which media type. A status of 300 to 399 sends on, and says nothing. `body` None: text."""
+
+    statuses: tuple[int, ...]
+    media_type: str
+    body: type[msgspec.Struct] | None = None
+
+
 class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     """What a route is to others. `body` and `reply` are contracts; `body_type` and `reply_type` name another kind than
     JSON.
 
     `other_bodies` and `other_replies` are media types that it reads and writes beside those. `problem_members` are what
-    clients of a foreign protocol look for in a problem (RFC 9457 section 3.2).
+    clients of a foreign protocol look for in a problem (RFC 9457 section 3.2). `refusals` are in place of problems.
     """
 
     permission: Permission
@@ -76,6 +85,7 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     other_bodies: tuple[str, ...] = ()
     other_replies: tuple[str, ...] = ()
     problem_members: Callable[[DissonanceError], dict[str, str]] | None = None
+    refusals: Refusals | None = None
 
 
 class ProtectedRoute(APIRoute):
@@ -136,6 +146,7 @@ class ProtectedRouter(APIRouter):
         other_bodies: Sequence[str] = (),
         other_replies: Sequence[str] = (),
         problem_members: Callable[[DissonanceError], dict[str, str]] | None = None,
+        refusals: Refusals | None = None,
     ) -> Callable[[Handler], Handler]:
         """Decorator for `async def handler(request: Request, <path and query parameters>) -> Response`.
 
@@ -153,6 +164,7 @@ class ProtectedRouter(APIRouter):
             other_bodies=tuple(other_bodies),
             other_replies=tuple(other_replies),
             problem_members=problem_members,
+            refusals=refusals,
         )
 
         def declare(handler: Handler) -> Handler:

@@ -7,15 +7,15 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.client import HTTPException
 from queue import Empty, SimpleQueue
-from threading import Thread
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
+from dissonance.adapters.embedded.loopback import HOST
+from dissonance.adapters.oidc.loopback_pages import LoopbackPage, LoopbackPages
 from dissonance.contracts.oauth_api import RevocationReply, TokenReply
 from dissonance.errors import IssuerUnavailable, Unauthenticated
 
@@ -76,21 +76,18 @@ class IssuerSide:
                 if form is not None and error.code in (400, 401):
                     raise Unauthenticated("what the login gave was refused", where=url, fix="log in again") from error
             raise _unavailable(url, error) from error
-        except (urllib.error.URLError, OSError, msgspec.MsgspecError, ValueError) as error:
+        except (OSError, HTTPException, msgspec.MsgspecError, ValueError) as error:
             raise _unavailable(url, error) from error
 
 
-class BrowserSide:
-    """Listens on this computer alone, on any free port, for the browser to come back (RFC 8252 section 7.3).
-
-    Connections are answered side by side: browsers open some that they may never use.
-    """
+class BrowserSide(LoopbackPages):
+    """Where the browser comes back to (RFC 8252 section 7.3)."""
 
     def __init__(self) -> None:
         self._queries: SimpleQueue[str] = SimpleQueue()
         queries = self._queries
 
-        class Handler(BaseHTTPRequestHandler):
+        class Page(LoopbackPage):
             timeout = LIMIT_S
 
             def do_GET(self) -> None:
@@ -99,23 +96,14 @@ class BrowserSide:
                     self.send_error(404)
                     return
                 with suppress(ConnectionError):  # a browser that does not stay for the page has said all
-                    self.send_response(200)
-                    self.send_header("content-type", "text/html; charset=utf-8")
-                    self.send_header("content-security-policy", "default-src 'none'")
-                    self.send_header("referrer-policy", "no-referrer")
-                    self.end_headers()
-                    self.wfile.write(DONE)
+                    self.show(200, DONE, content_security_policy="default-src 'none'", referrer_policy="no-referrer")
                 queries.put(parts.query)
 
-            def log_message(self, format: str, *args: object) -> None:
-                """Nothing: the address has a code in it."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = Thread(target=self._server.serve_forever, daemon=True)
+        super().__init__(Page)
 
     @property
     def redirect(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/"
+        return f"http://{HOST}:{self.port}/"
 
     def query(self, limit_s: float) -> str:
         """What the browser came back with. Raises `IssuerUnavailable` when it did not for `limit_s` seconds."""
@@ -123,16 +111,6 @@ class BrowserSide:
             return self._queries.get(timeout=limit_s)
         except Empty as error:
             raise IssuerUnavailable("nobody logged in", where="browser", fix="dissonance login, once more") from error
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -143,7 +121,20 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 def _unavailable(url: str, error: Exception) -> IssuerUnavailable:
+    what, fix = _told(error)
+    return IssuerUnavailable(what, where=url, fix=fix)
+
+
+def _told(error: Exception) -> tuple[str, str]:
+    """What is wrong, and how to mend it."""
     reason = getattr(error, "reason", error)
-    return IssuerUnavailable(
-        f"it does not answer as an issuer does: {reason}", where=url, fix="give its address, and its --ca"
-    )
+    if isinstance(error, urllib.error.HTTPError):
+        return f"it answers with {error.code} {reason}", "see the log of that proposer, and try again"
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is not trusted: {reason.verify_message}",
+            "name who vouches for it when you log in: --ca",
+        )
+    if isinstance(error, OSError):  # what urllib raises is one
+        return f"nobody answers: {reason}", "start its proposer (dissonance run), or log in at the address that it says"
+    return "what answers is no issuer of Dissonance", "log in at the address that `dissonance run` says"

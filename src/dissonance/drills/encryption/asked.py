@@ -15,6 +15,7 @@ import pyarrow as pa
 from dissonance.adapters.clock import SystemClock
 from dissonance.contracts.times import to_text
 from dissonance.drills.encryption.given import AMOUNT, PERSON, PLACE, TASK, WEIGHT
+from dissonance.drills.encryption.logins import log_in
 from dissonance.drills.encryption.stage import OK, REFUSED, Stage
 from dissonance.errors import TimedOut
 
@@ -30,6 +31,7 @@ LOOK_S: Final = 0.5
 async def ask_everything(stage: Stage) -> list[str]:
     """Prediction ids of what was answered by `predict`."""
     ids = await _rows(stage)
+    await log_in(stage)
     await _other_protocols(stage)
     await _labels(stage, ids)
     await _free_text(stage)

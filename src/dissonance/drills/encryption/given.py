@@ -81,7 +81,7 @@ class Given:
         path = self.folder / "rows.sqlite"
         with closing(sqlite3.connect(path)) as database:
             self._marked("pipeline run, database", 60, SEED + 4).to_sql("rows", database, index=False)
-        query = f"SELECT * FROM rows WHERE person <> '{self._canaries.text('pipeline run: query')}'"  # noqa: S608  # nosec B608
+        query = f"SELECT * FROM rows WHERE person <> '{self._canaries.text('pipeline run: query')}'"  # noqa: S608
         return f"sqlite:///{path}", query
 
     def scored(self, ending: str) -> Path:
