@@ -389,14 +389,3 @@ class GateRefused(DissonanceError):
     """The gate said no; the verdict carries the numbers."""
 
     slug, title, status, exit_code = "gate-refused", "The gate refused the update", 409, 7
-
-
-def errors_by_slug() -> dict[str, type[DissonanceError]]:
-    """Every error of the tree; what a problem body or a command's JSON names becomes an error again."""
-    found: dict[str, type[DissonanceError]] = {}
-    left: list[type[DissonanceError]] = [DissonanceError]
-    while left:
-        kind = left.pop()
-        found.setdefault(kind.slug, kind)
-        left.extend(kind.__subclasses__())
-    return found

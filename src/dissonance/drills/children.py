@@ -19,7 +19,8 @@ import msgspec
 import psutil
 
 from dissonance.adapters.embedded.process import SHIM
-from dissonance.errors import DissonanceError, EngineError, TimedOut, errors_by_slug
+from dissonance.errors import DissonanceError, EngineError, TimedOut
+from dissonance.errors_by_slug import errors_by_slug
 from dissonance.settings import PREFIX, Settings
 
 READY_S = 120.0  # seconds a child may take to say that it is ready

@@ -37,7 +37,8 @@ from dissonance.contracts.api import (
 from dissonance.contracts.label_api import AnswerRequest, LeaseReply, LeaseRequest, SettledReply
 from dissonance.contracts.schema import Scalar
 from dissonance.contracts.window_api import WindowsReply
-from dissonance.errors import DissonanceError, EngineError, EngineUnavailable, InputError, TimedOut, errors_by_slug
+from dissonance.errors import DissonanceError, EngineError, EngineUnavailable, InputError, TimedOut
+from dissonance.errors_by_slug import errors_by_slug
 from dissonance.ports.clock import Randomness
 
 Reply = TypeVar("Reply")

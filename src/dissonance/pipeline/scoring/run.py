@@ -13,7 +13,8 @@ from dissonance import __version__
 from dissonance.contracts.schema import Task
 from dissonance.decisions.scoring import ScorerSpecification, part_rows
 from dissonance.decisions.scoring_tables import ROW, check_keys, needed_columns
-from dissonance.errors import InputError, ScoringConflict, errors_by_slug
+from dissonance.errors import InputError, ScoringConflict
+from dissonance.errors_by_slug import errors_by_slug
 from dissonance.pipeline.aliases import open_pair, open_version, production_version
 from dissonance.pipeline.scoring.formats import Format, input_format, output_format, write_tables
 from dissonance.pipeline.scoring.ledger import RESTART, Ledger, Manifest, Subject
