@@ -10,7 +10,7 @@ import pytest
 from dissonance.contracts.evidence import DecisionKind
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.errors import UnknownTask
-from dissonance.ports.rollouts import Rollout, told_as
+from dissonance.ports.rollouts import Rollout, known_as, told_as
 from dissonance.ports.store import Store
 from support.store import NO_TASK, StoreCase, with_task
 from support.updates import decision_of, judged_update, rollout_of, step_of
@@ -54,6 +54,21 @@ def test_a_rollout_that_is_over_as_it_begins_is_not_put_beside_a_live_one(case: 
         assert await save(store, over)
         assert not await save(store, over)
         assert await store.rollout(task_id) == over
+
+    case.tell(story)
+
+
+def test_a_rollout_begins_only_after_the_newest_that_was_known(case: StoreCase) -> None:
+    async def story(store: Store) -> None:
+        task_id = await with_task(store, case.make)
+        first, second = rollout_of(task_id, 2), rollout_of(task_id, 3)
+        over = moved(first, RolloutPhase.SETTLED)
+        assert not await store.save_rollout(first, step_of(first), known_as(second))
+        assert await store.save_rollout(first, step_of(first), known_as(None))
+        assert await save(store, over)
+        for known in (None, first):
+            assert not await store.save_rollout(second, step_of(second), known_as(known))
+        assert await store.save_rollout(second, step_of(second), known_as(over))
 
     case.tell(story)
 

@@ -101,8 +101,8 @@ class Place(NamedTuple):
         asyncio.run(add_experience(self.work, self.task, features, classes.tolist(), people, **options))
         self.work.clock.advance(n / 1e6)
 
-    def paired(self, n: int, seed: int, right: tuple[bool, bool]) -> None:
-        digests = (self.version(2).digest, self.version(1).digest)
+    def paired(self, n: int, seed: int, right: tuple[bool, bool], versions: tuple[int, int] = (2, 1)) -> None:
+        digests = (self.version(versions[0]).digest, self.version(versions[1]).digest)
         self.traffic(n, seed, models=digests, right=right)
 
     def force_a_bad_model(self) -> None:

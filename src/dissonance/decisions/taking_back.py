@@ -33,10 +33,10 @@ def what_to_put_back(rollouts: Sequence[Rollout], production: int, parent: int |
     """The version to go back to where none was named; None where nothing was there before. `rollouts`: newest first;
     `parent`: what the version in production was trained to replace.
 
-    While a canary runs, or after a person ended one, the version in production itself. A promotion counts from when it
-    is saved, whether its alias has moved or not. What was taken back already stays so.
+    While a canary runs, and after it ended, by whomever, the version in production itself. A promotion counts from when
+    it is saved, whether its alias has moved or not. What was taken back already stays so.
     """
-    if rollouts and _is_about_canary(rollouts[0], production):
+    if rollouts and rollouts[0].phase in (RolloutPhase.CANARY, RolloutPhase.ABANDONED):
         return production
     last = next((each for each in rollouts if each.phase in MOVED), None)
     if last is not None and last.phase is not RolloutPhase.SETTLED:
@@ -47,34 +47,48 @@ def what_to_put_back(rollouts: Sequence[Rollout], production: int, parent: int |
     return next(replaced, parent)
 
 
+def was_in_production(rollouts: Sequence[Rollout], version: int, production: ModelVersion) -> bool:
+    """Whether it may be put back: what never was in production has to pass the gate."""
+    return version in (production.version, production.parent) or any(
+        version in (each.previous_version, each.put_back[0]) or (version == each.version and each.phase in MOVED)
+        for each in rollouts
+    )
+
+
 def is_said(latest: Rollout | None, target: int, production: int) -> bool:
-    """Whether the latest rollout says already that `target` goes back into production, or that the canary beside it
-    ended, its alias moved or not."""
-    if latest is None or latest.put_back[0] != target:
+    """Whether the latest rollout says already that `target` goes back into production, its alias moved or not, or that
+    a canary beside it ended."""
+    if latest is None:
         return False
     if latest.phase is RolloutPhase.ABANDONED:
-        return latest.back_to == production
-    return latest.phase is RolloutPhase.ROLLED_BACK and production in (latest.version, latest.previous_version, target)
+        return target == production
+    known = (latest.version, latest.previous_version, target)
+    return latest.phase is RolloutPhase.ROLLED_BACK and latest.put_back[0] == target and production in known
 
 
 def taken_back(latest: Rollout | None, production: ModelVersion, target: ModelVersion, hand: Hand) -> Rollout | None:
     """The next revision to save on the way to `target` in production; None where no more is to be said.
 
-    A canary ends first, then what is in production. Two persons at once write revisions of the same id, of which the
-    store takes one.
+    A canary ends first, then what is in production, or goes there by what was saved last. Two persons at once write
+    revisions of the same id, of which the store takes one.
     """
     if latest is not None and latest.phase is RolloutPhase.CANARY:
         return _ended(latest, RolloutPhase.ABANDONED, hand, production)
     if latest is not None and latest.phase is RolloutPhase.ARMED:
-        return _ended(latest, RolloutPhase.ROLLED_BACK, hand, target)
-    if target.version == production.version or is_said(latest, target.version, production.version):
+        is_there = target.version == latest.version
+        return None if is_there else _ended(latest, RolloutPhase.ROLLED_BACK, hand, target)
+    version, digest = production.version, production.digest
+    is_back = latest is not None and latest.phase is RolloutPhase.ROLLED_BACK
+    if latest is not None and is_back and production.version in (latest.version, latest.previous_version):
+        version, digest = latest.put_back
+    if target.version == version:
         return None
     since = "" if latest is None else f"{latest.rollout_id}-{latest.revision}"
     return Rollout(
         rollout_id=derived_id("taken_back", [hand.task_id, since]),
         task_id=hand.task_id,
-        version=production.version,
-        model_digest=production.digest,
+        version=version,
+        model_digest=digest,
         previous_version=target.version,
         previous_digest=target.digest,
         phase=RolloutPhase.ROLLED_BACK,
@@ -84,11 +98,6 @@ def taken_back(latest: Rollout | None, production: ModelVersion, target: ModelVe
         by=hand.by,
         reason=hand.reason,
     )
-
-
-def _is_about_canary(latest: Rollout, production: int) -> bool:
-    ended_by_hand = latest.phase is RolloutPhase.ABANDONED and latest.back_to == production
-    return latest.phase is RolloutPhase.CANARY or ended_by_hand
 
 
 def _ended(latest: Rollout, phase: RolloutPhase, hand: Hand, back: ModelVersion) -> Rollout:

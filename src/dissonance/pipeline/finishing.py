@@ -9,7 +9,8 @@ from dissonance.contracts.events import Event, ModelPromoted
 from dissonance.contracts.schema import Task
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.decisions.pairs import find_version
-from dissonance.pipeline.aliases import mark_pair, move_aliases, production_version, verified_version
+from dissonance.errors import ModelMoved
+from dissonance.pipeline.aliases import critic_follows, mark_pair, move_aliases, production_version, verified_version
 from dissonance.pipeline.telling import moved, moves_to
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import Alias
@@ -39,18 +40,38 @@ async def finish(workshop: Workshop, task: Task, rollout: Rollout, *, always: bo
             later = await overtaken(workshop, rollout)
             if later is not None:
                 return await finish(workshop, task, later)
-    elif not always:
+    elif serving != version or not always:
         return []
     return [moved(workshop, rollout, kind)]
 
 
 async def mark_canary(workshop: Workshop, task: Task, rollout: Rollout) -> None:
-    """Where this phase begins or ends a canary. Raises `ModelNotFound` or `EngineUnavailable`."""
-    if rollout.phase is RolloutPhase.CANARY:
+    """Where this phase begins or ends a canary; also where somebody ended it in the moment in which it was marked.
+    Raises `ModelNotFound` or `EngineUnavailable`."""
+    phase = rollout.phase
+    if phase is RolloutPhase.CANARY:
         canary = await asyncio.to_thread(find_version, workshop.registry, task, rollout.version)
         await mark_pair(workshop, task, Alias.CANARY, canary)
-    elif rollout.phase is RolloutPhase.ABANDONED:
+        latest = await workshop.store.rollout(task.task_id)
+        phase = phase if latest is None else latest.phase
+    if phase is RolloutPhase.ABANDONED:
         await mark_pair(workshop, task, Alias.CANARY, None)
+
+
+async def look_once_more(workshop: Workshop, task: Task, ours: Rollout | None) -> None:
+    """After an alias was moved: whoever decided later may have moved it before, and then it is moved there again, with
+    its critic. Raises `ModelMoved`, or as `finish` does."""
+    latest = await workshop.store.rollout(task.task_id)
+    later = latest if ours is None else await overtaken(workshop, ours)
+    if later is None or (wanted := moves_to(later)) is None:
+        return
+    await finish(workshop, task, later)
+    await critic_follows(workshop, task, await production_version(workshop, task))
+    raise ModelMoved(
+        f"version {wanted[0]} was put into production meanwhile, by {later.by}: {later.reason}",
+        where=f"task '{task.name}'",
+        fix=f"look who did it (dissonance models history {task.name}), and ask again if it must be otherwise",
+    )
 
 
 async def overtaken(workshop: Workshop, rollout: Rollout) -> Rollout | None:

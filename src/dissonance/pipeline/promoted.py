@@ -7,9 +7,9 @@ from typing import NamedTuple
 from dissonance.contracts.events import ModelPromoted, UpdateJudged
 from dissonance.contracts.schema import Task
 from dissonance.contracts.updates import RolloutPhase
-from dissonance.decisions.pairs import LoadedPair, VerifiedPair
 from dissonance.pipeline.confirming import Confirmed
 from dissonance.pipeline.workshop import Workshop
+from dissonance.ports.registry import ModelVersion
 from dissonance.ports.rollouts import Rollout
 
 PRODUCER = "pipeline"
@@ -35,7 +35,7 @@ class Promoted(NamedTuple):
 def moved_by_hand(
     workshop: Workshop,
     task: Task,
-    pair: VerifiedPair | LoadedPair,
+    put: ModelVersion,
     previous: int | None,
     reason: str,
     by: str,
@@ -46,8 +46,8 @@ def moved_by_hand(
         task_id=task.task_id,
         produced_at_us=workshop.clock.now_us(),
         producer=PRODUCER,
-        version=pair.version.version,
-        model_digest=pair.version.digest,
+        version=put.version,
+        model_digest=put.digest,
         previous_version=previous,
         reason=reason,
         by=by,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from dissonance.contracts.events import ModelPromoted, UpdateJudged
-from dissonance.contracts.schema import Task
 from dissonance.contracts.standings import CONFIRM_LIMIT_S
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.contracts.verdicts import UpdateVerdict
@@ -13,12 +12,14 @@ from dissonance.decisions.pairs import find_version
 from dissonance.errors import GateRefused, InputError, ModelMoved
 from dissonance.pipeline.aliases import move_aliases, open_pair, production_version
 from dissonance.pipeline.confirming import confirm, roll_call
+from dissonance.pipeline.finishing import look_once_more
 from dissonance.pipeline.judging import Override, judge_pair
 from dissonance.pipeline.promoted import NOBODY, Promoted, moved_by_hand, token_of
 from dissonance.pipeline.rollouts import begin
 from dissonance.pipeline.telling import publish
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import ModelVersion
+from dissonance.ports.rollouts import Rollout
 
 
 async def promote(
@@ -36,8 +37,8 @@ async def promote(
     first. Returns when every replica of the proposer was seen to answer with it, after `limit_s` at the latest.
 
     Promoting what is in production already moves nothing and tells every replica again. Raises `InputError` for an
-    override without a reason, `GateRefused`, `UnknownTask`, `ModelNotFound`, `ModelRefused` or `EngineUnavailable`;
-    nothing changed then, or the same call completes it.
+    override without a reason, `GateRefused`, `UnknownTask`, `ModelNotFound`, `ModelRefused` or `EngineUnavailable`:
+    nothing changed then, or it says that the gate completes it; `ModelMoved` where somebody took it back meanwhile.
     """
     if override is not None and not override.strip():
         raise InputError(
@@ -47,14 +48,16 @@ async def promote(
         )
     task = await workshop.store.by_name(name)
     found = await asyncio.to_thread(find_version, workshop.registry, task, version)
-    await _refuse_taken_back(workshop, task, found, version)
+    latest = await workshop.store.rollout(task.task_id)
+    _refuse_taken_back(latest, found, version)
     candidate = await open_pair(workshop, task, found)
     incumbent = await open_pair(workshop, task, await production_version(workshop, task))
     if candidate.version.version == incumbent.version.version:
         known = await roll_call(workshop, task)
         await move_aliases(workshop, candidate)
+        await look_once_more(workshop, task, latest)
         await workshop.bus.publish(
-            [moved_by_hand(workshop, task, candidate, found.version, "promoted again", by, ModelPromoted)]
+            [moved_by_hand(workshop, task, candidate.version, found.version, "promoted again", by, ModelPromoted)]
         )
         replicas = await confirm(workshop, task, found.version, list(known), limit_s)
         critic = candidate.critic_version.version
@@ -102,9 +105,8 @@ async def promote(
     )
 
 
-async def _refuse_taken_back(workshop: Workshop, task: Task, found: ModelVersion, named: int | None) -> None:
+def _refuse_taken_back(latest: Rollout | None, found: ModelVersion, named: int | None) -> None:
     """Without a version nobody means one that was taken back."""
-    latest = await workshop.store.rollout(task.task_id)
     if named is not None or latest is None or latest.version != found.version:
         return
     if latest.phase in (RolloutPhase.ROLLED_BACK, RolloutPhase.ABANDONED):

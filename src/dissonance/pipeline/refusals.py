@@ -24,6 +24,25 @@ def nothing_before(task: str, version: int) -> NothingBefore:
     )
 
 
+def never_in_production(task: str, version: int) -> GateRefused:
+    """What is put back by hand passes no gate: it has passed it before."""
+    return GateRefused(
+        f"version {version} of task {task} never was in production: it goes there by the gate",
+        where="version",
+        fix=f"dissonance models promote {task} --version {version}",
+    )
+
+
+def judged_against_another(task: str, version: int, incumbent: int, serving: int) -> GateRefused:
+    """Somebody moved production while the candidate was judged."""
+    return GateRefused(
+        f"version {version} of task {task} was judged against version {incumbent}, and version {serving} goes into "
+        "production or is there",
+        where="version in production",
+        fix=f"judge it again: dissonance models promote {task} --version {version}",
+    )
+
+
 def under_way(task: str, rollout: Rollout | None, policy: Policy) -> GateRefused:
     """`rollout`: the one that is live; None where another replica has just begun or ended one."""
     if rollout is None:

@@ -21,18 +21,18 @@ from dissonance.decisions.beginning import first_phase, first_share
 from dissonance.decisions.evidence.bundle import Beginning, StepTaken
 from dissonance.decisions.pairs import LoadedPair
 from dissonance.decisions.rollouts import ALLOWED_TO_OLD, Believed, gravest, next_step
-from dissonance.errors import GateRefused, ModelError
-from dissonance.pipeline.aliases import open_version
+from dissonance.errors import EngineError, GateRefused, ModelError
+from dissonance.pipeline.aliases import open_version, production_version, verified_version
 from dissonance.pipeline.anchoring import anchor
 from dissonance.pipeline.behaving import Behaviours
 from dissonance.pipeline.event_time import event_time_now_us
 from dissonance.pipeline.evidence import rollout_decision, step_cause
 from dissonance.pipeline.finishing import finish
-from dissonance.pipeline.refusals import under_way
-from dissonance.pipeline.telling import changed, incident, is_untold, publish, tell_again
+from dissonance.pipeline.refusals import judged_against_another, under_way
+from dissonance.pipeline.telling import GATE, changed, incident, is_untold, moves_to, publish, tell_again
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import ModelVersion
-from dissonance.ports.rollouts import Rollout
+from dissonance.ports.rollouts import Rollout, known_as
 from dissonance.ports.store import Experience
 from dissonance.security.rows import features_matrix, open_rows
 from dissonance.telemetry.logs import log
@@ -74,6 +74,7 @@ async def begin(
     rollout_id = derived_id("rollout", [task.task_id, str(candidate.version), cause])
     if latest is not None and latest.rollout_id == rollout_id:
         return await _told(workshop, task, latest)
+    await _still_incumbent(workshop, task, candidate, incumbent, latest)
     phase = _first_phase(task, latest, now_us, policy, at_once=at_once)
     rollout = Rollout(
         rollout_id=rollout_id,
@@ -92,10 +93,29 @@ async def begin(
     )
     begun = Beginning(latest=latest, now_us=now_us, at_once=at_once, phase=phase)
     decision = await rollout_decision(workshop, task, rollout, policy, parent=cause, beginning=begun)
-    if not await workshop.store.save_rollout(rollout, decision):
+    if not await workshop.store.save_rollout(rollout, decision, known_as(latest)):
         other = await workshop.store.rollout(task.task_id)
         raise under_way(task.name, other if other is not None and other.phase in LIVE_PHASES else None, policy)
-    return await _told(workshop, task, rollout)
+    try:
+        return await _told(workshop, task, rollout)
+    except EngineError as error:
+        raise type(error)(
+            f"version {rollout.version} of '{task.name}' is saved as {phase.value}, and not there yet: {error.what}",
+            where=error.where,
+            fix=f"the gate goes on when it can; or end it: dissonance models rollback {task.name}",
+        ) from error
+
+
+async def _still_incumbent(
+    workshop: Workshop, task: Task, candidate: ModelVersion, incumbent: ModelVersion, latest: Rollout | None
+) -> None:
+    """Raises `GateRefused` where what the candidate was judged against is no longer in production, or is to leave."""
+    serving = (await production_version(workshop, task)).version
+    wanted = None if latest is None else moves_to(latest)
+    if latest is not None and wanted is not None and wanted[0] != serving and await is_untold(workshop, latest):
+        serving = wanted[0]
+    if serving != incumbent.version and (latest is None or latest.phase not in LIVE_PHASES):
+        raise judged_against_another(task.name, candidate.version, incumbent.version, serving)
 
 
 class Rollouts:
@@ -134,6 +154,7 @@ class Rollouts:
             rollout,
             phase=step.phase,
             phase_at_us=now_us,
+            by=GATE,
             reason=step.reason,
             share=rollout.share if step.share is None else step.share,
             revision=rollout.revision + 1,
@@ -147,6 +168,8 @@ class Rollouts:
             phase=step.phase,
             reason=step.reason,
         )
+        if step.phase is RolloutPhase.ROLLED_BACK and not await self._can_go_back(task, rollout):
+            return []
         decision = await rollout_decision(workshop, task, after, policy, parent=step_cause(rollout), step=taken)
         if not await workshop.store.save_rollout(after, decision):
             return []
@@ -155,6 +178,15 @@ class Rollouts:
             said.append(await incident(workshop, task, taken, after, said))
         await publish(workshop, task, said)
         return said
+
+    async def _can_go_back(self, task: Task, rollout: Rollout) -> bool:
+        """What is damaged takes the place of nothing: a person has to name another version."""
+        try:
+            await verified_version(self._workshop, task, rollout.previous_version)
+        except ModelError as error:
+            log(_logger, LogAction.MODEL_REFUSED, logging.ERROR, task=task.name, why=str(error))
+            return False
+        return True
 
     async def _believed(self, task: Task, rollout: Rollout, now_us: int) -> Believed | None:
         """What the graver of both critics believes of both models on the newest inputs since this phase began."""

@@ -45,10 +45,22 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
             (self.previous_version, self.previous_digest) if self.back_to is None else (self.back_to, self.back_digest)
         )
 
+    @property
+    def leaves_in_production(self) -> int:
+        """The version that is in production by it, once all that its phase asks for is done."""
+        if self.phase in (RolloutPhase.ARMED, RolloutPhase.SETTLED):
+            return self.version
+        return self.put_back[0] if self.phase is RolloutPhase.ROLLED_BACK else self.previous_version
+
 
 def told_as(rollout: Rollout) -> str:
     """The id of the event that says that a rollout went into its phase."""
     return derived_id("rollout_changed", [rollout.rollout_id, str(rollout.revision)])
+
+
+def known_as(newest: Rollout | None) -> str:
+    """What to say to a store of the newest rollout that was looked at; empty: there was none."""
+    return "" if newest is None else told_as(newest)
 
 
 def step_cause(rollout: Rollout) -> str:
@@ -148,10 +160,11 @@ class RolloutStore(Protocol):
         """Of all tasks, those in a live phase."""
         ...
 
-    async def save_rollout(self, rollout: Rollout, decision: Decision) -> bool:
+    async def save_rollout(self, rollout: Rollout, decision: Decision, after: str | None = None) -> bool:
         """Insert revision 1, or replace revision `rollout.revision - 1` by this one, and add `decision`, which says
         why, to the task's hash chain, all or nothing. False, and nothing written, when another replica was faster, or
-        when revision 1 would begin while another rollout of the task is in a live phase. Until `rollouts_told` it is
+        when revision 1 would begin while another rollout of the task is in a live phase, or when the newest is not
+        the one that was known (`after`: `known_as` it). Until `rollouts_told` it is
         among the `untold_rollouts`. Raises `UnknownTask`."""
         ...
 

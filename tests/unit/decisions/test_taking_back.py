@@ -54,7 +54,7 @@ def model(version: int) -> ModelVersion:
             [rollout(3, 2, ROLLED_BACK, back_to=1)], 3, 2, 1, id="a move to a named version that was cut short"
         ),
         pytest.param([rollout(3, 2, ROLLED_BACK, back_to=1)], 1, None, 1, id="a named version that is there"),
-        pytest.param([rollout(3, 2, ABANDONED), rollout(2, 1, SETTLED)], 2, 1, 1, id="after a canary the gate ended"),
+        pytest.param([rollout(3, 2, ABANDONED), rollout(2, 1, SETTLED)], 2, 1, 2, id="after a canary the gate ended"),
         pytest.param(
             [rollout(3, 2, ABANDONED, back_to=2), rollout(2, 1, SETTLED)], 2, 1, 2, id="after one a person ended"
         ),

@@ -230,6 +230,8 @@ def test_rolling_back_returns_to_what_was_replaced(updated: Served) -> None:
 def test_rolling_back_to_a_version_by_name_asks_no_golden_check(served: Served) -> None:
     learn(served, 3000, flipped=True)
     retrained(served)
+    asyncio.run(promote(served.work, "small", 2, by="a test", override="it looks fine"))
+    asyncio.run(rollback(served.work, "small", by="a test"))
     asyncio.run(rollback(served.work, "small", 2, by="a test"))
     assert in_production(served) == (2, 2)
 
@@ -252,6 +254,8 @@ def test_a_candidate_whose_critic_was_never_registered_is_passed_over(updated: S
 
 
 def test_a_damaged_model_is_refused_and_the_old_one_keeps_serving(updated: Served) -> None:
+    asyncio.run(promote(updated.work, "small", 2, by="a test", override="it looks fine"))
+    asyncio.run(rollback(updated.work, "small", by="a test"))
     model = updated.work.registry._models[updated.task.task_id, ModelRole.CRITIC]
     model.artefacts[1] = model.artefacts[1][:-1] + bytes([model.artefacts[1][-1] ^ 1])
     for move in (promote, rollback):

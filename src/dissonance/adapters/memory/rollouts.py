@@ -9,7 +9,15 @@ from dissonance.adapters.memory.labels import BUDGETED
 from dissonance.contracts.events import UpdateJudged
 from dissonance.contracts.updates import LIVE_PHASES
 from dissonance.ports.decisions import Decision
-from dissonance.ports.rollouts import PairedCounts, PairsOfChance, Rollout, step_of_chance, told_as, weighed_counts
+from dissonance.ports.rollouts import (
+    PairedCounts,
+    PairsOfChance,
+    Rollout,
+    known_as,
+    step_of_chance,
+    told_as,
+    weighed_counts,
+)
 
 
 class MemoryRollouts(Held):
@@ -26,9 +34,11 @@ class MemoryRollouts(Held):
         known = [rollout for task in self._tasks.values() for rollout in task.rollouts.values()]
         return [rollout for rollout in known if rollout.phase in LIVE_PHASES]
 
-    async def save_rollout(self, rollout: Rollout, decision: Decision) -> bool:
+    async def save_rollout(self, rollout: Rollout, decision: Decision, after: str | None = None) -> bool:
         known = self._of(rollout.task_id)
         rollouts = known.rollouts
+        if after is not None and known_as(next(reversed(rollouts.values()), None)) != after:
+            return False
         before = rollouts.get(rollout.rollout_id)
         if rollout.revision == 1:
             if before is not None or any(each.phase in LIVE_PHASES for each in rollouts.values()):

@@ -13,7 +13,15 @@ from dissonance.adapters.postgres.part import StorePart, digest_bytes, task_key
 from dissonance.contracts.events import UpdateJudged
 from dissonance.contracts.updates import LIVE_PHASES
 from dissonance.ports.decisions import Decision
-from dissonance.ports.rollouts import STEPS_OF_CHANCE, PairedCounts, PairsOfChance, Rollout, told_as, weighed_counts
+from dissonance.ports.rollouts import (
+    STEPS_OF_CHANCE,
+    PairedCounts,
+    PairsOfChance,
+    Rollout,
+    known_as,
+    told_as,
+    weighed_counts,
+)
 
 LIVE = sorted(phase.value for phase in LIVE_PHASES)
 
@@ -33,7 +41,7 @@ class PostgresRollouts(StorePart):
         rows = await self._database.rows("live_rollouts", {"phases": LIVE})
         return [msgspec.json.decode(body, type=Rollout) for (body,) in rows]
 
-    async def save_rollout(self, rollout: Rollout, decision: Decision) -> bool:
+    async def save_rollout(self, rollout: Rollout, decision: Decision, after: str | None = None) -> bool:
         """Locks the chain first, so that rollouts, judgements and verdicts take turns."""
         parameters = {
             "task": task_key(rollout.task_id),
@@ -48,6 +56,10 @@ class PostgresRollouts(StorePart):
         query = "insert_rollout" if rollout.revision == 1 else "update_rollout"
         async with self._database.connection("save_rollout") as connection, connection.transaction():
             await lock_chain(self._database, connection, rollout.task_id)
+            if after is not None:
+                newest = await self._database.rows_on(connection, "rollouts", {**parameters, "limit": 1})
+                if known_as(msgspec.json.decode(newest[0][0], type=Rollout) if newest else None) != after:
+                    return False
             saved = await self._database.execute_on(connection, query, parameters) == 1
             if saved:
                 await append_decision(self._database, connection, decision)

@@ -76,6 +76,11 @@ async def staged(folder: Path, rate: float, say: Say, prepare: Mapping[str, Prep
         running = await stack.enter_async_context(RunningSystem(folder / "data", folder / "logs", GROUPS))
         await running.command(*census.create_arguments(training), "--policy", str(limits))
         retrained = await running.command("models", "retrain", census.TASK)
+        # By hand only what was in production before goes back there.
+        await running.command(
+            "models", "promote", census.TASK, "--version", str(retrained["version"]), "--override", "drill"
+        )
+        await running.command("models", "rollback", census.TASK)
         await running.start_all()
         system = await stack.enter_async_context(open_system(Settings(data=str(folder / "data"))))
         task = await system.store.by_name(census.TASK)

@@ -110,6 +110,12 @@ CHECKS: dict[str, Check] = {
         "crash between the two moves leaves it; answers are right, since a critic is found by its proposer",
         "dissonance models promote TASK --version N, with the N in production: it moves that alias and nothing else",
     ),
+    "production-undecided": Check(
+        Severity.WARNING,
+        "the version in production is not the one that the newest decision puts there: its alias was moved past the "
+        "gate, or a move was cut short and nobody could finish it",
+        "dissonance models history TASK; then dissonance models rollback TASK --to VERSION, with the one that shall be",
+    ),
     "dissonance-high": Check(
         Severity.WARNING,
         "mean dissonance is above D_target in every one of the last audit_windows closed windows",

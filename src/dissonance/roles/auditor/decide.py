@@ -13,6 +13,7 @@ from dissonance.ports.breaker import BreakerState
 from dissonance.ports.bus import DeadLetter
 from dissonance.ports.host import Disk, KeyFolderMode, PlainStreams, Spooled
 from dissonance.ports.registry import ModelVersion
+from dissonance.ports.rollouts import Rollout
 from dissonance.ports.store import Window
 from dissonance.security.tls import Wire
 
@@ -172,6 +173,15 @@ def critic_alias_behind(task: str, proposer: ModelVersion, critic: ModelVersion 
     named = "none" if critic is None else f"critic {critic.version}, made for version {critic.parent},"
     what = f"version {proposer.version} is in production, and of critics {named} is called so"
     return Fault(task, what, {"version": proposer.version, "critic": 0 if critic is None else critic.version})
+
+
+def production_undecided(task: str, proposer: ModelVersion, latest: Rollout | None) -> Fault | None:
+    """`proposer` is in production, `latest` the newest rollout; None before the first."""
+    if latest is None or latest.leaves_in_production == proposer.version:
+        return None
+    wanted = latest.leaves_in_production
+    what = f"version {proposer.version} is in production, and version {wanted} by the newest decision"
+    return Fault(task, f"{what} ({latest.phase.value})", {"version": proposer.version, "decided": wanted})
 
 
 def dissonance_high(task: str, windows: Sequence[Window], policy: Policy) -> Fault | None:

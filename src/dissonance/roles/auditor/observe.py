@@ -47,6 +47,7 @@ from dissonance.roles.auditor.decide import (
     key_folder_open,
     label_budget_spent,
     label_famine,
+    production_undecided,
     schema_faults,
     streams_in_plain,
     texts_in_plain,
@@ -80,6 +81,9 @@ class Observed(NamedTuple):
     clock: Clock
     breakers: Breakers
 
+
+FINISHED_WITHIN_US = 60_000_000
+"""The gate looks every two seconds at what was left undone."""
 
 Check = Callable[[], Awaitable[list[Fault]]]
 
@@ -203,6 +207,7 @@ class Observer:
             faults["model-not-loadable"] += _one(fault)
             if fault is None:
                 faults["critic-alias-behind"] = _one(await asyncio.to_thread(self._critic_alias, task))
+                faults["production-undecided"] = _one(await self._undecided(task))
         except EngineUnavailable:
             return []
         except ModelNotFound as error:
@@ -222,6 +227,17 @@ class Observer:
         return Fault(
             task.name, f"version {serving.version} answers with {p.shape[-1]} numbers", {"version": serving.version}
         )
+
+    async def _undecided(self, task: Task) -> Fault | None:
+        """What was saved a moment ago may be on its way."""
+        latest = await self._at.store.rollout(task.task_id)
+        now_us = self._at.clock.now_us()
+        untold = await self._at.store.untold_rollouts(now_us)
+        late = await self._at.store.untold_rollouts(now_us - FINISHED_WITHIN_US)
+        if latest is not None and latest in untold and latest not in late:
+            return None
+        proposer = await asyncio.to_thread(self._at.registry.production, task.task_id, ModelRole.PROPOSER)
+        return production_undecided(task.name, proposer, latest)
 
     def _critic_alias(self, task: Task) -> Fault | None:
         proposer = self._at.registry.production(task.task_id, ModelRole.PROPOSER)

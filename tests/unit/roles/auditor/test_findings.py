@@ -13,6 +13,7 @@ from dissonance.adapters.memory.host import GIB
 from dissonance.contracts.events import WHOLE_SYSTEM, FindingRaised, FindingResolved
 from dissonance.contracts.schema import Feature, FeatureKind, FeatureSchema
 from dissonance.contracts.topics import EventKind
+from dissonance.contracts.updates import RolloutPhase
 from dissonance.contracts.verdicts import Reason
 from dissonance.ports.findings import Finding
 from dissonance.ports.registry import ModelRole
@@ -25,6 +26,7 @@ from support.audited import Audited
 from support.events import evaluated
 from support.pairs import TASK
 from support.requests import asked
+from support.updates import rollout_of, step_of
 
 Deed = Callable[[Audited], Awaitable[None]]
 
@@ -199,6 +201,18 @@ async def it_is_promoted_again(here: Audited) -> None:
     here.registry.promote(here.registry.version(TASK.task_id, ModelRole.CRITIC, 2))
 
 
+async def an_alias_is_moved_past_the_gate(here: Audited) -> None:
+    settled = rollout_of(TASK.task_id, 2, RolloutPhase.SETTLED)
+    await here.store.save_rollout(settled, step_of(settled))
+    here.clock.advance(120)
+
+
+async def its_version_is_put_there(here: Audited) -> None:
+    pair = here.shelf.add(2)
+    here.shelf.promote(pair.proposer)
+    here.shelf.promote(pair.critic)
+
+
 async def windows_disagree(here: Audited) -> None:
     for number in (2, 3):
         await here.window(number, mean_dissonance=0.13)
@@ -260,6 +274,7 @@ CASES: dict[str, Case] = {
     "model-missing": Case(alias_is_lost, alias_is_back, TASK.name),
     "model-not-loadable": Case(bytes_change, bytes_are_restored, TASK.name),
     "critic-alias-behind": Case(a_promotion_is_cut_short, it_is_promoted_again, TASK.name),
+    "production-undecided": Case(an_alias_is_moved_past_the_gate, its_version_is_put_there, TASK.name),
     "model-signed-by-another": Case(a_stranger_registers, back_to_ours, TASK.name),
     "dissonance-high": Case(windows_disagree, windows_are_ordinary, TASK.name),
     "dissonance-low": Case(windows_repeat, windows_are_ordinary, TASK.name),
@@ -269,6 +284,17 @@ CASES: dict[str, Case] = {
 }
 UNMENDED = {"schema-invalid"}
 """A schema is immutable: the task is made anew."""
+
+
+def test_a_move_that_was_saved_a_moment_ago_is_on_its_way_and_no_finding() -> None:
+    async def story() -> None:
+        here = await Audited.open()
+        armed = rollout_of(TASK.task_id, 2, RolloutPhase.ARMED)
+        await here.store.save_rollout(armed, step_of(armed))
+        here.clock.advance(1)
+        assert [each for each in await here.audit() if each.code == "production-undecided"] == []
+
+    asyncio.run(story())
 
 
 def test_every_check_has_its_case() -> None:
