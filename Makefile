@@ -67,8 +67,8 @@ browser:
 .PHONY: test
 test: setup ## All checks, then all tests on the real engines
 	@$(MAKE) --no-print-directory --silent --jobs=3 --output-sync=target $(CHECKS) .venv-clients/.stamp browser
-	@rm -rf $(LANE_LOGS); mkdir -p $(LANE_LOGS)
-	@status=0; \
+	@rm -rf $(LANE_LOGS); mkdir -p $(LANE_LOGS); \
+	status=0; \
 	$(MAKE) --no-print-directory --jobs --keep-going $(LANES:%=test-%) || status=1; \
 	for lane in $(filter-out parts,$(LANES)); do cat "$(LANE_LOGS)/$$lane"; done; \
 	for lane in $(LANES); do \
