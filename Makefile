@@ -15,7 +15,7 @@ CODE := src tests benchmarks examples
 ACCEPTANCE := tests/acceptance
 PROMISES := $(ACCEPTANCE)/test_demo.py $(ACCEPTANCE)/test_faults.py
 LANES := parts walks promises
-PYTEST_parts := nice -n 5 $(BIN)/python -m pytest --numprocesses logical --dist worksteal tests --ignore=$(ACCEPTANCE)
+PYTEST_parts := nice $(BIN)/python -m pytest --numprocesses logical --dist worksteal tests --ignore=$(ACCEPTANCE)
 PYTEST_walks := $(BIN)/python -m pytest $(ACCEPTANCE) $(PROMISES:%=--ignore=%)
 PYTEST_promises := $(BIN)/python -m pytest $(PROMISES)
 LANE_LOGS := .pytest_cache/lanes
