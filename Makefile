@@ -10,8 +10,15 @@ BIN := .venv/bin
 PYTHONS := $(if $(PYTHON),"$(PYTHON)",python3 python3.11 python3.12 python3.13 python3.14)
 CODE := src tests benchmarks examples
 
-# All tests share the cores, the long stories first, one at a time; but those that promise seconds have them for themselves.
-ALONE := tests/acceptance/test_demo.py tests/acceptance/test_faults.py
+# Lanes of tests, side by side: those of parts, which let the others go first; walks through the whole system, one by one;
+# and, one by one too, those that promise seconds.
+ACCEPTANCE := tests/acceptance
+PROMISES := $(ACCEPTANCE)/test_demo.py $(ACCEPTANCE)/test_faults.py
+LANES := parts walks promises
+PYTEST_parts := nice $(BIN)/python -m pytest --numprocesses logical --dist worksteal tests --ignore=$(ACCEPTANCE)
+PYTEST_walks := $(BIN)/python -m pytest $(ACCEPTANCE) $(PROMISES:%=--ignore=%)
+PYTEST_promises := $(BIN)/python -m pytest $(PROMISES)
+LANE_LOGS := .pytest_cache/lanes
 
 # Written with brackets, so that this line does not name a registry itself.
 REGISTRIES := p[y]pi\.org|p[y]thonhosted|npmj[s]\.org|d[e]b\.debian\.org
@@ -56,12 +63,27 @@ browser:
 	  apt-get install --quiet --quiet --yes --no-install-recommends chromium >/dev/null 2>&1 || echo "apt-get could not install chromium." >&2; \
 	fi
 
+# One lane is watched, the others are shown when all are over; what failed, and the closing words of each, come last.
 .PHONY: test
-test: check .venv-clients/.stamp browser ## All checks, then all tests on the real engines
-	@status=0; \
-	$(BIN)/python -m pytest --numprocesses logical --dist worksteal tests $(ALONE:%=--ignore=%) || status=1; \
-	$(BIN)/python -m pytest $(ALONE) || status=1; \
+test: setup ## All checks, then all tests on the real engines
+	@$(MAKE) --no-print-directory --silent --jobs=3 --output-sync=target $(CHECKS) .venv-clients/.stamp browser
+	@rm -rf $(LANE_LOGS); mkdir -p $(LANE_LOGS); \
+	status=0; \
+	$(MAKE) --no-print-directory --jobs --keep-going $(LANES:%=test-%) || status=1; \
+	for lane in $(filter-out parts,$(LANES)); do cat "$(LANE_LOGS)/$$lane"; done; \
+	for lane in $(LANES); do \
+	  echo "The lane of $$lane ended:"; \
+	  awk '/short test summary info/ {summary = 1; said = ""} {said = (summary ? said : "") $$0 "\n"} END {printf "%s", said}' "$(LANE_LOGS)/$$lane"; \
+	done; \
 	exit $$status
+
+.PHONY: $(LANES:%=test-%)
+test-parts:
+	@$(PYTEST_parts) 2>&1 | tee -i $(LANE_LOGS)/parts
+
+test-walks test-promises: test-%:
+	@echo "Beside them, tests of $* write to $(LANE_LOGS)/$*."
+	@$(PYTEST_$*) >$(LANE_LOGS)/$* 2>&1
 
 .PHONY: coverage
 coverage: setup ## Which lines and branches the tests of parts reach (they take twice as long)
@@ -88,13 +110,18 @@ endef
 	@touch $@
 
 .PHONY: check
-check: setup .venv-linters/.rules ## Style, types, imports, rules of security, and that no file names a package registry
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target check-secrets check-types check-rules check-style check-registries
+check: setup ## Style, types, imports, rules of security, and that no file names a package registry
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(CHECKS)
 
 .PHONY: check-security
-check-security: .venv-linters/.rules check-rules check-secrets ## Rules of our own (semgrep), bandit, and no secret in a file (detect-secrets)
+check-security: check-rules check-secrets ## Rules of our own (semgrep), bandit, and no secret in a file (detect-secrets)
 
-.PHONY: check-style check-types check-rules check-secrets check-registries
+# The longest first.
+CHECKS := check-types check-secrets check-rules check-style check-registries
+
+.PHONY: $(CHECKS)
+check-rules check-secrets: .venv-linters/.rules
+
 check-style:
 	@$(BIN)/ruff check $(CODE)
 	@$(BIN)/ruff format --check $(CODE)

@@ -15,7 +15,7 @@ from dissonance.drills.records import Outcome
 RATE = 50.0
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_killed_stopped_and_cut_off_parts_come_back_by_themselves_and_nothing_is_lost(tmp_path: Path) -> None:
     plan, said = short_campaign(), list[str]()
     options = Options(RATE, 2.0, 0)

@@ -30,7 +30,7 @@ NO_SECOND_LOOK = 1.0
 """A true label that both models are sure against would wait for a second look; here every label counts at once."""
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_task_is_created_served_doubted_labelled_updated_and_taken_back(tmp_path: Path) -> None:
     asyncio.run(walk(tmp_path))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -108,9 +109,14 @@ def commands_in(text: str) -> list[str]:
     return [command.split(" #")[0].strip() for command in written + spans]
 
 
+@cache
+def whole_command() -> Any:
+    return typer.main.get_command(app)
+
+
 def complaint(command: str) -> str | None:
     """Why `dissonance COMMAND` would be refused for its name or options; None when it would not."""
-    node: Any = typer.main.get_command(app)
+    node: Any = whole_command()
     words = [word for word in shlex.split(command) if word not in {"…", "..."}]
     while words and getattr(node, "commands", None):
         alternatives = words.pop(0).split("|")  # `up|status|down` stands for three commands

@@ -48,8 +48,6 @@ NUMPY_WITHOUT_SEED = {"numpy.random.default_rng", "numpy.random.RandomState", "n
 NUMPY_TYPES = {"numpy.random.Generator", "numpy.random.BitGenerator", "numpy.random.PCG64"}
 READS_ENVIRONMENT = {"os.environ", "os.environb", "os.getenv", "os.getenvb"}
 
-by_module = pytest.mark.parametrize("path", modules(), ids=relative)
-
 
 def allowed(path: Path, places: dict[str, str]) -> bool:
     """`places` names files, or folders with a slash at the end."""
@@ -58,20 +56,20 @@ def allowed(path: Path, places: dict[str, str]) -> bool:
     )
 
 
-@pytest.mark.parametrize(
-    "path",
-    [*modules(), *sorted((ROOT / "tests").rglob("*.py"))],
-    ids=lambda path: path.relative_to(ROOT).as_posix(),
-)
-def test_module_is_short_enough_to_hold_one_idea(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) < MAX_LINES
+def test_every_module_is_short_enough_to_hold_one_idea() -> None:
+    lines = {
+        path.relative_to(ROOT).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
+        for path in [*modules(), *sorted((ROOT / "tests").rglob("*.py"))]
+    }
+
+    assert {name: count for name, count in lines.items() if count >= MAX_LINES} == {}
 
 
-@by_module
-def test_module_says_what_it_is_for(path: Path) -> None:
-    empty = not path.read_text(encoding="utf-8").strip()
+def test_every_module_says_what_it_is_for() -> None:
+    silent = [relative(path) for path in modules() if not ast.get_docstring(tree(path))]
+    empty = [relative(path) for path in modules() if path.name == "__init__.py" and not path.read_text("utf-8").strip()]
 
-    assert (empty and path.name == "__init__.py") or ast.get_docstring(tree(path))
+    assert set(silent) - set(empty) == set()
 
 
 def broad_catches(path: Path) -> list[int]:
@@ -88,9 +86,8 @@ def broad_catches(path: Path) -> list[int]:
     ]
 
 
-@by_module
-def test_module_catches_everything_only_where_that_is_justified(path: Path) -> None:
-    assert allowed(path, BROAD_CATCHES) or not broad_catches(path)
+def test_modules_catch_everything_only_where_that_is_justified() -> None:
+    assert [relative(path) for path in modules() if broad_catches(path) and not allowed(path, BROAD_CATCHES)] == []
 
 
 @pytest.mark.parametrize("place", BROAD_CATCHES)
@@ -114,16 +111,24 @@ def reads_of_clock_or_chance(path: Path) -> list[str]:
     return found
 
 
-@by_module
-def test_module_takes_clock_and_chance_from_their_ports(path: Path) -> None:
-    assert allowed(path, CLOCK_AND_CHANCE) or not reads_of_clock_or_chance(path)
+def test_modules_take_clock_and_chance_from_their_ports() -> None:
+    reads = {
+        relative(path): reads_of_clock_or_chance(path) for path in modules() if not allowed(path, CLOCK_AND_CHANCE)
+    }
+
+    assert {name: found for name, found in reads.items() if found} == {}
 
 
-@by_module
-def test_module_leaves_the_environment_to_settings(path: Path) -> None:
-    reads = [f"line {line}: {name}" for name, line, _ in uses(path) if name in READS_ENVIRONMENT]
+def test_modules_leave_the_environment_to_settings() -> None:
+    reads = [
+        f"{relative(path)}, line {line}: {name}"
+        for path in modules()
+        if not allowed(path, ENVIRONMENT)
+        for name, line, _ in uses(path)
+        if name in READS_ENVIRONMENT
+    ]
 
-    assert allowed(path, ENVIRONMENT) or not reads
+    assert reads == []
 
 
 @pytest.mark.parametrize(

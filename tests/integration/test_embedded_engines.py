@@ -30,6 +30,7 @@ from dissonance.adapters.embedded.nats import present_streams
 from dissonance.adapters.embedded.postgres import WHEEL, PostgresEngine, check_postgres
 from dissonance.adapters.embedded.process import find_process
 from dissonance.adapters.embedded.state import engine_pids, read_recorded_state, read_state
+from dissonance.adapters.embedded.status import engine_statuses
 from dissonance.adapters.embedded.streams import record_streams, recorded_streams
 from dissonance.adapters.embedded.supervisor import SupervisedEngine
 from dissonance.adapters.nats.securing import secured
@@ -135,11 +136,14 @@ def test_each_engine_that_is_killed_comes_back_at_the_same_address(tmp_path: Pat
             now = engine_pids(folder)
             return now.keys() == before.keys() and not set(now.values()) & set(before.values())
 
-        async def scenario() -> None:
-            await until(all_are_back)
-            await until(lambda: command("status", "--data", str(folder))[0] == 0)
+        async def until_all_are_ready() -> None:
+            async with asyncio.timeout(60):
+                while not all(engine.ready for engine in await engine_statuses(folder, EngineAddresses())):
+                    await asyncio.sleep(0.05)
 
-        asyncio.run(scenario())
+        asyncio.run(until(all_are_back))
+        asyncio.run(until_all_are_ready())
+        assert command("status", "--data", str(folder))[0] == 0
         state = read_state(folder)
         assert state is not None
         assert state.addresses == addresses

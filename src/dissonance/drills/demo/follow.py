@@ -40,7 +40,9 @@ FOLLOWED = (
     EventKind.FINDING_RAISED,
 )
 MAKING = "a model is being made"
-MAKING_LIMIT_S = 60.0  # seconds after which the stream goes on though no candidate was judged
+MAKING_LIMIT_S = 240.0
+"""Seconds after which the stream goes on though no candidate was judged: more than a busy machine takes to make one."""
+
 RECONNECT_S = 0.5
 LATEST_WINDOWS = 20
 NEWS_US = 60 * 86_400 * 1_000_000  # event time in which harm is told once
