@@ -10,14 +10,14 @@ BIN := .venv/bin
 PYTHONS := $(if $(PYTHON),"$(PYTHON)",python3 python3.11 python3.12 python3.13 python3.14)
 CODE := src tests benchmarks examples
 
-# Lanes of tests, side by side: those of parts, which let the others go first; walks through the whole system, one by one;
-# and, one by one too, those that promise seconds.
+# Lanes of tests, two side by side: those of parts, which let the other go first, and walks through the whole system, one
+# by one; then the demo and the faults, which promise seconds.
 ACCEPTANCE := tests/acceptance
-PROMISES := $(ACCEPTANCE)/test_demo.py $(ACCEPTANCE)/test_faults.py
-LANES := parts walks promises
+LANES := parts walks demo faults
 PYTEST_parts := nice $(BIN)/python -m pytest --numprocesses logical --dist worksteal tests --ignore=$(ACCEPTANCE)
-PYTEST_walks := $(BIN)/python -m pytest $(ACCEPTANCE) $(PROMISES:%=--ignore=%)
-PYTEST_promises := $(BIN)/python -m pytest $(PROMISES)
+PYTEST_demo := $(BIN)/python -m pytest $(ACCEPTANCE)/test_demo.py
+PYTEST_faults := $(BIN)/python -m pytest $(ACCEPTANCE)/test_faults.py
+PYTEST_walks := $(BIN)/python -m pytest $(ACCEPTANCE) --ignore=$(ACCEPTANCE)/test_demo.py --ignore=$(ACCEPTANCE)/test_faults.py
 LANE_LOGS := .pytest_cache/lanes
 
 # Written with brackets, so that this line does not name a registry itself.
@@ -63,14 +63,15 @@ browser:
 	  apt-get install --quiet --quiet --yes --no-install-recommends chromium >/dev/null 2>&1 || echo "apt-get could not install chromium." >&2; \
 	fi
 
-# One lane is watched, the others are shown when all are over; what failed, and the closing words of each, come last.
+# One lane of two is watched, the other is shown when all are over; what failed, and the closing words of each, come last.
 .PHONY: test
 test: setup ## All checks, then all tests on the real engines
 	@$(MAKE) --no-print-directory --silent --jobs=3 --output-sync=target $(CHECKS) .venv-clients/.stamp browser
 	@rm -rf $(LANE_LOGS); mkdir -p $(LANE_LOGS); \
 	status=0; \
-	$(MAKE) --no-print-directory --jobs --keep-going $(LANES:%=test-%) || status=1; \
-	for lane in $(filter-out parts,$(LANES)); do cat "$(LANE_LOGS)/$$lane"; done; \
+	$(MAKE) --no-print-directory --jobs --keep-going test-parts test-walks || status=1; \
+	$(MAKE) --no-print-directory --jobs --keep-going test-demo test-faults || status=1; \
+	for lane in walks faults; do cat "$(LANE_LOGS)/$$lane"; done; \
 	for lane in $(LANES); do \
 	  echo "The lane of $$lane ended:"; \
 	  awk '/short test summary info/ {summary = 1; said = ""} {said = (summary ? said : "") $$0 "\n"} END {printf "%s", said}' "$(LANE_LOGS)/$$lane"; \
@@ -78,11 +79,11 @@ test: setup ## All checks, then all tests on the real engines
 	exit $$status
 
 .PHONY: $(LANES:%=test-%)
-test-parts:
-	@$(PYTEST_parts) 2>&1 | tee -i $(LANE_LOGS)/parts
+test-parts test-demo: test-%:
+	@$(PYTEST_$*) 2>&1 | tee -i $(LANE_LOGS)/$*
 
-test-walks test-promises: test-%:
-	@echo "Beside them, tests of $* write to $(LANE_LOGS)/$*."
+test-walks test-faults: test-%:
+	@echo "Beside it, tests of $* write to $(LANE_LOGS)/$*."
 	@$(PYTEST_$*) >$(LANE_LOGS)/$* 2>&1
 
 .PHONY: coverage
