@@ -16,7 +16,8 @@ from dissonance.errors import SealBroken
 from dissonance.pipeline.training import LabelledRows
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.store import Experience, ReferenceRows, Split, Window
-from dissonance.security.rows import features_matrix, label_row_id, open_rows, reference_row_id, seal_rows
+from dissonance.security.row_columns import row_columns
+from dissonance.security.rows import label_row_id, open_plain, reference_row_id, seal_rows
 
 CHUNK_ROWS = 20_000
 """Rows whose keys are held at once."""
@@ -104,20 +105,20 @@ async def open_kept(workshop: Workshop, task: Task, most_rows: int) -> OpenedRow
 
 async def open_stored(workshop: Workshop, task: Task, stored: ReferenceRows) -> OpenedRows:
     """Those that can be opened. Raises as `open_reference` does."""
-    opened: list[SealedRow | None] = []
+    opened: list[bytes | None] = []
     for start in range(0, len(stored.row_numbers), CHUNK_ROWS):
         chunk = slice(start, start + CHUNK_ROWS)
         data_subjects = stored.data_subjects[chunk]
         keys = await workshop.keys.find(task.task_id, list(set(data_subjects)))
         row_ids = [reference_row_id(number) for number in stored.row_numbers[chunk]]
-        opened += open_rows(keys, task.task_id, row_ids, data_subjects, stored.sealed[chunk])
+        opened += open_plain(keys, task.task_id, row_ids, data_subjects, stored.sealed[chunk])
     there = [position for position, row in enumerate(opened) if row is not None]
-    rows = [row for row in opened if row is not None]
+    columns = row_columns([row for row in opened if row is not None], len(task.schema.features))
     return OpenedRows(
-        rows=_labelled(task, rows, [row.label for row in rows]),
+        rows=_labelled(task, columns.features, columns.labels),
         row_numbers=[stored.row_numbers[i] for i in there],
         data_subjects=[stored.data_subjects[i] for i in there],
-        erased=len(opened) - len(rows),
+        erased=len(opened) - len(there),
     )
 
 
@@ -145,8 +146,8 @@ async def _open_labelled(workshop: Workshop, task: Task, rows: Sequence[Experien
     data_subjects = [row.data_subject for row in stored]
     keys = await workshop.keys.find(task.task_id, list(set(data_subjects)))
     ids = [row.prediction_id for row in stored]
-    inputs = open_rows(keys, task.task_id, ids, data_subjects, [row.sealed for row in stored])
-    labels = open_rows(
+    inputs = open_plain(keys, task.task_id, ids, data_subjects, [row.sealed for row in stored])
+    labels = open_plain(
         keys,
         task.task_id,
         [label_row_id(each) for each in ids],
@@ -154,12 +155,13 @@ async def _open_labelled(workshop: Workshop, task: Task, rows: Sequence[Experien
         [row.label_sealed or b"" for row in stored],
     )
     both = [(i, row, label) for i, (row, label) in enumerate(zip(inputs, labels, strict=True)) if row and label]
+    features = row_columns([row for _, row, _ in both], len(task.schema.features)).features
     return OpenedRows(
-        rows=_labelled(task, [row for _, row, _ in both], [label.label for _, _, label in both]),
+        rows=_labelled(task, features, row_columns([label for *_, label in both], 0).labels),
         row_numbers=[-1] * len(both),
-        data_subjects=[data_subjects[i] for i, _, _ in both],
+        data_subjects=[data_subjects[i] for i, *_ in both],
         erased=len(stored) - len(both),
-        experience=tuple(stored[i] for i, _, _ in both),
+        experience=tuple(stored[i] for i, *_ in both),
     )
 
 
@@ -175,8 +177,7 @@ def digest_of(rows: LabelledRows) -> str:
     return digest.hexdigest()
 
 
-def _labelled(task: Task, rows: Sequence[SealedRow], labels: Sequence[int]) -> LabelledRows:
-    classes: NDArray[np.int64] = np.array(labels, dtype=np.int64)
+def _labelled(task: Task, features: NDArray[np.float64], classes: NDArray[np.int64]) -> LabelledRows:
     if len(classes) and not (classes.min() >= 0 and classes.max() < len(task.classes)):
         raise SealBroken("a stored row has no label of the task", where="label", fix="restore it from a backup")
-    return LabelledRows(features_matrix(rows, len(task.schema.features)), classes)
+    return LabelledRows(features, classes)
