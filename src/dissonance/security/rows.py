@@ -104,10 +104,11 @@ def open_plain(
         for row_id, data_subject, blob in zip(row_ids, data_subjects, sealed, strict=True):
             cipher = ciphers.get(data_subject)
             if cipher is None:
-                if data_subject not in keys:
+                key = keys.get(data_subject)
+                if key is None:
                     opened.append(None)
                     continue
-                cipher = AESGCM(keys[data_subject])
+                cipher = AESGCM(key)
                 if data_subject in again:
                     ciphers[data_subject] = cipher
             if blob[:1] != VERSION or len(blob) < _HEADER + _TAG_BYTES:
