@@ -68,18 +68,17 @@ def _layout(plain: bytes) -> _Layout | None:
     except msgspec.MsgspecError:
         return None
     lengths = [len(part) for part in (row.features, row.probabilities, row.critic, row.shadow)]
-    low, high = (
-        np.frombuffer(
-            _encode(SealedRow(*(fill * length for length in lengths[:3]), label=label, shadow=fill * lengths[3])),
-            dtype=np.uint8,
-        )
-        for fill, label in ((b"\x00", 0), (b"\xff", -1))
-    )
+    low, high = _filled(lengths, b"\x00", 0), _filled(lengths, b"\xff", -1)
     same, numbers = np.flatnonzero(low == high), np.flatnonzero(low != high)
     if len(plain) != len(low) or (np.frombuffer(plain, dtype=np.uint8)[same] != low[same]).any():
         return None
     begin = int(numbers[0])  # of the features; of the label where there are none
     return _Layout(len(plain), slice(begin, begin + lengths[0]), int(numbers[sum(lengths[:3])]), same)
+
+
+def _filled(lengths: Sequence[int], fill: bytes, label: int) -> NDArray[np.uint8]:
+    features, probabilities, critic, shadow = (fill * length for length in lengths)
+    return np.frombuffer(_encode(SealedRow(features, probabilities, critic, label, shadow)), dtype=np.uint8)
 
 
 def _each(plain: Sequence[bytes], width: int) -> RowColumns:

@@ -185,6 +185,8 @@ def _row_columns(batches: Sequence[Judged]) -> dict[str, tuple[Any, list[Any]]]:
 
 def _experience(row: tuple[Any, ...]) -> Experience:
     """A row of `find`, `between` or `learnable`, whose columns are in the order of `Experience`."""
-    model, critic, shadow = _hex(row[5]), _hex(row[6]), _hex(row[16])
-    fallen = _VERDICTS[row[8]], _REASONS[row[9]]
-    return Experience(*row[:5], model, critic, row[7], *fallen, *row[10:16], shadow, *row[17:])
+    fields = list(row)
+    fields[5:7] = _hex(row[5]), _hex(row[6])
+    fields[8:10] = _VERDICTS[row[8]], _REASONS[row[9]]
+    fields[16] = _hex(row[16])
+    return Experience(*fields)

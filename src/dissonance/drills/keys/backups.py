@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -93,7 +92,7 @@ async def _restored_rows(now: Settings, copied: Path) -> AsyncIterator[tuple[Pos
         EnginesSpecification(
             folder=copied,
             keys_folder=now.keys_folder,
-            environment=dict(os.environ),
+            environment={},
             wanted=frozenset({EngineName.POSTGRESQL}),
         ),
         randomness,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -100,15 +99,19 @@ def predictions_of(answers: Iterable[Answer]) -> list[bytes]:
 
 async def _sample(stage: Stage, before: list[bytes], after: list[bytes]) -> Opened:
     """By a system that was opened for it, and so remembers no key."""
-    chance = random.Random(len(before))  # noqa: S311 - which rows are looked at is no secret
-    people = [name_of(chance.randrange(stage.people)) for _ in range(SAMPLE)]
-    ids = [each for part in (before, after) for each in chance.sample(part, min(SAMPLE, len(part)))]
+    people = [name_of((len(before) + number) % stage.people) for number in _spread(stage.people)]
+    ids = [part[position] for part in (before, after) for position in _spread(len(part))]
     async with open_system(stage.settings) as system:
         rows = await until_stored(system.store, stage.task, ids)
         seen = await look_at(system.keys, stage.task, rows)
         hashes = system.keys.data_subject_hashes(stage.task.task_id, people)
         of_people = await look_at_people(system.store, system.keys, stage.task, sorted(set(hashes)))
     return Opened(seen.ids | of_people.ids, seen.closed | of_people.closed)
+
+
+def _spread(count: int) -> list[int]:
+    """At most `SAMPLE` positions of so many, far apart."""
+    return sorted({number * count // SAMPLE for number in range(SAMPLE)}) if count else []
 
 
 async def _cut_short(stage: Stage) -> int:
