@@ -163,6 +163,10 @@ bench-cycle: setup ## Durable cycles per second, from a single-row request to th
 bench-store: setup ## Rows per second into the experience store, by INSERT from unnest against COPY
 	@$(BIN)/python benchmarks/store_insert.py
 
+.PHONY: bench-sealed-reads
+bench-sealed-reads: setup ## Rows per second that training reads out of sealed storage, beside rows never sealed (ROWS=200000)
+	@$(BIN)/python benchmarks/sealed_reads.py $(if $(ROWS),--rows $(ROWS))
+
 .PHONY: bench-score
 bench-score: setup ## Rows per second of batch scoring beside LightGBM alone, and its memory as files grow
 	@$(BIN)/python benchmarks/score.py $(if $(ROWS),--rows $(ROWS))
@@ -236,6 +240,10 @@ drill-faults: setup ## Kill, stop, slow, cut off, fill, corrupt and flood every 
 .PHONY: drill-rollback
 drill-rollback: setup ## Hundreds of rollbacks under load, and bad models that the system must take back by itself (10 minutes)
 	@$(BIN)/dissonance drill rollback $(if $(ROLLBACKS),--rollbacks $(ROLLBACKS)) $(if $(RATE),--rate $(RATE))
+
+.PHONY: drill-keys
+drill-keys: setup ## Keys rotated under load, people erased out of a million, a backup put back (20 minutes; PEOPLE=10000, ROTATIONS=2)
+	@$(BIN)/dissonance drill keys $(if $(PEOPLE),--people $(PEOPLE)) $(if $(ROTATIONS),--rotations $(ROTATIONS)) $(if $(RATE),--rate $(RATE))
 
 .PHONY: drill-deploy
 drill-deploy: setup ## Ten updates in a row into production without a hand, labels replayed (20 minutes)

@@ -73,6 +73,21 @@ def test_more_keys_than_one_statement_takes(case: KeysCase) -> None:
     case.tell(story)
 
 
+def test_many_keys_at_once_are_those_that_were_not_destroyed(case: KeysCase) -> None:
+    async def story(one: DataSubjectKeys, two: DataSubjectKeys) -> None:
+        subjects = [number.to_bytes(16) for number in range(5_500)]
+        made = await one.obtain(case.task_id, subjects)
+        assert await two.find(case.task_id, subjects) == made
+        await one.destroy(case.task_id, subjects[:2])
+        left = {each: made[each] for each in subjects[2:]}
+        assert await two.find(case.task_id, subjects) == left
+        assert await two.find(case.other_task_id, subjects) == {}
+        await one.destroy_task(case.task_id)
+        assert await two.find(case.task_id, subjects) == {}
+
+    case.tell(story)
+
+
 def test_one_data_subject_has_another_key_in_another_task(case: KeysCase) -> None:
     async def story(keys: DataSubjectKeys, _: DataSubjectKeys) -> None:
         here = await keys.obtain(case.task_id, SUBJECTS)

@@ -123,6 +123,24 @@ def rollback(
     _finish(record_of(outcome, rollbacks), records, as_json, picture)
 
 
+@app.command("keys")
+def keys(
+    people: Annotated[int, typer.Option(min=1_000, help="Data subjects in the store.")] = 1_000_000,
+    rotations: Annotated[int, typer.Option(min=2, help="By command; the second is cut short and resumed.")] = 4,
+    rate: Annotated[float, typer.Option(min=2.0, help="Requests a second, whether or not they are answered.")] = 100.0,
+    records: Records = DEFAULT_RECORDS,
+    data: Folder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rotate keys under load and destroy the old ones; erase people of a million, and put a backup back. 20 minutes."""
+    from dissonance.drills.keys.record import record_of
+    from dissonance.drills.keys.run import keys_drill
+
+    with progress("people stored", people, quiet=as_json, unit="people") as tell:
+        outcome = _in_folder(data, lambda folder: keys_drill(folder, people, rotations, rate, say, tell))
+    _finish(record_of(outcome, rotations), records, as_json)
+
+
 @app.command("deploy")
 def deploy(
     deployments: Annotated[int, typer.Option(min=1, help="So many into production, one after the other.")] = 10,

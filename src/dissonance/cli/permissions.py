@@ -36,6 +36,7 @@ _DRILLS = (
     "bench-soak",
     "startup",
     "rollback",
+    "keys",
     "deploy",
     "who-answered",
     "revocation",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 
-class SealedRow(msgspec.Struct, frozen=True, array_like=True):
+class SealedRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Inputs and answer of one row.
 
     `features`: little-endian float64 of length d in schema order, NaN = missing, category = code.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from dissonance.contracts.schema import Task
 from dissonance.contracts.sealed import SealedRow
 from dissonance.errors import SealBroken
+from dissonance.pipeline.opening import opened
 from dissonance.pipeline.training import LabelledRows
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.store import Experience, ReferenceRows, Split, Window
-from dissonance.security.rows import features_matrix, label_row_id, open_rows, reference_row_id, seal_rows
+from dissonance.security.row_columns import row_columns
+from dissonance.security.rows import label_row_id, open_plain, reference_row_id, seal_rows
 
 CHUNK_ROWS = 20_000
 """Rows whose keys are held at once."""
@@ -104,20 +106,19 @@ async def open_kept(workshop: Workshop, task: Task, most_rows: int) -> OpenedRow
 
 async def open_stored(workshop: Workshop, task: Task, stored: ReferenceRows) -> OpenedRows:
     """Those that can be opened. Raises as `open_reference` does."""
-    opened: list[SealedRow | None] = []
-    for start in range(0, len(stored.row_numbers), CHUNK_ROWS):
-        chunk = slice(start, start + CHUNK_ROWS)
-        data_subjects = stored.data_subjects[chunk]
-        keys = await workshop.keys.find(task.task_id, list(set(data_subjects)))
+
+    def open_chunk(keys: Mapping[bytes, bytes], chunk: slice) -> list[bytes | None]:
         row_ids = [reference_row_id(number) for number in stored.row_numbers[chunk]]
-        opened += open_rows(keys, task.task_id, row_ids, data_subjects, stored.sealed[chunk])
-    there = [position for position, row in enumerate(opened) if row is not None]
-    rows = [row for row in opened if row is not None]
+        return open_plain(keys, task.task_id, row_ids, stored.data_subjects[chunk], stored.sealed[chunk])
+
+    plain = await opened(workshop, task, stored.data_subjects, open_chunk)
+    there = [position for position, row in enumerate(plain) if row is not None]
+    columns = row_columns([row for row in plain if row is not None], len(task.schema.features))
     return OpenedRows(
-        rows=_labelled(task, rows, [row.label for row in rows]),
+        rows=_labelled(task, columns.features, columns.labels),
         row_numbers=[stored.row_numbers[i] for i in there],
         data_subjects=[stored.data_subjects[i] for i in there],
-        erased=len(opened) - len(rows),
+        erased=len(plain) - len(there),
     )
 
 
@@ -143,23 +144,24 @@ async def open_answered(
 async def _open_labelled(workshop: Workshop, task: Task, rows: Sequence[Experience]) -> OpenedRows:
     stored = [row for row in rows if row.label_sealed is not None]
     data_subjects = [row.data_subject for row in stored]
-    keys = await workshop.keys.find(task.task_id, list(set(data_subjects)))
-    ids = [row.prediction_id for row in stored]
-    inputs = open_rows(keys, task.task_id, ids, data_subjects, [row.sealed for row in stored])
-    labels = open_rows(
-        keys,
-        task.task_id,
-        [label_row_id(each) for each in ids],
-        data_subjects,
-        [row.label_sealed or b"" for row in stored],
-    )
-    both = [(i, row, label) for i, (row, label) in enumerate(zip(inputs, labels, strict=True)) if row and label]
+
+    def open_chunk(keys: Mapping[bytes, bytes], chunk: slice) -> list[tuple[bytes | None, bytes | None]]:
+        part, people = stored[chunk], data_subjects[chunk]
+        ids = [row.prediction_id for row in part]
+        inputs = open_plain(keys, task.task_id, ids, people, [row.sealed for row in part])
+        label_ids = [label_row_id(each) for each in ids]
+        labels = open_plain(keys, task.task_id, label_ids, people, [row.label_sealed or b"" for row in part])
+        return list(zip(inputs, labels, strict=True))
+
+    plain = await opened(workshop, task, data_subjects, open_chunk)
+    both = [(i, row, label) for i, (row, label) in enumerate(plain) if row and label]
+    features = row_columns([row for _, row, _ in both], len(task.schema.features)).features
     return OpenedRows(
-        rows=_labelled(task, [row for _, row, _ in both], [label.label for _, _, label in both]),
+        rows=_labelled(task, features, row_columns([label for *_, label in both], 0).labels),
         row_numbers=[-1] * len(both),
-        data_subjects=[data_subjects[i] for i, _, _ in both],
+        data_subjects=[data_subjects[i] for i, *_ in both],
         erased=len(stored) - len(both),
-        experience=tuple(stored[i] for i, _, _ in both),
+        experience=tuple(stored[i] for i, *_ in both),
     )
 
 
@@ -175,8 +177,7 @@ def digest_of(rows: LabelledRows) -> str:
     return digest.hexdigest()
 
 
-def _labelled(task: Task, rows: Sequence[SealedRow], labels: Sequence[int]) -> LabelledRows:
-    classes: NDArray[np.int64] = np.array(labels, dtype=np.int64)
+def _labelled(task: Task, features: NDArray[np.float64], classes: NDArray[np.int64]) -> LabelledRows:
     if len(classes) and not (classes.min() >= 0 and classes.max() < len(task.classes)):
         raise SealBroken("a stored row has no label of the task", where="label", fix="restore it from a backup")
-    return LabelledRows(features_matrix(rows, len(task.schema.features)), classes)
+    return LabelledRows(features, classes)

@@ -48,8 +48,9 @@ class ReferenceRows(msgspec.Struct, frozen=True):
     sealed: list[bytes]
 
 
-class Experience(msgspec.Struct, frozen=True):
-    """One stored input. `label_sealed` is None until a label came."""
+class Experience(msgspec.Struct, frozen=True, gc=False):
+    """One stored input. `label_sealed` is None until a label came. Holds nothing that could hold it, and comes by the
+    hundred thousand, so that the garbage collector need not look at it."""
 
     prediction_id: bytes
     data_subject: bytes

@@ -32,6 +32,8 @@ class KeyCache:
 
         With `younger_than_us` only keys that were read less long ago than that; older ones stay here.
         """
+        if not self._keys:
+            return {}, list(dict.fromkeys(data_subjects))
         limit_us = self._lifetime_us if younger_than_us is None else younger_than_us
         found: dict[bytes, bytes] = {}
         missing: list[bytes] = []

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -91,6 +91,20 @@ class KeyWrap:
         """The key. Raises `SealBroken` under another key-encryption key, or for another data subject."""
         return self.unseal(wrapped, _bound_to(task_id, data_subject))
 
+    def open_many(self, task_id: str, wrapped: Iterable[tuple[Any, ...]]) -> dict[bytes, bytes]:
+        """As `open`, the keys of many data subjects: of each, first it and its wrapped key."""
+        bound, decrypt = VERSION + _bound_to(task_id, b""), self._cipher.decrypt
+        body = 1 + NONCE_BYTES
+        keys = {}
+        try:
+            for data_subject, sealed, *_ in wrapped:
+                if sealed[:1] != VERSION:
+                    raise InvalidTag
+                keys[data_subject] = decrypt(sealed[1:body], sealed[body:], bound + data_subject)
+        except (InvalidTag, ValueError) as error:
+            raise _does_not_open() from error
+        return keys
+
     def new_version(self, version: int, random: bytes) -> bytes:
         """A new key-encryption key under this one, the root key. `random` as for `new`."""
         return self.seal(random[KEY_BYTES:], random[:KEY_BYTES], _VERSION + version.to_bytes(4))
@@ -109,11 +123,7 @@ class KeyWrap:
                 raise InvalidTag
             return self._cipher.decrypt(nonce, body, VERSION + associated)
         except (InvalidTag, ValueError) as error:
-            raise SealBroken(
-                "a wrapped key does not open: it was changed, or wrapped under another key-encryption key",
-                where="keys of data subjects",
-                fix="use the key folder that belongs to this database, or restore it from its backup",
-            ) from error
+            raise _does_not_open() from error
 
 
 class HeldKeys(NamedTuple):
@@ -135,6 +145,14 @@ class HeldKeys(NamedTuple):
                 fix="see dissonance keys list; restore the keys database from a backup in which that key is",
             )
         return self.wraps[version]
+
+
+def _does_not_open() -> SealBroken:
+    return SealBroken(
+        "a wrapped key does not open: it was changed, or wrapped under another key-encryption key",
+        where="keys of data subjects",
+        fix="use the key folder that belongs to this database, or restore it from its backup",
+    )
 
 
 def _bound_to(task_id: str, data_subject: bytes) -> bytes:

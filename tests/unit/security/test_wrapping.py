@@ -35,6 +35,22 @@ def test_bytes_that_are_no_wrapped_key_are_refused(wrapped: bytes) -> None:
         KeyWrap(b"\x01" * 32).open(*PLACE, wrapped)
 
 
+def test_many_wrapped_keys_open_to_what_each_opens_to() -> None:
+    wrap = KeyWrap(b"\x01" * 32)
+    people = [bytes([number]) * 16 for number in range(3)]
+    wrapped = [(person, wrap.new(PLACE[0], person, person * 2 + RANDOM[:12]), 1) for person in people]
+    opened = wrap.open_many(PLACE[0], wrapped)
+    assert opened == {person: wrap.open(PLACE[0], person, key) for person, key, _ in wrapped}
+    assert wrap.open_many(PLACE[0], []) == {}
+
+
+@pytest.mark.parametrize("broken", [b"", b"\x01", b"\x01" * 61, b"\x02" * 61])
+def test_one_that_is_no_wrapped_key_among_many_is_refused(broken: bytes) -> None:
+    wrap = KeyWrap(b"\x01" * 32)
+    with pytest.raises(SealBroken, match="key-encryption key"):
+        wrap.open_many(PLACE[0], [(PLACE[1], wrap.new(*PLACE, RANDOM)), (b"t" * 16, broken)])
+
+
 @given(st.tuples(st.binary(min_size=1), st.text(), st.text()), st.tuples(st.binary(min_size=1), st.text(), st.text()))
 def test_hash_of_a_data_subject_stands_for_key_task_and_name(
     one: tuple[bytes, str, str], two: tuple[bytes, str, str]

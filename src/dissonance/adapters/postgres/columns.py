@@ -8,7 +8,7 @@ of each element (PostgreSQL documentation, `array_send`).
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import ClassVar
 
@@ -84,7 +84,11 @@ class Booleans(Column):
         super().__init__(len(values), _fixed(values, "?", 1))
 
 
-def _lengths_and(values: Iterable[bytes]) -> bytes:
+def _lengths_and(values: Sequence[bytes]) -> bytes:
+    lengths = set(map(len, values))
+    if len(lengths) == 1:  # as of ids: a tenth of the time
+        before = _LENGTH.pack(lengths.pop())
+        return before + before.join(values)
     return b"".join(chain.from_iterable((_LENGTH.pack(len(value)), value) for value in values))
 
 

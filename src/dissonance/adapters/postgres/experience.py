@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,13 @@ from dissonance.contracts.ids import uuid7_floor
 from dissonance.contracts.times import HOUR_US
 from dissonance.contracts.verdicts import Reason, Verdict
 from dissonance.ports.store import Counts, Experience, Outcome, Sureness, WindowFigures
+
+DIGESTS_KEPT = 256
+"""As hex digits: there are few, and every row names three."""
+
+_VERDICTS = {each.value: each for each in Verdict}
+_REASONS = {each.value: each for each in Reason}
+_hex = lru_cache(DIGESTS_KEPT)(bytes.hex)
 
 
 class PostgresExperience(WeeklyPart):
@@ -179,7 +186,7 @@ def _row_columns(batches: Sequence[Judged]) -> dict[str, tuple[Any, list[Any]]]:
 def _experience(row: tuple[Any, ...]) -> Experience:
     """A row of `find`, `between` or `learnable`, whose columns are in the order of `Experience`."""
     fields = list(row)
-    fields[5:7] = row[5].hex(), row[6].hex()
-    fields[8:10] = Verdict(row[8]), Reason(row[9])
-    fields[16] = row[16].hex()
+    fields[5:7] = _hex(row[5]), _hex(row[6])
+    fields[8:10] = _VERDICTS[row[8]], _REASONS[row[9]]
+    fields[16] = _hex(row[16])
     return Experience(*fields)

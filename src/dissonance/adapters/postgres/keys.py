@@ -6,7 +6,7 @@ allow 2**32 wrapped keys under one key-encryption key (NIST SP 800-38D, section 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dissonance.adapters.postgres.columns import Byteas
@@ -26,6 +26,9 @@ SPARE_ID_BYTES = 16
 
 UNUSED_SPARES_KEPT_US = 90 * 86_400 * 1_000_000
 """Spare keys that nothing was heard of for so long died with the process that had them."""
+
+MANY_KEYS = 50_000
+"""Keys that one statement reads."""
 
 STATEMENT_S = 7.0
 """Seconds of one statement: every prediction about somebody new waits for one."""
@@ -100,23 +103,27 @@ class PostgresDataSubjectKeys:
         keys, missing = self._cache.take(task_id, data_subjects, self._clock.now_us(), CACHED_US)
         if missing:
             await self.versions.held()
-        for start in range(0, len(missing), CHUNK_KEYS):
-            here = await self._read(task_id, missing[start : start + CHUNK_KEYS])
-            self._cache.put(task_id, here, self._clock.now_us())
+        for start in range(0, len(missing), MANY_KEYS):
+            here = await self._read(task_id, missing[start : start + MANY_KEYS])
+            if len(missing) < CHUNK_KEYS:  # whoever reads more reads them once, and others' keys would go for them
+                self._cache.put(task_id, here, self._clock.now_us())
             keys |= here
         return keys
 
     async def _read(self, task_id: str, data_subjects: Sequence[bytes]) -> dict[bytes, bytes]:
         parameters = {"task": task_key(task_id), "data_subjects": Byteas(data_subjects)}
-        return await self._unwrapped(task_id, await self._database.rows("find_keys", parameters))
+        query = "find_keys" if len(data_subjects) < CHUNK_KEYS else "find_many_keys"
+        return await self._unwrapped(task_id, await self._database.rows(query, parameters))
 
-    async def _unwrapped(self, task_id: str, rows: Iterable[tuple[Any, ...]]) -> dict[bytes, bytes]:
+    async def _unwrapped(self, task_id: str, rows: Sequence[tuple[Any, ...]]) -> dict[bytes, bytes]:
         held = await self.versions.held()
-        keys = {}
-        for data_subject, wrapped, under in rows:
-            if under not in held.wraps:
-                held = await self.versions.knowing(under)
-            keys[data_subject] = held.under(under).open(task_id, data_subject, wrapped)
+        keys: dict[bytes, bytes] = {}
+        versions = {row[2] for row in rows}
+        for version in versions:
+            if version not in held.wraps:
+                held = await self.versions.knowing(version)
+            here = rows if len(versions) == 1 else [row for row in rows if row[2] == version]
+            keys |= held.under(version).open_many(task_id, here)
         return keys
 
     def remembered(

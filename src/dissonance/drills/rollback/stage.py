@@ -11,32 +11,21 @@ from typing import NamedTuple
 
 import msgspec
 
-from dissonance.adapters.clock import SystemRandomness
 from dissonance.bootstrap import System, open_system
 from dissonance.contracts.api import RowsRequest
 from dissonance.contracts.schema import Task
 from dissonance.drills import census
-from dissonance.drills.client import DissonanceClient
 from dissonance.drills.faults.load import OpenLoad
+from dissonance.drills.replicas import GROUPS, REPLICAS, under_load
 from dissonance.drills.system import RunningSystem
-from dissonance.errors import TimedOut
 from dissonance.pipeline.workshop import Workshop
-from dissonance.roles.listed import ROLES
 from dissonance.settings import Settings
 
-REPLICAS = ("proposer-1", "proposer-2")
-GROUPS: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(REPLICAS, ("proposer",)),
-    "backstage": tuple(role for role in ROLES if role != "proposer"),
-}
 POLICY = {"window_by": "rows", "window_rows": 200, "rollback_window_s": 86_400}
 """Windows of some seconds of the load, and a watch that outlasts the drill."""
 
 TRAINING_ROWS = 8_000
 PEOPLE = 2_000
-READY_LIMIT_S = 60.0
-LOOK_EVERY_S = 0.1
-
 Say = Callable[[str], None]
 Prepare = Callable[[Workshop, Task], Awaitable[int]]
 """Registers a model; its version."""
@@ -84,30 +73,7 @@ async def staged(folder: Path, rate: float, say: Say, prepare: Mapping[str, Prep
         await running.start_all()
         system = await stack.enter_async_context(open_system(Settings(data=str(folder / "data"))))
         task = await system.store.by_name(census.TASK)
-        token = await running.token("client", task=census.TASK)
         prepared = {name: await register(system, task) for name, register in prepare.items()}
         say(f"engines, {' and '.join(REPLICAS)} and the other roles are up; {rate:g} requests a second")
-        loads, asks, stop = {}, await asyncio.to_thread(Asks), asyncio.Event()
-        for replica in REPLICAS:
-            await _ready(running, replica, token)
-            url = f"{running.group_url(replica)}/v1/tasks/{census.TASK}/predict"
-            load = OpenLoad(url, token, asks, rate / len(REPLICAS), SystemRandomness(), tls=running.trust())
-            loads[replica] = await stack.enter_async_context(load)
-        async with asyncio.TaskGroup() as tasks:
-            for load in loads.values():
-                tasks.create_task(load.run(stop))
-            try:
-                yield Stage(running, system, task, loads, (1, int(retrained["version"])), prepared)
-            finally:
-                stop.set()
-
-
-async def _ready(running: RunningSystem, replica: str, token: str) -> None:
-    url = running.group_url(replica)
-    async with DissonanceClient(url, token, SystemRandomness(), tls=running.trust()) as client:
-        try:
-            async with asyncio.timeout(READY_LIMIT_S):
-                while not await client.ready():
-                    await asyncio.sleep(LOOK_EVERY_S)
-        except TimeoutError as error:
-            raise TimedOut("a replica is not ready", where=url, fix="read its log") from error
+        loads = await stack.enter_async_context(under_load(running, await asyncio.to_thread(Asks), rate))
+        yield Stage(running, system, task, loads, (1, int(retrained["version"])), prepared)

@@ -13,6 +13,7 @@ from dissonance.pipeline.flow.bench import Bench
 from dissonance.pipeline.flow.incoming import Incoming, occurrences
 from dissonance.pipeline.flow.snapshot import CHUNK_ROWS, Origin, Plain, RowIds, SnapshotRow, open_chunk
 from dissonance.pipeline.mature_window import LEAST_ROWS, MOST_ROWS
+from dissonance.pipeline.opening import opened
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.labels import AskedAs, RequestState
 from dissonance.ports.store import Experience, Split
@@ -49,12 +50,9 @@ async def collect(workshop: Workshop, task: Task, as_of_us: int, ids: RowIds) ->
     allowed = [row for row in learnable if row.data_subject not in golden]
     rows += await _experience(workshop, task, allowed, ids)
     rows += await _window(workshop, task, as_of_us)
-    opened: list[Plain | None] = []
-    for start in range(0, len(rows), CHUNK_ROWS):
-        chunk = rows[start : start + CHUNK_ROWS]
-        keys = await workshop.keys.find(task.task_id, list({row.data_subject for row in chunk}))
-        opened += await asyncio.to_thread(open_chunk, keys, task, chunk)
-    there = [(row, plain) for row, plain in zip(rows, opened, strict=True) if plain is not None]
+    people = [row.data_subject for row in rows]
+    found = await opened(workshop, task, people, lambda keys, chunk: open_chunk(keys, task, rows[chunk]))
+    there = [(row, plain) for row, plain in zip(rows, found, strict=True) if plain is not None]
     return Collected(
         [row for row, _ in there], [plain for _, plain in there], len(rows) - len(there), len(learnable) - len(allowed)
     )

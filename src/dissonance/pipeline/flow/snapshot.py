@@ -8,19 +8,21 @@ anything to whoever has not the key, and the same rows have the same ones, howev
 from __future__ import annotations
 
 import hashlib
-import hmac
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from dissonance.contracts.schema import Task, schema_digest
 from dissonance.contracts.sealed import SealedRow
 from dissonance.errors import RecordBroken, SealBroken
+from dissonance.pipeline.opening import opened
 from dissonance.pipeline.scoring.reading import reading
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.blobs import Blobs
@@ -40,6 +42,9 @@ class Origin(StrEnum):
     SOURCE = "source"
     EXPERIENCE = "experience"
     WINDOW = "window"  # inputs without a label, on which the update is held against the model before
+
+
+_ORIGINS = {each.value: each for each in Origin}
 
 
 class SnapshotRow(NamedTuple):
@@ -92,7 +97,8 @@ class RowIds:
     """Keyed ids of rows. `key`: 32 bytes."""
 
     def __init__(self, key: bytes) -> None:
-        self._keyed = hmac.new(key, FORMAT, digestmod="sha256")
+        self._keyed = HMAC(key, SHA256())
+        self._keyed.update(FORMAT)
 
     def __call__(self, row: SnapshotRow, plain: Plain) -> bytes:
         """Of all that the row holds; how it is sealed does not matter."""
@@ -102,7 +108,7 @@ class RowIds:
     def of(self, content: bytes) -> bytes:
         state = self._keyed.copy()
         state.update(content)
-        return state.digest()[:ID_BYTES]
+        return state.finalize()[:ID_BYTES]
 
 
 def digest_of_ids(task: Task, row_ids: Sequence[bytes]) -> str:
@@ -142,26 +148,28 @@ def read_rows(files: Blobs, folder: str, task: Task, digest: str) -> tuple[list[
     columns = [column.to_pylist() for column in _table(files, path, SCHEMA.names).columns]
     row_ids = columns[0]
     _require(digest_of_ids(task, row_ids) == digest, path)
-    rows = [SnapshotRow(Origin(row[0]), *row[1:]) for row in zip(*columns[1:], strict=True)]
-    return rows, row_ids
+    columns[1] = [_ORIGINS[origin] for origin in columns[1]]
+    return list(map(SnapshotRow._make, zip(*columns[1:], strict=True))), row_ids
 
 
 async def open_snapshot(
     workshop: Workshop, task: Task, rows: Sequence[SnapshotRow], row_ids: Sequence[bytes], ids: RowIds
 ) -> list[Plain | None]:
     """None where the data subject was erased. Raises `SealBroken` for a row that is not the one its id says."""
-    opened: list[Plain | None] = []
-    for start in range(0, len(rows), CHUNK_ROWS):
-        chunk = rows[start : start + CHUNK_ROWS]
-        keys = await workshop.keys.find(task.task_id, list({row.data_subject for row in chunk}))
-        opened += open_chunk(keys, task, chunk)
-    for row, row_id, plain in zip(rows, row_ids, opened, strict=True):
-        if plain is not None and ids(row, plain) != row_id:
-            raise SealBroken("a row is not the one that its id says", where="snapshot", fix="make the snapshot anew")
-    return opened
+
+    def open_part(keys: Mapping[bytes, bytes], chunk: slice) -> list[Plain | None]:
+        found = open_chunk(keys, task, rows[chunk])
+        for row, row_id, plain in zip(rows[chunk], row_ids[chunk], found, strict=True):
+            if plain is not None and ids(row, plain) != row_id:
+                raise SealBroken(
+                    "a row is not the one that its id says", where="snapshot", fix="make the snapshot anew"
+                )
+        return found
+
+    return await opened(workshop, task, [row.data_subject for row in rows], open_part)
 
 
-def open_chunk(keys: dict[bytes, bytes], task: Task, rows: Sequence[SnapshotRow]) -> list[Plain | None]:
+def open_chunk(keys: Mapping[bytes, bytes], task: Task, rows: Sequence[SnapshotRow]) -> list[Plain | None]:
     """Raises `SealBroken`."""
     people = [row.data_subject for row in rows]
     inputs = open_rows(keys, task.task_id, [row.ident for row in rows], people, [row.sealed for row in rows])
