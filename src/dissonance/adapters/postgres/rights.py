@@ -58,7 +58,7 @@ TABLES: Mapping[Schema, Mapping[str, Line]] = {
         "decisions": {"gate": ADD},
         "update_judgements": {"gate": ADD, "learner": SEE},
         "rollouts": {**_all(SEE), "gate": CHANGE},
-        "untold_rollouts": {"gate": (*ADD, *DELETE)},
+        "untold_rollouts": {"gate": (*ADD, *DELETE), "auditor": SEE},
         "windows": {"evaluator": (*ADD, *DELETE), **_all(SEE, "gate", "learner", "auditor")},
         "window_estimates": {"evaluator": ADD, **_all(SEE, "gate", "learner", "auditor")},
         "findings": {"auditor": CHANGE},

@@ -286,17 +286,6 @@ UNMENDED = {"schema-invalid"}
 """A schema is immutable: the task is made anew."""
 
 
-def test_a_move_that_was_saved_a_moment_ago_is_on_its_way_and_no_finding() -> None:
-    async def story() -> None:
-        here = await Audited.open()
-        armed = rollout_of(TASK.task_id, 2, RolloutPhase.ARMED)
-        await here.store.save_rollout(armed, step_of(armed))
-        here.clock.advance(1)
-        assert [each for each in await here.audit() if each.code == "production-undecided"] == []
-
-    asyncio.run(story())
-
-
 def test_every_check_has_its_case() -> None:
     assert set(CASES) | UNMENDED == set(CHECKS)
 
