@@ -99,13 +99,16 @@ class DagsterPages:
 
 
 class _terminating:
-    """SIGTERM stops as Ctrl-C does."""
+    """SIGTERM stops as Ctrl-C does, and Ctrl-C does also where a shell started this in the background: what is started
+    so ignores SIGINT until it says otherwise."""
 
     def __enter__(self) -> None:
-        self._before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        each = (signal.SIGINT, signal.SIGTERM)
+        self._before = {number: signal.signal(number, signal.default_int_handler) for number in each}
 
     def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGTERM, self._before)
+        for number, before in self._before.items():
+            signal.signal(number, before)
 
 
 def _answers(port: int) -> bool:
