@@ -13,7 +13,7 @@ from dissonance.contracts.standings import CONFIRM_LIMIT_S
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.decisions.pairs import VerifiedPair, critic_of
 from dissonance.decisions.taking_back import Hand, is_said, taken_back, was_in_production, what_to_put_back
-from dissonance.errors import DissonanceError, EngineError
+from dissonance.errors import DissonanceError, EngineError, ModelNotFound
 from dissonance.pipeline.aliases import move_alias, production_version, verified_version
 from dissonance.pipeline.anchoring import anchor
 from dissonance.pipeline.confirming import confirm, roll_call_beside
@@ -108,6 +108,8 @@ async def _look(workshop: Workshop, task: Task, to: int | None) -> Found:
     asked = asyncio.create_task(production_version(workshop, task))
     pair = None if likely is None else await _verified(workshop, task, likely)
     production = await asked
+    if to is not None and isinstance(pair, ModelNotFound):
+        raise pair
     target = await _target(workshop, task, rollouts, production, to)
     if target != likely or pair is None:
         pair = await _verified(workshop, task, target)

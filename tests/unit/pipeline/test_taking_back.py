@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from dissonance.contracts.updates import RolloutPhase
-from dissonance.errors import EngineUnavailable, ModelMoved, NothingBefore
+from dissonance.errors import EngineUnavailable, ModelMoved, ModelNotFound, NothingBefore
 from dissonance.pipeline.promoted import Promoted
 from dissonance.pipeline.promotion import promote
 from dissonance.pipeline.retrain import retrain
@@ -189,6 +189,12 @@ class Waits:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._registry, name)
+
+
+def test_a_version_that_is_not_there_is_answered_with_those_there_are(place: Place) -> None:
+    with pytest.raises(ModelNotFound) as raised:
+        taken_back(place, 9)
+    assert raised.value.fix == "the versions are 1, 2"
 
 
 def test_the_first_version_replaced_none_and_the_way_to_name_one_is_said(place: Place) -> None:
