@@ -267,10 +267,13 @@ LIMITS: list[Limit] = [
 
 
 def record_of(raw: dict[str, Raw], command: str) -> Record:
+    def rates(name: str) -> list[float]:
+        found = raw[f"{name}_rates"]
+        assert isinstance(found, list)
+        return [each for each in found if isinstance(each, float)]
+
     def share(name: str, of: str) -> float:
-        rates, others = raw[f"{name}_rates"], raw[f"{of}_rates"]
-        assert isinstance(rates, list) and isinstance(others, list)
-        return statistics.median(float(one) / float(other) for one, other in zip(rates, others, strict=True))
+        return statistics.median(one / other for one, other in zip(rates(name), rates(of), strict=True))
 
     raw |= {
         "share_of_echo": share("product_64", "echo_64"),
