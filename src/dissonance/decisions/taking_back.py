@@ -14,7 +14,7 @@ import msgspec
 from dissonance.contracts.columns import derived_id
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.ports.registry import ModelVersion
-from dissonance.ports.rollouts import Rollout
+from dissonance.ports.rollouts import Rollout, step_cause
 
 MOVED = frozenset({RolloutPhase.ARMED, RolloutPhase.SETTLED, RolloutPhase.ROLLED_BACK})
 """Phases of rollouts that put a version into production."""
@@ -83,9 +83,8 @@ def taken_back(latest: Rollout | None, production: ModelVersion, target: ModelVe
         version, digest = latest.put_back
     if target.version == version:
         return None
-    since = "" if latest is None else f"{latest.rollout_id}-{latest.revision}"
     return Rollout(
-        rollout_id=derived_id("taken_back", [hand.task_id, since]),
+        rollout_id=derived_id("taken_back", [hand.task_id, "" if latest is None else step_cause(latest)]),
         task_id=hand.task_id,
         version=version,
         model_digest=digest,

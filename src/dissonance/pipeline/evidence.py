@@ -20,8 +20,7 @@ from dissonance.pipeline.event_time import event_time_now_us
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.decisions import Decision, Wanted
 from dissonance.ports.registry import ModelVersion
-from dissonance.ports.rollouts import Rollout
-from dissonance.ports.rollouts import step_cause as step_cause  # who records decisions finds it here too
+from dissonance.ports.rollouts import Rollout, step_cause
 from dissonance.security.artefacts import Artefact
 from dissonance.security.evidence import sign_bundle
 
@@ -131,14 +130,13 @@ async def rollout_decision(
     **computed: Any,
 ) -> Decision:
     """That a rollout went into its phase. `computed`: `beginning` or `step`, unless a person decided."""
-    promoted = rollout.phase in (RolloutPhase.ARMED, RolloutPhase.SETTLED)
     return await decided(
         workshop,
         task,
         Said(KINDS[rollout.phase], step_cause(rollout), rollout.by, rollout.reason, parent),
         candidate=ModelEvidence(version=rollout.version, digest=rollout.model_digest),
         incumbent=ModelEvidence(version=rollout.previous_version, digest=rollout.previous_digest),
-        production=rollout.version if promoted else rollout.put_back[0],
+        production=rollout.leaves_in_production,
         policy=policy,
         event_time_us=rollout.phase_at_us,
         digests={} if rollout.back_to is None else {PUT_BACK: rollout.back_digest},

@@ -26,13 +26,13 @@ from dissonance.pipeline.aliases import open_version, production_version, verifi
 from dissonance.pipeline.anchoring import anchor
 from dissonance.pipeline.behaving import Behaviours
 from dissonance.pipeline.event_time import event_time_now_us
-from dissonance.pipeline.evidence import rollout_decision, step_cause
+from dissonance.pipeline.evidence import rollout_decision
 from dissonance.pipeline.finishing import finish
 from dissonance.pipeline.refusals import judged_against_another, under_way
 from dissonance.pipeline.telling import GATE, changed, incident, is_untold, moves_to, publish, tell_again
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import ModelVersion
-from dissonance.ports.rollouts import Rollout, known_as
+from dissonance.ports.rollouts import Rollout, known_as, step_cause
 from dissonance.ports.store import Experience
 from dissonance.security.rows import features_matrix, open_rows
 from dissonance.telemetry.logs import log

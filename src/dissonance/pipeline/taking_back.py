@@ -18,16 +18,15 @@ from dissonance.pipeline.aliases import move_alias, production_version, verified
 from dissonance.pipeline.anchoring import anchor
 from dissonance.pipeline.confirming import confirm, roll_call_beside
 from dissonance.pipeline.event_time import event_time_now_us
-from dissonance.pipeline.evidence import rollout_decision, step_cause
+from dissonance.pipeline.evidence import rollout_decision
 from dissonance.pipeline.finishing import look_once_more, mark_canary
 from dissonance.pipeline.promoted import Promoted, moved_by_hand
 from dissonance.pipeline.refusals import never_in_production, nothing_before
 from dissonance.pipeline.telling import are_told, changed, moved
+from dissonance.pipeline.verifying import MOST_DECISIONS
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import ModelVersion
-from dissonance.ports.rollouts import Rollout, known_as
-
-ALL_ROLLOUTS = 100_000
+from dissonance.ports.rollouts import Rollout, known_as, step_cause
 
 
 class Found(NamedTuple):
@@ -130,7 +129,7 @@ async def _target(
 ) -> int:
     if to is not None:
         if not was_in_production(rollouts, to, production):
-            rollouts = await workshop.store.rollouts(task.task_id, ALL_ROLLOUTS)
+            rollouts = await workshop.store.rollouts(task.task_id, MOST_DECISIONS)
             if not was_in_production(rollouts, to, production):
                 raise never_in_production(task.name, to)
         return to

@@ -17,10 +17,9 @@ from dissonance.decisions.evidence.bundle import StepTaken
 from dissonance.decisions.rollouts import evidence_of
 from dissonance.pipeline.aliases import critic_follows, production_version
 from dissonance.pipeline.confirming import confirm, roll_call
-from dissonance.pipeline.evidence import step_cause
 from dissonance.pipeline.verifying import proven_bundle
 from dissonance.pipeline.workshop import Workshop
-from dissonance.ports.rollouts import Rollout, told_as
+from dissonance.ports.rollouts import Rollout, step_cause, told_as
 from dissonance.telemetry.logs import log
 from dissonance.telemetry.names import LogAction
 

@@ -48,9 +48,7 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def leaves_in_production(self) -> int:
         """The version that is in production by it, once all that its phase asks for is done."""
-        if self.phase in (RolloutPhase.ARMED, RolloutPhase.SETTLED):
-            return self.version
-        return self.put_back[0] if self.phase is RolloutPhase.ROLLED_BACK else self.previous_version
+        return self.version if self.phase in (RolloutPhase.ARMED, RolloutPhase.SETTLED) else self.put_back[0]
 
 
 def told_as(rollout: Rollout) -> str:

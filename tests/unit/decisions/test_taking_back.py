@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +10,7 @@ from dissonance.contracts.updates import RolloutPhase
 from dissonance.decisions.taking_back import Hand, is_said, taken_back, what_to_put_back
 from dissonance.ports.registry import ModelRole, ModelVersion
 from dissonance.ports.rollouts import Rollout
+from support.updates import rollout_of
 
 HAND = Hand("t" * 32, 7, "ann", "looks wrong")
 CANARY, ARMED, SETTLED = RolloutPhase.CANARY, RolloutPhase.ARMED, RolloutPhase.SETTLED
@@ -18,21 +18,8 @@ ABANDONED, ROLLED_BACK = RolloutPhase.ABANDONED, RolloutPhase.ROLLED_BACK
 
 
 def rollout(version: int, previous: int, phase: RolloutPhase, **more: object) -> Rollout:
-    made = Rollout(
-        rollout_id=f"{version:032x}",
-        task_id=HAND.task_id,
-        version=version,
-        model_digest=str(version),
-        previous_version=previous,
-        previous_digest=str(previous),
-        phase=phase,
-        share=0.1,
-        started_at_us=1,
-        phase_at_us=2,
-        by="gate",
-        reason="accepted",
-    )
-    return msgspec.structs.replace(made, **more)
+    digests = {"model_digest": str(version), "previous_digest": str(previous)}
+    return rollout_of(HAND.task_id, version, phase, previous_version=previous, **digests, **more)
 
 
 def model(version: int) -> ModelVersion:

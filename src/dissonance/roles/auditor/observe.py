@@ -27,7 +27,7 @@ from dissonance.ports.bus import Bus
 from dissonance.ports.clock import Clock
 from dissonance.ports.host import Host
 from dissonance.ports.keys import DataSubjectKeys
-from dissonance.ports.registry import ModelRole, Registry
+from dissonance.ports.registry import ModelRole, ModelVersion, Registry
 from dissonance.ports.store import Store, Window
 from dissonance.roles.auditor.decide import (
     BURST_US,
@@ -206,8 +206,9 @@ class Observer:
             fault = await asyncio.to_thread(self._answers, task)
             faults["model-not-loadable"] += _one(fault)
             if fault is None:
-                faults["critic-alias-behind"] = _one(await asyncio.to_thread(self._critic_alias, task))
-                faults["production-undecided"] = _one(await self._undecided(task))
+                proposer = await asyncio.to_thread(self._at.registry.production, task.task_id, ModelRole.PROPOSER)
+                faults["critic-alias-behind"] = _one(await asyncio.to_thread(self._critic_alias, task, proposer))
+                faults["production-undecided"] = _one(await self._undecided(task, proposer))
         except EngineUnavailable:
             return []
         except ModelNotFound as error:
@@ -228,7 +229,7 @@ class Observer:
             task.name, f"version {serving.version} answers with {p.shape[-1]} numbers", {"version": serving.version}
         )
 
-    async def _undecided(self, task: Task) -> Fault | None:
+    async def _undecided(self, task: Task, proposer: ModelVersion) -> Fault | None:
         """What was saved a moment ago may be on its way."""
         latest = await self._at.store.rollout(task.task_id)
         now_us = self._at.clock.now_us()
@@ -236,11 +237,9 @@ class Observer:
         late = await self._at.store.untold_rollouts(now_us - FINISHED_WITHIN_US)
         if latest is not None and latest in untold and latest not in late:
             return None
-        proposer = await asyncio.to_thread(self._at.registry.production, task.task_id, ModelRole.PROPOSER)
         return production_undecided(task.name, proposer, latest)
 
-    def _critic_alias(self, task: Task) -> Fault | None:
-        proposer = self._at.registry.production(task.task_id, ModelRole.PROPOSER)
+    def _critic_alias(self, task: Task, proposer: ModelVersion) -> Fault | None:
         try:
             critic = self._at.registry.production(task.task_id, ModelRole.CRITIC)
         except ModelNotFound:
