@@ -18,8 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
+from closing import close
 from dissonance.adapters.clock import SystemClock
-from dissonance.drills.records import AtMost, Outcome, Raw, Record, make_record, write_record
+from dissonance.drills.records import AtMost, Raw, Record, make_record
 from dissonance.science.arrays import Matrix
 from dissonance.science.density import density_ratio
 from dissonance.science.sceptic import Labelled, Sceptic, fit_sceptic
@@ -119,12 +120,7 @@ def main() -> int:
     given = parser.parse_args()
     stay_on_one_core()
     record = record_of(measured(given.repetitions), given.repetitions)
-    path = write_record(given.records, record)
-    for name, value in record.raw.items():
-        if isinstance(value, int | float):
-            sys.stdout.write(f"{name:24} {value:>12,.4g}\n")
-    sys.stdout.write(f"{record.verdict}: {path}\n")
-    return 0 if record.verdict is Outcome.PASS else 1
+    return close(record, given.records)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ import msgspec
 import numpy as np
 import psycopg
 
+from closing import close
 from dissonance.adapters.clock import SystemClock
 from dissonance.bootstrap import System, open_system
 from dissonance.bootstrap_pipeline import open_bench
@@ -36,7 +37,7 @@ from dissonance.contracts.sealed import SealedRow
 from dissonance.decisions.rows import RowEncoder
 from dissonance.drills import census
 from dissonance.drills.keys.people import fill
-from dissonance.drills.records import AtLeast, Equals, Outcome, Raw, Record, make_record, write_record
+from dissonance.drills.records import AtLeast, Equals, Raw, Record, make_record
 from dissonance.drills.system import RunningSystem
 from dissonance.pipeline.flow.collecting import collect
 from dissonance.pipeline.flow.material import material_of
@@ -205,12 +206,7 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="dissonance-bench-") as folder:
         record = asyncio.run(benchmark(Path(folder), given.rows, given.repetitions))
-    path = write_record(given.records, record)
-    for name, value in record.raw.items():
-        if isinstance(value, int | float):
-            sys.stdout.write(f"{name:24} {value:>12,.4g}\n")
-    sys.stdout.write(f"{record.verdict}: {path}\n")
-    return 0 if record.verdict is Outcome.PASS else 1
+    return close(record, given.records)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+from closing import close
 from dissonance.adapters.clock import SystemClock, SystemRandomness
 from dissonance.adapters.embedded.addresses import EngineName
 from dissonance.adapters.embedded.engines import EmbeddedEngines, EnginesSpecification
@@ -33,7 +34,7 @@ from dissonance.contracts.ids import IdSource
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Feature, FeatureKind, FeatureSchema, Task
 from dissonance.contracts.verdicts import Reason, Verdict
-from dissonance.drills.records import Equals, Outcome, Raw, Record, make_record, write_record
+from dissonance.drills.records import Equals, Raw, Record, make_record
 from dissonance.security.text_seal import TextSeal
 
 BATCHES = {1: 1_000, 50: 200, 1_000: 40, 10_000: 4}
@@ -226,12 +227,7 @@ def main() -> int:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="dissonance-bench-") as folder:
         record = asyncio.run(benchmark(Path(folder), given.repetitions))
-    path = write_record(given.records, record)
-    for name, value in record.raw.items():
-        if isinstance(value, int | float):
-            sys.stdout.write(f"{name:24} {value:>12,.4g}\n")
-    sys.stdout.write(f"{record.verdict}: {path}\n")
-    return 0 if record.verdict is Outcome.PASS else 1
+    return close(record, given.records)
 
 
 if __name__ == "__main__":
