@@ -25,10 +25,10 @@ import msgspec
 from dissonance.adapters.clock import SystemClock
 from dissonance.contracts.api import RowsRequest
 from dissonance.drills import census
-from dissonance.drills.client import connector_to
+from dissonance.drills.client import connector_to, problem_error
 from dissonance.drills.records import AtLeast, AtMost, Equals, Raw, Record, make_record
 from dissonance.drills.system import RunningSystem
-from dissonance.errors import EngineError
+from dissonance.errors import EngineError, LockedOut
 from dissonance.security.tls import client_context
 
 REPLICAS = ("one", "two")
@@ -83,18 +83,20 @@ class Caller:
         self.answered_us: list[int] = []
         self.refused_us: int | None = None
 
-    async def ask(self) -> int:
+    async def refused(self) -> bool:
+        """Asks once."""
         began_us = self._clock.now_us()
         async with self._http.post(self._url, data=self._body, headers=self._headers, ssl=self._tls) as reply:
-            await reply.read()
+            content = await reply.read()
+        refused = is_refusal(reply.status, content)
         if reply.status == 200:
             self.answered_us.append(began_us)
-        elif reply.status == 401 and self.refused_us is None:
+        elif refused and self.refused_us is None:
             self.refused_us = self._clock.now_us()
-        return reply.status
+        return refused
 
     async def until_refused(self) -> None:
-        while await self.ask() != 401:
+        while not await self.refused():
             await asyncio.sleep(PAUSE_S)
 
     def seen(self, since_us: int) -> Seen:
@@ -171,12 +173,12 @@ class Stage:
         await self._running.kill(REPLICAS[1])
         await self._revoke(credential)
         await self._running.start(REPLICAS[1])
-        return await self._caller(REPLICAS[1], credential).ask() != 401
+        return not await self._caller(REPLICAS[1], credential).refused()
 
     async def still_let_in(self) -> int:
         """Of all that was revoked, on every replica."""
         callers = [self._caller(name, Credential(text, ())) for name in REPLICAS for text in self._revoked]
-        return sum([await caller.ask() != 401 for caller in callers])
+        return sum([not await caller.refused() for caller in callers])
 
     @asynccontextmanager
     async def _asking(self, callers: list[Caller]) -> AsyncIterator[list[Caller]]:
@@ -215,6 +217,15 @@ class Stage:
         self._revoked.append(credential.text)
         told: dict[str, Any] = await self._running.command(*credential.revoke)
         return round(datetime.fromisoformat(told["revoked_at"]).timestamp() * 1e6)
+
+
+def is_refusal(status: int, content: bytes) -> bool:
+    """Whether a reply says that the credential is none. So does `locked-out`: only who sent a wrong one is put off.
+
+    >>> is_refusal(401, b""), is_refusal(429, b'{"type": "urn:dissonance:problem:rate-limited"}')
+    (True, False)
+    """
+    return status == 401 or (status == 429 and isinstance(problem_error(status, content), LockedOut))
 
 
 def record_of(outcome: Revocations) -> Record:
