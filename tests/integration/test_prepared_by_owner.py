@@ -61,9 +61,9 @@ def test_parts_work_as_roles_of_their_own_and_no_restore_brings_a_person_back(tm
 
     async def is_not_the_owner(system: System) -> None:
         await asyncio.gather(system.bus.ready(), system.store.ready(), system.keys.ready())
-        with pytest.raises(EngineUnavailable, match="does not let this user delete_task"):
+        with pytest.raises(EngineUnavailable, match="does not let this user run 'delete_task'"):
             await system.store.delete(task.task_id)
-        with pytest.raises(EngineUnavailable, match="does not let this user destroy_keys"):
+        with pytest.raises(EngineUnavailable, match="does not let this user run 'destroy_keys'"):
             await system.keys.destroy(task.task_id, [b"somebody"])
 
     async def answers(system: System) -> None:

@@ -37,7 +37,7 @@ def test_a_server_that_stands_still_is_given_up_and_used_again_when_it_goes_on(t
         try:
             async with database.connection("ask") as connection:
                 await connection.execute("SELECT 1")
-            with standing_still(tmp_path), pytest.raises(EngineUnavailable, match="could not ask"):
+            with standing_still(tmp_path), pytest.raises(EngineUnavailable, match="could not run 'ask'"):
                 async with database.connection("ask") as connection:
                     await connection.execute("SELECT 1")
             async with database.connection("ask again") as connection:

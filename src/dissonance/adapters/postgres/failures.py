@@ -31,19 +31,21 @@ def translated(doing: str) -> Iterator[None]:
         yield
     except _RETRY as error:
         raise EngineUnavailable(
-            f"PostgreSQL could not {doing}: {_first_line(error)}",
+            f"PostgreSQL could not run '{doing}': {_first_line(error)}",
             where="postgres",
             fix="check that it runs and has room (dissonance status); the call is tried again",
         ) from error
     except psycopg.errors.InsufficientPrivilege as error:  # a role waits for it to be granted: no message is at fault
         raise EngineUnavailable(
-            f"PostgreSQL does not let this user {doing}: {_first_line(error)}",
+            f"PostgreSQL does not let this user run '{doing}': {_first_line(error)}",
             where="postgres",
             fix="commands come as the owner of the database; a part gets what `dissonance database rights` prints",
         ) from error
     except psycopg.Error as error:
         raise EngineError(
-            f"PostgreSQL refused to {doing}: {_first_line(error)}", where="postgres", fix="see the log of PostgreSQL"
+            f"PostgreSQL refused to run '{doing}': {_first_line(error)}",
+            where="postgres",
+            fix="see the log of PostgreSQL",
         ) from error
 
 

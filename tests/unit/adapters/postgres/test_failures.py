@@ -37,7 +37,7 @@ def test_what_will_not_succeed_later_is_an_engine_error_without_values_of_rows()
 
 
 def test_right_that_is_not_granted_is_waited_for_and_the_way_to_grant_it_is_named() -> None:
-    with pytest.raises(EngineUnavailable, match="does not let this user revoke") as caught, translated("revoke"):
+    with pytest.raises(EngineUnavailable, match="does not let this user run 'revoke'") as caught, translated("revoke"):
         raise psycopg.errors.InsufficientPrivilege("permission denied for table revocations")
     assert "dissonance database rights" in caught.value.fix
     assert not is_unreachable(caught.value)
