@@ -63,10 +63,20 @@ browser:
 	  apt-get install --quiet --quiet --yes --no-install-recommends chromium >/dev/null 2>&1 || echo "apt-get could not install chromium." >&2; \
 	fi
 
+# Only the system's PostgreSQL has SSL; without one, pytest says what it skipped. No cluster of the machine is made.
+.PHONY: postgres
+postgres: browser
+	@if ! compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null && [ "$$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then \
+	  { apt-get install --quiet --quiet --yes --no-install-recommends postgresql-common && \
+	    sed -i "s/^#*create_main_cluster.*/create_main_cluster = false/" /etc/postgresql-common/createcluster.conf && \
+	    apt-get install --quiet --quiet --yes --no-install-recommends postgresql; \
+	  } >/dev/null 2>&1 || echo "apt-get could not install postgresql." >&2; \
+	fi
+
 # One lane of two is watched, the other is shown when all are over; what failed, and the closing words of each, come last.
 .PHONY: test
 test: setup ## All checks, then all tests on the real engines
-	@$(MAKE) --no-print-directory --silent --jobs=3 --output-sync=target $(CHECKS) .venv-clients/.stamp browser
+	@$(MAKE) --no-print-directory --silent --jobs=3 --output-sync=target $(CHECKS) .venv-clients/.stamp postgres
 	@rm -rf $(LANE_LOGS); mkdir -p $(LANE_LOGS); \
 	status=0; \
 	$(MAKE) --no-print-directory --jobs --keep-going test-parts test-walks || status=1; \

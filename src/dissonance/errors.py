@@ -257,6 +257,12 @@ class EngineUnavailable(EngineError):
     slug, title, status = "engine-unavailable", "An engine is not reachable", 503
 
 
+class EngineUntrusted(EngineUnavailable):
+    """What answers at the address of an engine does not show who it is, or not by TLS 1.3; nothing was said to it."""
+
+    slug, title = "engine-untrusted", "An engine does not show who it is"
+
+
 class IssuerUnavailable(EngineError):
     """An issuer of tokens cannot be asked for its keys, or publishes what is none; the keys it had stay in use."""
 

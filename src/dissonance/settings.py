@@ -15,6 +15,7 @@ from msgspec import Meta
 from msgspec.structs import FieldInfo, fields
 
 from dissonance.adapters.embedded.addresses import EngineAddresses
+from dissonance.adapters.tls.local_authority import FOLDER, tls_in
 from dissonance.adapters.tls.required import require_safe_for_tokens, secured_addresses
 from dissonance.errors import ConfigurationError
 from dissonance.security.tls import Pair, Tls, Wire
@@ -179,7 +180,8 @@ def given_addresses(settings: Settings) -> EngineAddresses:
     if settings.mlflow_url and settings.mlflow_takes_our_tokens:
         require_safe_for_tokens(settings.mlflow_url)
     urls = (settings.database_url, settings.keys_database_url, settings.nats_url, settings.mlflow_url)
-    return secured_addresses(EngineAddresses(*urls, settings.tls_files), settings.plain)
+    authority = (settings.tls_files or tls_in(settings.keys_folder / FOLDER)).authority
+    return secured_addresses(EngineAddresses(*urls, settings.tls_files), settings.plain, authority)
 
 
 class S3Settings(msgspec.Struct, frozen=True):

@@ -12,6 +12,8 @@ import pytest
 import typer
 
 from dissonance.cli import app
+from dissonance.cli.access import protect
+from dissonance.cli.permissions import COMMANDS
 from dissonance.contracts.events import EVENT_TYPES
 from dissonance.contracts.topics import EventKind
 from dissonance.roles.auditor.checks import CHECKS
@@ -111,7 +113,7 @@ def commands_in(text: str) -> list[str]:
 
 @cache
 def whole_command() -> Any:
-    return typer.main.get_command(app)
+    return protect(typer.main.get_command(app), COMMANDS)
 
 
 def complaint(command: str) -> str | None:

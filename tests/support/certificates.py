@@ -9,9 +9,10 @@ from pathlib import Path
 
 from cryptography import x509
 
-from dissonance.adapters.clock import SystemClock
+from dissonance.adapters.clock import SystemClock, SystemRandomness
 from dissonance.adapters.memory.clock import FixedClock, SeededRandomness
 from dissonance.adapters.tls.local_authority import LocalAuthority
+from dissonance.security.certificates import issue
 from dissonance.security.live_tls import LiveTls
 from dissonance.security.tls import trusting
 
@@ -33,6 +34,12 @@ def authority_in(folder: Path, clock: FixedClock, seed: int = 1, names: tuple[st
 def live_in(folder: Path, clock: FixedClock, seed: int = 1) -> LiveTls:
     authority = authority_in(folder, clock, seed)
     return LiveTls(authority.tls, authority.renew)
+
+
+def issued(authority: bytes, name: str, addresses: tuple[str, ...], purpose: x509.ObjectIdentifier) -> bytes:
+    """Key and certificate that `authority` vouches for today: PEM."""
+    now_us, token = SystemClock().now_us(), SystemRandomness().token
+    return issue(authority, name, addresses, purpose, now_us=now_us, token=token)
 
 
 def older(context: ssl.SSLContext) -> ssl.SSLContext:

@@ -48,12 +48,14 @@ def test_an_address_that_is_given_wins_over_what_runs(tmp_path: Path) -> None:
 def test_with_all_addresses_given_no_data_folder_is_looked_at(tmp_path: Path) -> None:
     given = Settings(
         data=str(tmp_path / "none"),
-        database_url="postgresql:///a",
-        keys_database_url="postgresql:///b",
+        database_url="postgresql:///a?host=/run",
+        keys_database_url="postgresql:///b?host=/run",
         nats_url="tls://c",
         mlflow_url="https://d",
     )
-    assert addresses_of(given) == EngineAddresses("postgresql:///a", "postgresql:///b", "tls://c", "https://d")
+    assert addresses_of(given) == EngineAddresses(
+        "postgresql:///a?host=/run", "postgresql:///b?host=/run", "tls://c", "https://d"
+    )
 
 
 @pytest.mark.parametrize("given", ["", "postgresql:///a"])

@@ -1,14 +1,12 @@
 """Who runs a command, and whether they may: decided before the command does anything (ADR 53).
 
 With `DISSONANCE_TOKEN`, or after `dissonance login`, it is the holder of that token, who may do what it permits, and no
-more. Without, it is the account of the operating system: whoever can read the key folder owns the installation, so what
-else an account may do is for the file system to say.
+more. Without, or with `--as-owner`, it is the account of the operating system: whoever can read the key folder owns the
+installation, so what else an account may do is for the file system to say.
 """
 
 from __future__ import annotations
 
-import os
-import pwd
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -17,11 +15,14 @@ import msgspec
 from typer._click.core import Command  # Typer's copy of Click has no public name for it
 from typer.core import TyperGroup
 
+from dissonance.cli import as_owner
+from dissonance.cli.acting import account, act_as
 from dissonance.cli.kept_login import current_token, is_logged_in, kept_tokens
 from dissonance.cli.options import variables_of
+from dissonance.cli.output import error_console
 from dissonance.cli.permissions import Right
-from dissonance.cli.recording import record
-from dissonance.errors import AccessError, EngineUnavailable, Forbidden, Unauthenticated
+from dissonance.cli.recording import UNRECORDED, record
+from dissonance.errors import AccessError, EngineUnavailable, Forbidden, IssuerUnavailable, Unauthenticated
 from dissonance.security.permissions import ANY_TASK, Permission
 from dissonance.security.refusals import Refusal, refused
 from dissonance.settings import Settings, read_settings
@@ -38,6 +39,8 @@ def protect(program: Command, rights: Mapping[str, Right]) -> Command:
     for path, command in leaves(program):
         assert command.callback is not None
         command.callback = _asking_first(command.callback, path, rights)
+        if path in rights and not rights[path].own:
+            as_owner.add_option(command)
     return program
 
 
@@ -56,25 +59,30 @@ def _asking_first(callback: Callable[..., Any], path: str, rights: Mapping[str, 
         right = rights.get(path)
         if right is None:
             raise Forbidden(f"'{path}' declares no permission", where="command", fix="report it: it is a defect")
-        noted = _ask(path, right, given)
+        owner = given.pop(as_owner.NAME, False)
+        noted = _ask(path, right, given, owner=owner)
         try:
             return callback(**given)
         finally:
             if not noted:  # what made the installation is the first that its trail knows
-                _ask(path, right, given)
+                _ask(path, right, given, owner=owner)
+            act_as("")
 
     return asking_first
 
 
-def _ask(path: str, right: Right, given: Mapping[str, Any]) -> bool:
+def _ask(path: str, right: Right, given: Mapping[str, Any], *, owner: bool) -> bool:
     """Whether it was recorded. Raises as `require_right` does; that is recorded, too."""
+    what = f"{path} {as_owner.OPTION}" if owner else path
     folder = given.get(right.folder) if right.folder else None
     settings = read_settings(variables_of(folder or None))
     task = given.get(right.task) if right.task else None
-    who = ""
+    who = account() if owner else ""
     try:
-        if not right.own:
-            settings = as_logged_in(settings)
+        if owner:
+            as_owner.require_owner(settings)
+        elif not right.own:
+            settings = as_logged_in(settings, right.permission)
         who = "" if settings.token else account()
         if settings.token:
             identity = holder(settings)
@@ -82,19 +90,29 @@ def _ask(path: str, right: Right, given: Mapping[str, Any]) -> bool:
             require_right(identity, right, task)
             require_unrevoked(identity, settings, right.permission)
     except AccessError as error:
-        record(settings, path, right.permission, who=who, task=task, reason=error.slug)
+        record(settings, what, right.permission, who=who, task=task, reason=error.slug)
         raise
-    return record(settings, path, right.permission, who=who, task=task, reason="")
+    act_as(who)
+    return record(settings, what, right.permission, who=who, task=task, reason="")
 
 
-def as_logged_in(settings: Settings) -> Settings:
+def as_logged_in(settings: Settings, permission: Permission) -> Settings:
     """With the token of who logged in on this data folder, where there is one and `DISSONANCE_TOKEN` names no other.
-    Raises as `current_token` does."""
+
+    Raises as `current_token` does; but what anybody may look at, and no trail is kept of, is not refused for an issuer
+    that is away, and it is said as whom it is looked at.
+    """
     from dissonance.adapters.clock import SystemClock
 
     if settings.token or not is_logged_in():
         return settings
-    token = current_token(settings, kept_tokens(), SystemClock().now_us() / 1e6)
+    try:
+        token = current_token(settings, kept_tokens(), SystemClock().now_us() / 1e6)
+    except IssuerUnavailable as error:
+        if permission not in UNRECORDED:
+            raise
+        error_console.print(f"{error.what}; looking as '{account()}'.", markup=False, soft_wrap=True)
+        return settings
     return msgspec.structs.replace(settings, token=token)
 
 
@@ -124,15 +142,6 @@ def require_unrevoked(identity: Identity, settings: Settings, permission: Permis
         raise
     if listed.refuses(identity):
         raise refused(Refusal.REVOKED)
-
-
-def account() -> str:
-    """The account that this process runs under; its number where it has no name."""
-    number = os.geteuid()
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return str(number)
 
 
 def holder(settings: Settings) -> Identity:

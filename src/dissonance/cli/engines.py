@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,9 +16,11 @@ from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
 
+from dissonance.adapters.tls.required import unprotected
 from dissonance.cli.options import variables_of
 from dissonance.cli.output import console, emit, emit_json, error_console
 from dissonance.errors import EngineError, TimedOut
+from dissonance.security.tls import Wire
 from dissonance.settings import Settings, given_addresses, read_settings
 
 if TYPE_CHECKING:
@@ -116,11 +119,19 @@ async def _up(settings: Settings, specification: EnginesSpecification, as_json: 
             addresses = await _start_unless_stopped(engines, stop)
             if addresses is not None:
                 display.stop()
+                for line in plain_engines(addresses, settings.plain):
+                    reporter.report(line)
                 _announce(specification, addresses, as_json)
                 await engines.run_until(stop)
         finally:
             await engines.stop()
             reporter.close()
+
+
+def plain_engines(addresses: EngineAddresses, plain: Collection[Wire]) -> list[str]:
+    """What a start warns of: engines that a setting lets be reached without TLS, and that are."""
+    engines = (wire for wire in unprotected(addresses, plain) if wire not in (Wire.HTTP, Wire.GRPC))
+    return [f"WARNING: {wire} is talked to without TLS, as DISSONANCE_PLAIN_CONNECTIONS lets it be" for wire in engines]
 
 
 async def _start_unless_stopped(engines: EmbeddedEngines, stop: asyncio.Event) -> EngineAddresses | None:

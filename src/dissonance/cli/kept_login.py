@@ -7,6 +7,7 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dissonance.cli.as_owner import OPTION
 from dissonance.errors import IssuerUnavailable, Unauthenticated
 from dissonance.settings import Settings
 
@@ -113,8 +114,8 @@ def _renewed(settings: Settings, tokens: KeptTokens, login: KeptLogin, now_s: fl
         raise IssuerUnavailable(
             f"your login has expired, and cannot be renewed: {error.what}",
             where=login.url,
-            fix=f"{error.fix}. Until then the login runs no command, `dissonance run` neither; dissonance logout gives "
-            "this account its own rights back",
+            fix=f"{error.fix}. Until then only `dissonance status` and `kpis` run; {OPTION} behind another runs "
+            "it as the account that owns the key folder, not as you",
         ) from error
     tokens.keep(installation(settings), kept(reply, login.url, login.ca))
     return reply.access_token

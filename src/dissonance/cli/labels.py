@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dissonance.cli.acting import acting_as
 from dissonance.cli.connected import on_system
 from dissonance.cli.options import AsJson, Data, TaskName, variables_of
 from dissonance.cli.output import emit, progress
@@ -145,7 +145,7 @@ def export_(
         policy = await system.store.policy(found.task_id)
         if hold_hours is not None:
             policy = msgspec.structs.replace(policy, label_lease_s=max(1, round(hold_hours * SECONDS_AN_HOUR)))
-        return await lease(system, found, policy, count, getpass.getuser())
+        return await lease(system, found, policy, count, acting_as())
 
     if out is None:
         sys.stdout.write(write_requests(on_system(data, work), ""))

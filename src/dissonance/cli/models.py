@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dissonance.cli.acting import acting_as
 from dissonance.cli.connected import on_system, stages
 from dissonance.cli.model_diff import diff
 from dissonance.cli.model_files import export, register
@@ -136,9 +136,7 @@ def promote(
     from dissonance.pipeline.promotion import promote
 
     async def work(system: System) -> Promoted:
-        return await promote(
-            system, task, version, by=getpass.getuser(), override=override, canary=canary, limit_s=within
-        )
+        return await promote(system, task, version, by=acting_as(), override=override, canary=canary, limit_s=within)
 
     _emit_promoted(promoted_answer(on_system(data, work)), as_json)
 
@@ -162,7 +160,7 @@ def rollback(
     from dissonance.pipeline.taking_back import rollback
 
     async def work(system: System) -> Promoted:
-        return await rollback(system, task, to, by=getpass.getuser(), limit_s=within)
+        return await rollback(system, task, to, by=acting_as(), limit_s=within)
 
     done = on_system(data, work)
     _emit_promoted(promoted_answer(done), as_json, what_ended(done))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from dissonance.cli.acting import acting_as
 from dissonance.cli.connected import on_system
 from dissonance.cli.options import AsJson, Data, TaskName
 from dissonance.cli.output import emit
@@ -81,7 +81,7 @@ def set_(
         controller = MetaController(system.store, system.clock)
         found = await system.store.by_name(task)
         event = await controller.change(
-            found, lambda before: changed(before, changes), reason=why, by=getpass.getuser(), version=version
+            found, lambda before: changed(before, changes), reason=why, by=acting_as(), version=version
         )
         await system.bus.publish([event])
         return event

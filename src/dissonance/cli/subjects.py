@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from dissonance.cli.acting import acting_as
 from dissonance.cli.connected import on_system
 from dissonance.cli.options import AsJson, Data
 from dissonance.cli.output import emit, emit_json, progress
@@ -130,7 +130,7 @@ def erase(
         from dissonance.bootstrap_databases import erasure_notes
         from dissonance.pipeline.subjects.erasing import ask_for_retrain, erase
 
-        by = getpass.getuser()
+        by = acting_as()
         notes = erasure_notes(system.settings)
         certified = await erase(system, _snapshots(system), notes, task, person, by)
         asked = await ask_for_retrain(system, await system.store.by_name(task), by) if retrain else None

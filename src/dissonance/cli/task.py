@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from dissonance.cli.acting import acting_as
 from dissonance.cli.connected import on_system, stages
 from dissonance.cli.options import AsJson, Data
 from dissonance.cli.output import add_id_column, emit
@@ -144,7 +144,7 @@ def golden(
                 system,
                 name,
                 data,
-                by=getpass.getuser(),
+                by=acting_as(),
                 reason=reason or "a fresh holdout",
                 most_bytes=system.settings.data_file_bytes,
                 progress=follow,

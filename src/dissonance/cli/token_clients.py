@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from dissonance.cli.acting import acting_as
 from dissonance.cli.connected import on_system
 from dissonance.cli.lengths import seconds
 from dissonance.cli.options import AsJson, Data
@@ -129,7 +129,7 @@ def changing_logins(system: System) -> LoginChanging:
     from dissonance.roles.credential_changing import CredentialChanging
     from dissonance.roles.login_changing import LoginChanging
 
-    by = getpass.getuser()
+    by = acting_as()
     credentials = CredentialChanging(system.store, system.bus, system.clock, by=by)
     return LoginChanging(system.store, credentials, system.clock, system.randomness, by=by)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -10,6 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from dissonance.cli.acting import acting_as
 from dissonance.cli.connected import on_system
 from dissonance.cli.lengths import seconds
 from dissonance.cli.options import AsJson, Data
@@ -67,7 +67,7 @@ def create(
     async def work(system: System) -> MadeKey:
         from dissonance.roles.credential_changing import CredentialChanging
 
-        changing = CredentialChanging(system.store, system.bus, system.clock, by=getpass.getuser())
+        changing = CredentialChanging(system.store, system.bus, system.clock, by=acting_as())
         return await changing.make_api_key(
             system.randomness,
             grants=grant,
@@ -113,7 +113,7 @@ def revoke(
     async def work(system: System) -> Revocation:
         from dissonance.roles.credential_changing import CredentialChanging
 
-        changing = CredentialChanging(system.store, system.bus, system.clock, by=getpass.getuser())
+        changing = CredentialChanging(system.store, system.bus, system.clock, by=acting_as())
         return await changing.revoke_api_key(key_id, reason)
 
     line = revocation_line(on_system(data, work))

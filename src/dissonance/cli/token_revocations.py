@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from typing import TYPE_CHECKING, Annotated, TextIO
 
@@ -11,6 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from dissonance.cli.acting import acting_as
 from dissonance.cli.connected import on_system
 from dissonance.cli.options import AsJson, Data
 from dissonance.cli.output import add_id_column, emit
@@ -57,7 +57,7 @@ def revoke(
     async def work(system: System) -> Revocation:
         from dissonance.roles.credential_changing import CredentialChanging
 
-        changing = CredentialChanging(system.store, system.bus, system.clock, by=getpass.getuser())
+        changing = CredentialChanging(system.store, system.bus, system.clock, by=acting_as())
         return await changing.revoke(what, value, reason)
 
     line = revocation_line(on_system(data, work))

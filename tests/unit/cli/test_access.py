@@ -12,14 +12,17 @@ import typer
 
 from dissonance.adapters.clock import SystemClock
 from dissonance.adapters.keys.folder import KeyFolder
+from dissonance.adapters.keys.kept_tokens import KeptLogin, KeptTokens
 from dissonance.adapters.memory.clock import SeededRandomness
 from dissonance.adapters.spool.spool import Spool
 from dissonance.cli import run
-from dissonance.cli.access import account, holder, require_right
+from dissonance.cli.access import holder, require_right
+from dissonance.cli.acting import account, acting_as
+from dissonance.cli.kept_login import login_folder
 from dissonance.cli.permissions import COMMANDS, Right
 from dissonance.contracts.accesses import Access, Outcome, read_batch
 from dissonance.drills.pentest.forgeries import FORGED, Forger, Kind
-from dissonance.errors import EngineUnavailable, Forbidden, Unauthenticated
+from dissonance.errors import ConfigurationError, EngineUnavailable, Forbidden, IssuerUnavailable, Unauthenticated
 from dissonance.security.identity import Identity
 from dissonance.security.permissions import Permission
 from dissonance.settings import read_settings
@@ -179,3 +182,61 @@ def test_while_the_store_cannot_be_asked_what_is_revoked_a_token_only_starts_it(
     assert run([], program_of(lambda: None), {"": Right(Permission.SET_ENGINES, folder=None)}) == 0
     assert run([], program_of(lambda: None), {"": Right(Permission.TOKENS, folder=None)}) == EngineUnavailable.exit_code
     assert "dissonance up" in capsys.readouterr().err
+
+
+@pytest.fixture
+def login_of_before(forger: Forger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KeptTokens:
+    """Somebody logged in here; the token has expired, and nobody answers where another could be had."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    tokens = KeptTokens(login_folder(), None)
+    expired = forger.token(Kind.EXPIRED, "viewer", ("*",)) or ""
+    tokens.keep(str(tmp_path / "keys"), KeptLogin(expired, "dsr_x", "http://127.0.0.1:9"))
+    return tokens
+
+
+CHANGES = {"": Right(Permission.SET_ENGINES, folder=None)}
+LOOKS = {"": Right(Permission.ENGINES, folder=None)}
+
+
+def test_with_the_issuer_away_a_login_that_has_expired_runs_nothing_as_somebody_else(
+    login_of_before: KeptTokens, capsys: pytest.CaptureFixture[str]
+) -> None:
+    called: list[str] = []
+    assert run([], program_of(lambda: called.append(acting_as())), CHANGES) == IssuerUnavailable.exit_code
+    assert called == []
+    assert "--as-owner" in capsys.readouterr().err
+
+
+def test_with_the_issuer_away_the_owner_goes_on_and_it_is_said_and_recorded_as_whom(
+    login_of_before: KeptTokens, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    called: list[str] = []
+    assert run(["--as-owner"], program_of(lambda: called.append(acting_as())), CHANGES) == 0
+    assert called == [account()]
+    assert capsys.readouterr().err.startswith(f"As '{account()}', who owns {tmp_path / 'keys'}, not as anybody")
+    assert [(each.who, each.what) for each in recorded(tmp_path)] == [(account(), "dissonance  --as-owner")]
+    assert login_of_before.login(str(tmp_path / "keys")).refresh_token == "dsr_x"
+
+
+def test_with_the_issuer_away_it_can_still_be_seen_whether_the_engines_run(
+    login_of_before: KeptTokens, capsys: pytest.CaptureFixture[str]
+) -> None:
+    called: list[str] = []
+    assert run([], program_of(lambda: called.append(acting_as())), LOOKS) == 0
+    assert called == [account()]
+    assert f"Connection refused; looking as '{account()}'." in capsys.readouterr().err
+
+
+def test_a_token_and_the_owner_at_once_are_refused(
+    forger: Forger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DISSONANCE_TOKEN", forger.token(Kind.RIGHT, "admin", ("*",)) or "")
+    assert run(["--as-owner"], program_of(lambda: None), CHANGES) == ConfigurationError.exit_code
+    assert "unset DISSONANCE_TOKEN" in capsys.readouterr().err
+
+
+def test_what_a_command_changes_is_by_the_holder_of_its_token(forger: Forger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISSONANCE_TOKEN", forger.token(Kind.RIGHT, "admin", ("*",)) or "")
+    called: list[str] = []
+    assert run([], program_of(lambda: called.append(acting_as())), CHANGES) == 0
+    assert called == ["walker-admin"]

@@ -52,7 +52,7 @@ def test_an_expired_token_that_cannot_be_renewed_is_no_reason_to_run_as_somebody
     assert raised.value.what.startswith("your login has expired, and cannot be renewed: nobody answers: ")
     assert raised.value.where == nobody
     assert "start its proposer (dissonance run)" in raised.value.fix
-    assert "dissonance logout" in raised.value.fix
+    assert "--as-owner" in raised.value.fix
     assert tokens.login(installation(settings)).refresh_token == "dsr_x"
 
 

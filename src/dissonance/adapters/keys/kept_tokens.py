@@ -135,7 +135,9 @@ def _found_in(ring: Ring, installation: str) -> KeptLogin:
         text = ring.get_password(SERVICE, installation) or "{}"
     except KeyringError as error:
         raise ConfigurationError(
-            "the keyring does not give the token of the login", where="keyring", fix="unlock it, or: dissonance logout"
+            "the keyring does not give the token of the login",
+            where="keyring",
+            fix="unlock it; or put --as-owner behind the command; or: dissonance logout",
         ) from error
     try:
         return msgspec.json.decode(text, type=KeptLogin)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 from psycopg.pq import ConnStatus
@@ -67,6 +67,7 @@ class Database:
         self.url = url
         self._texts = texts
         self._breaker = breaker
+        self._refused: psycopg.Error | None = None
         self._limit_s = statement_s + HANG_UP_SLACK_S
         limits = f"-c statement_timeout={round(1000 * statement_s)} -c lock_timeout={LOCK_MS}"
         self._queries = load_queries(queries)
@@ -88,6 +89,7 @@ class Database:
             timeout=WAIT_S,
             reconnect_timeout=WAIT_S,
             open=False,
+            connection_class=_telling(self._tried),
         )
 
     @asynccontextmanager
@@ -125,9 +127,17 @@ class Database:
         with translated(doing):
             await self._pool.open(wait=False)
 
+    def _tried(self, refused: psycopg.Error | None) -> None:
+        self._refused = refused
+
     async def _live(self) -> Connection:
         for _ in range(self._pool.max_size + 1):
-            connection = await self._pool.getconn()
+            try:
+                connection = await self._pool.getconn()
+            except PoolTimeout as error:
+                if self._refused is None:
+                    raise
+                raise self._refused.with_traceback(None) from error
             if not _hung_up(connection):
                 return connection
             await connection.close()
@@ -163,6 +173,24 @@ class Database:
     async def close(self) -> None:
         if not self._pool.closed:
             await self._pool.close(timeout=WAIT_S)
+
+
+def _telling(tried: Callable[[psycopg.Error | None], None]) -> type[Connection]:
+    """Connections that tell what the last attempt to make one failed by, None for one that succeeded: whoever waits for
+    the pool hears only that it waited."""
+
+    class Telling(Connection):
+        @classmethod
+        async def connect(cls, *arguments: Any, **options: Any) -> Self:
+            try:
+                made = await super().connect(*arguments, **options)
+            except psycopg.Error as error:
+                tried(error)
+                raise
+            tried(None)
+            return made
+
+    return Telling
 
 
 def _hung_up(connection: Connection) -> bool:

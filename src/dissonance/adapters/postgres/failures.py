@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import psycopg
 import psycopg_pool
 
-from dissonance.errors import EngineError, EngineUnavailable
+from dissonance.adapters.postgres.untrusted import way_to_trust
+from dissonance.errors import EngineError, EngineUnavailable, EngineUntrusted
 
 _RETRY = (
     psycopg.OperationalError,  # connection lost, shutdown, deadlock, timeout, disk full; PoolTimeout is one too
@@ -23,13 +24,18 @@ _GONE = ("08", "57P01", "57P02", "57P03")
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
-    """Raises `EngineUnavailable` for what may succeed when tried again, `EngineError` for what will not.
+    """Raises `EngineUnavailable` for what may succeed when tried again (`EngineUntrusted` where the server did not show
+    who it is), `EngineError` for what will not.
 
     `doing` names the query, so that the message says what could not be done.
     """
     try:
         yield
     except _RETRY as error:
+        if fix := way_to_trust(str(error)):
+            raise EngineUntrusted(
+                f"PostgreSQL was not asked to run '{doing}': {_first_line(error)}", where="postgres", fix=fix
+            ) from error
         raise EngineUnavailable(
             f"PostgreSQL could not run '{doing}': {_first_line(error)}",
             where="postgres",

@@ -3,62 +3,81 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
 from dissonance.adapters.embedded.addresses import EngineAddresses
 from dissonance.errors import ConfigurationError
 from dissonance.security.issuers import is_this_machine
-from dissonance.security.tls import Tls, Wire
+from dissonance.security.tls import Wire
 
 VERIFIED = "verify-full"
 """The one `sslmode` in which libpq checks both who signed and for which name (PostgreSQL, "SSL Support")."""
 
+REQUIRED = {"sslmode": VERIFIED, "ssl_min_protocol_version": "TLSv1.3", "gssencmode": "disable"}
+"""What an address of a remote database says, or is made to say, since libpq's own defaults are laxer and can be changed
+by variables and files that nobody looks at. With GSS encryption it would do without TLS."""
 
-def secured_addresses(given: EngineAddresses, plain: Collection[Wire]) -> EngineAddresses:
+
+def secured_addresses(given: EngineAddresses, plain: Collection[Wire], authority: str) -> EngineAddresses:
     """`given`, with what makes libpq check whom it talks to. Empty addresses are those of embedded engines.
 
-    Raises `ConfigurationError` for an address without TLS that is not among `plain`.
+    `authority`: path of who vouches for a database whose address names nobody (`sslrootcert`). Raises
+    `ConfigurationError` for an address without TLS that is not among `plain`.
     """
     _require(Wire.NATS, given.nats_url, "tls", plain)
     _require(Wire.MLFLOW, given.mlflow_url, "https", plain)
     return msgspec.structs.replace(
         given,
-        database_url=secured_database(given.database_url, given.tls, plain),
-        keys_database_url=secured_database(given.keys_database_url, given.tls, plain),
+        database_url=secured_database(given.database_url, plain, authority),
+        keys_database_url=secured_database(given.keys_database_url, plain, authority),
     )
 
 
-def secured_database(url: str, tls: Tls | None, plain: Collection[Wire]) -> str:
+def secured_database(url: str, plain: Collection[Wire], authority: str) -> str:
     """A unix socket needs nothing (ADR 11).
 
-    >>> secured_database("postgresql:///dissonance?host=/run/postgresql", None, ())
+    >>> secured_database("postgresql:///dissonance?host=/run/postgresql", (), "/ca.pem")
     'postgresql:///dissonance?host=/run/postgresql'
-    >>> secured_database("postgresql://u@db/dissonance", None, ())
-    'postgresql://u@db/dissonance?sslmode=verify-full&ssl_min_protocol_version=TLSv1.3'
+    >>> secured_database("postgresql://u@db/a", (), "/ca.pem").partition("?")[2]
+    'sslmode=verify-full&ssl_min_protocol_version=TLSv1.3&gssencmode=disable&sslrootcert=/ca.pem'
     """
     parts = urlsplit(url)
-    options = dict(parse_qsl(parts.query))
+    if url and parts.scheme not in ("postgresql", "postgres"):
+        raise ConfigurationError(
+            "that is no address of a PostgreSQL",
+            where=_setting(Wire.DATABASE),
+            fix="write it as postgresql://user@host:port/database?sslrootcert=FILE",
+        )
+    options = _options(url)
     if not is_remote(url) or (Wire.DATABASE in plain and options.get("sslmode") != VERIFIED):
         return url
-    if options.setdefault("sslmode", VERIFIED) != VERIFIED:
-        raise _refused(Wire.DATABASE, f"sslmode={options['sslmode']}", f"sslmode={VERIFIED}")
-    options.setdefault("ssl_min_protocol_version", "TLSv1.3")
-    if tls is not None:
-        options.setdefault("sslrootcert", tls.authority)
-    return urlunsplit(parts._replace(query=urlencode(options, safe="/")))
+    for name, wanted in REQUIRED.items():
+        if options.setdefault(name, wanted) != wanted:
+            raise _refused(Wire.DATABASE, f"{name}={options[name]}", f"{name}={wanted}")
+    options.setdefault("sslrootcert", authority)
+    return urlunsplit(parts._replace(query=urlencode(options, safe="/", quote_via=quote)))
 
 
 def is_remote(url: str) -> bool:
-    """Whether a database is reached over a network, be it the one inside this machine.
+    """Whether a database is, or may be, reached over a network, be it the one inside this machine.
 
-    >>> [is_remote(url) for url in ("", "postgresql:///d?host=/run", "postgresql://127.0.0.1/d", "postgresql:///d?host=h")]
-    [False, False, True, True]
+    Of several hosts one is enough. An address without any is that of whom PGHOST or a service file names.
+
+    >>> [is_remote(url) for url in ("", "postgresql:///d?host=/run", "postgresql://u@%2Frun/d")]
+    [False, False, False]
+    >>> [is_remote(url) for url in ("postgresql://127.0.0.1/d", "postgresql:///d?host=/run,h", "postgresql:///d")]
+    [True, True, True]
     """
-    parts = urlsplit(url)
-    host = dict(parse_qsl(parts.query)).get("host") or parts.netloc.rpartition("@")[2]
-    return bool(host) and not host.startswith(("/", "%2F", "%2f"))
+    options = _options(url)
+    hosts = options.get("host", unquote(urlsplit(url).netloc.rpartition("@")[2]))
+    return bool(url) and ("hostaddr" in options or not all(host.startswith("/") for host in hosts.split(",")))
+
+
+def _options(url: str) -> dict[str, str]:
+    """As libpq reads them: a plus is a plus, and of two the later one counts."""
+    return dict(parse_qsl(urlsplit(url).query.replace("+", "%2B"), keep_blank_values=True))
 
 
 def require_safe_for_tokens(url: str) -> None:
@@ -81,7 +100,7 @@ def unprotected(addresses: EngineAddresses, plain: Collection[Wire]) -> tuple[Wi
         Wire.NATS: urlsplit(addresses.nats_url).scheme == "tls",
         Wire.MLFLOW: urlsplit(addresses.mlflow_url).scheme == "https",
         Wire.DATABASE: all(
-            not is_remote(url) or dict(parse_qsl(urlsplit(url).query)).get("sslmode") == VERIFIED
+            not is_remote(url) or _options(url).get("sslmode") == VERIFIED
             for url in (addresses.database_url, addresses.keys_database_url)
         ),
     }
@@ -97,6 +116,12 @@ def _require(wire: Wire, url: str, scheme: str, plain: Collection[Wire]) -> None
 def _refused(wire: Wire, given: str, wanted: str) -> ConfigurationError:
     return ConfigurationError(
         f"{wire} is to be reached with {given}, where anybody between can read and change what is said",
-        where=f"DISSONANCE_{'DATABASE' if wire is Wire.DATABASE else wire.name}_URL",
+        where=_setting(wire),
         fix=f"use {wanted}; only where the network itself is encrypted, add {wire} to DISSONANCE_PLAIN_CONNECTIONS",
     )
+
+
+def _setting(wire: Wire) -> str:
+    """Which one says where it is; of a database one of two."""
+    name = f"DISSONANCE_{wire.name}_URL"
+    return f"{name}, DISSONANCE_KEYS_{wire.name}_URL" if wire is Wire.DATABASE else name
