@@ -28,7 +28,9 @@ Version = Annotated[int, typer.Argument(metavar="VERSION", min=1, help="As keys 
 
 
 class KeyLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One version. `state`: active, retired, revoked or destroyed; `data_keys`, `spare_keys`: that rest under it."""
+    """One version. `state`: active, retired, revoked or destroyed; `data_keys`, `spare_keys`: that rest under it.
+    `part`, of it in the key folder: yes, no (one of before there were parts), missing, destroyed, or left over (of one
+    that is destroyed: destroy it again)."""
 
     version: int
     state: str
@@ -36,6 +38,7 @@ class KeyLine(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: str
     data_keys: int
     spare_keys: int
+    part: str
 
 
 class KeysAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +76,8 @@ def rotate(
 ) -> None:
     """Make a new key-encryption key, and wrap every data key under it, while the system works.
 
-    Rows are not touched. What was cut short is finished by --resume.
+    Rows are not touched. What was cut short is finished by --resume. Back up the key folder afterwards: a part of the
+    new key is there, without which nothing opens.
     """
 
     async def work(system: System) -> KeysAnswer:
@@ -107,9 +111,18 @@ def destroy(
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete a version for ever; refused while data keys rest under it."""
+    """Delete a version for ever; refused while data keys rest under it.
+
+    With its part in the key folder gone, no copy of the keys database from before the rotation opens with that folder.
+    One that was cut short is finished by the same command.
+    """
     if not yes:
-        typer.confirm(f"Destroy key-encryption key {version}? Nothing brings it back.", abort=True, err=True)
+        typer.confirm(
+            f"Destroy key-encryption key {version}? Nothing brings it back, and copies of the keys database in which "
+            "data keys rest under it open no more: make a new one, and one of the key folder, first.",
+            abort=True,
+            err=True,
+        )
 
     async def work(system: System) -> KeysAnswer:
         await system.keys.versions.destroy(version)
@@ -159,6 +172,7 @@ def key_line(found: KeyVersion) -> KeyLine:
         changed_at=to_text(found.changed_at_us),
         data_keys=found.data_keys,
         spare_keys=found.spare_keys,
+        part=found.part.value,
     )
 
 
@@ -168,11 +182,11 @@ def keys_table(answer: KeysAnswer) -> Table:
     table = Table(title="Key-encryption keys", caption=caption)
     for heading in ("version", "data keys", "spare keys"):
         table.add_column(heading, justify="right")
-    for heading in ("state", "made at", "changed at"):
+    for heading in ("state", "part", "made at", "changed at"):
         table.add_column(heading, no_wrap=True)
     for line in answer.keys:
         numbers = (f"{line.version}", f"{line.data_keys:,}", f"{line.spare_keys:,}")
-        table.add_row(*numbers, line.state, line.made_at, line.changed_at)
+        table.add_row(*numbers, line.state, line.part, line.made_at, line.changed_at)
     return table
 
 
