@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -90,7 +91,7 @@ def rotate(
             done = await versions.rewrap(follow)
         return await keys_answer(system, done)
 
-    _tell(on_system(data, work), as_json)
+    _tell(on_system(data, work), as_json, "Back up the key folder now: without the new key's part nothing opens.")
 
 
 @app.command()
@@ -179,15 +180,22 @@ def key_line(found: KeyVersion) -> KeyLine:
 def keys_table(answer: KeysAnswer) -> Table:
     again = f"; {answer.rewrapped:,} keys were wrapped anew" if answer.rewrapped else ""
     caption = f"The root key is guarded by: {answer.root_guard}{again}"
-    table = Table(title="Key-encryption keys", caption=caption)
-    for heading in ("version", "data keys", "spare keys"):
-        table.add_column(heading, justify="right")
-    for heading in ("state", "part", "made at", "changed at"):
+    table = Table(title="Key-encryption keys", caption=caption, pad_edge=False)
+    for heading in ("version", "data\nkeys", "spare\nkeys"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for heading in ("state", "part"):
         table.add_column(heading, no_wrap=True)
+    for heading in ("made at", "changed at"):
+        table.add_column(heading)
     for line in answer.keys:
         numbers = (f"{line.version}", f"{line.data_keys:,}", f"{line.spare_keys:,}")
-        table.add_row(*numbers, line.state, line.part, line.made_at, line.changed_at)
+        table.add_row(*numbers, line.state, line.part, _shown(line.made_at), _shown(line.changed_at))
     return table
+
+
+def _shown(time: str) -> str:
+    """To the second, so that a table fits a terminal of 80 columns."""
+    return f"{time[:10]} {time[11:19]}"
 
 
 def _renew(system: System) -> None:
@@ -196,5 +204,8 @@ def _renew(system: System) -> None:
     system.key_folder.renew(key_guards(system.settings, system.randomness, system.breakers))
 
 
-def _tell(answer: KeysAnswer, as_json: bool) -> None:
-    emit(answer, as_json, keys_table(answer))
+def _tell(answer: KeysAnswer, as_json: bool, *advice: str) -> None:
+    def shown(console: Console) -> None:
+        console.print(keys_table(answer), *advice, sep="\n")
+
+    emit(answer, as_json, shown)

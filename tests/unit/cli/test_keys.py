@@ -22,3 +22,10 @@ def test_list_says_which_versions_have_no_part_and_whose_was_left_over() -> None
     answer = KeysAnswer(root_guard="file", keys=[key_line(each) for each in versions])
     assert [each.part for each in answer.keys] == ["yes", "no", "missing", "destroyed", "left over"]
     assert "left over" in printed(keys_table(answer))
+
+
+def test_a_terminal_of_80_columns_shows_everything_of_a_version() -> None:
+    found = KeyVersion(12, KeyState.DESTROYED, 0, 60_000_000, 1_000_000, 1_024, PartState.DESTROYED)
+    said = printed(keys_table(KeysAnswer(root_guard="file", keys=[key_line(found)])), width=80)
+    assert max(len(line) for line in said.splitlines()) <= 80
+    assert {"12", "1,000,000", "1,024", "destroyed", "1970-01-01", "00:00:00", "00:01:00"} <= set(said.split())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dissonance.adapters.embedded.files import write_atomically
@@ -62,14 +62,12 @@ class FolderKeyParts:
     def destroy(self, part_id: bytes) -> None:
         """What a disk keeps of overwritten blocks is beyond this, as of every file."""
         path = self._folder / _name(part_id)
-        with _usable(path):
-            if not path.is_file():
-                return
+        with _usable(path), suppress(FileNotFoundError):
             with path.open("r+b") as file:
-                file.write(bytes(path.stat().st_size))
+                file.write(bytes(os.fstat(file.fileno()).st_size))
                 file.flush()
                 os.fsync(file.fileno())
-            path.unlink(missing_ok=True)
+            path.unlink()
             sync_folder(path.parent)
 
 
