@@ -129,7 +129,7 @@ def destroy(
         await system.keys.versions.destroy(version)
         return await keys_answer(system)
 
-    _tell(on_system(data, work), as_json)
+    _tell(on_system(data, work), as_json, "Copy the key folder anew, then delete older copies: they hold its part.")
 
 
 @app.command()
