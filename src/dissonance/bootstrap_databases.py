@@ -11,6 +11,7 @@ from dissonance.adapters.anchors.folder import AnchorFolder
 from dissonance.adapters.clock import SystemClock, SystemRandomness
 from dissonance.adapters.embedded.addresses import EngineAddresses
 from dissonance.adapters.keys.folder import KeyFolder
+from dissonance.adapters.keys.parts import FolderKeyParts
 from dissonance.adapters.postgres import database
 from dissonance.adapters.postgres.granting import grant_rights
 from dissonance.adapters.postgres.keys import PostgresDataSubjectKeys
@@ -127,6 +128,7 @@ async def _opened(
         addresses.keys_database_url,
         key_encryption_key=key_folder.key_encryption_key,
         hash_key=key_folder.derive("data-subjects"),
+        parts=FolderKeyParts(key_folder.folder, key_folder.key_encryption_key, randomness),
         clock=clock,
         randomness=randomness,
         remembered_s=settings.keys_away_s,

@@ -319,6 +319,12 @@ class SealBroken(SealError):
     slug, title = "seal-broken", "Sealed bytes were changed or belong to another row"
 
 
+class KeyPartMissing(SealBroken):
+    """The file without which a key-encryption key does not open; nothing was changed."""
+
+    slug, title, status = "key-part-missing", "A part of a key is not in the key folder", 503
+
+
 class ModelError(DissonanceError):
     slug, title, status = "model", "A model cannot be used", 503
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from dissonance.adapters.embedded.addresses import EngineAddresses
-from dissonance.errors import KeyInUse, SealBroken, UnknownKey
-from dissonance.ports.key_versions import KeyState
+from dissonance.errors import KeyInUse, KeyPartMissing, SealBroken, UnknownKey
+from dissonance.ports.key_versions import KeyState, PartState
 from dissonance.ports.keys import DataSubjectKeys
-from support.keys import KeysCase, fresh_keys_database, keys_case
+from support.keys import CutShort, KeysCase, fresh_keys_database, keys_case
 
 SUBJECTS = [bytes([number]) * 16 for number in range(5)]
 
@@ -29,6 +29,10 @@ def case(request: pytest.FixtureRequest) -> KeysCase:
 
 async def states(keys: DataSubjectKeys) -> dict[int, KeyState]:
     return {each.version: each.state for each in await keys.versions.all()}
+
+
+async def parts(keys: DataSubjectKeys) -> list[PartState]:
+    return [each.part for each in await keys.versions.all()]
 
 
 def quiet(done: int, total: int) -> None:
@@ -153,3 +157,131 @@ def test_other_root_key_opens_no_version_and_changes_none(case: KeysCase) -> Non
         assert await one.find(case.task_id, SUBJECTS) == made
 
     case.tell(story, second_key_encryption_key=b"\x07" * 32)
+
+
+def test_part_comes_with_its_version_and_is_destroyed_with_it(case: KeysCase) -> None:
+    async def story(one: DataSubjectKeys, two: DataSubjectKeys) -> None:
+        await one.obtain(case.task_id, SUBJECTS)
+        (first,) = case.parts.parts
+        await one.versions.rotate()
+        await one.versions.rewrap(quiet)
+        await one.versions.revoke(1)
+        assert await parts(two) == [PartState.KEPT, PartState.KEPT]
+        await one.versions.destroy(1)
+        assert await parts(two) == [PartState.DESTROYED, PartState.KEPT]
+        assert len(case.parts.parts) == 1 and first not in case.parts.parts
+
+    case.tell(story)
+
+
+def test_two_who_make_the_first_version_at_once_leave_one_part(case: KeysCase) -> None:
+    async def story(one: DataSubjectKeys, two: DataSubjectKeys) -> None:
+        made = await asyncio.gather(one.obtain(case.task_id, SUBJECTS), two.obtain(case.task_id, SUBJECTS))
+        assert made[0] == made[1]
+        assert await parts(one) == [PartState.KEPT] and len(case.parts.parts) == 1
+
+    case.tell(story)
+
+
+@pytest.mark.parametrize("cut", ["before keep", "after keep"])
+def test_rotation_that_is_cut_short_at_its_part_has_changed_nothing_and_is_done_again(case: KeysCase, cut: str) -> None:
+    async def story(one: DataSubjectKeys, two: DataSubjectKeys) -> None:
+        made = await one.obtain(case.task_id, SUBJECTS)
+        case.parts.cut = cut
+        with pytest.raises(CutShort):
+            await one.versions.rotate()
+        assert await states(two) == {1: KeyState.ACTIVE}
+        assert await two.versions.rotate() == 2
+        assert await two.versions.rewrap(quiet) == 5
+        case.clock.advance(61)
+        assert await one.find(case.task_id, SUBJECTS) == made
+        assert await parts(one) == [PartState.KEPT, PartState.KEPT]
+
+    case.tell(story)
+
+
+def test_destroy_that_is_cut_short_before_the_part_says_so_and_is_finished_by_the_next(case: KeysCase) -> None:
+    async def story(one: DataSubjectKeys, two: DataSubjectKeys) -> None:
+        await one.obtain(case.task_id, SUBJECTS)
+        await one.versions.rotate()
+        await one.versions.rewrap(quiet)
+        case.parts.cut = "before destroy"
+        with pytest.raises(CutShort):
+            await one.versions.destroy(1)
+        assert (await states(two))[1] is KeyState.DESTROYED
+        assert await parts(two) == [PartState.LEFT, PartState.KEPT]
+        await two.versions.destroy(1)
+        assert await parts(one) == [PartState.DESTROYED, PartState.KEPT]
+
+    case.tell(story)
+
+
+def test_version_in_use_keeps_its_part_when_it_is_asked_to_go(case: KeysCase) -> None:
+    async def story(one: DataSubjectKeys, _: DataSubjectKeys) -> None:
+        await one.obtain(case.task_id, SUBJECTS)
+        with pytest.raises(KeyInUse):
+            await one.versions.destroy(1)
+        assert await parts(one) == [PartState.KEPT]
+
+    case.tell(story)
+
+
+def test_active_version_whose_part_is_missing_opens_nothing_and_nothing_is_changed_until_it_is_back(
+    case: KeysCase,
+) -> None:
+    async def story(one: DataSubjectKeys, two: DataSubjectKeys) -> None:
+        made = await one.obtain(case.task_id, SUBJECTS)
+        kept = dict(case.parts.parts)
+        case.parts.parts.clear()
+        for attempt in (two.versions.rotate(), two.versions.all(), two.obtain(case.task_id, SUBJECTS)):
+            with pytest.raises(KeyPartMissing, match="version 1"):
+                await attempt
+        assert case.parts.parts == {}
+        case.parts.parts.update(kept)
+        assert await two.find(case.task_id, SUBJECTS) == made
+        assert await states(one) == {1: KeyState.ACTIVE}
+
+    case.tell(story)
+
+
+def test_retired_version_whose_part_is_missing_keeps_only_what_rests_under_it_closed(case: KeysCase) -> None:
+    async def story(one: DataSubjectKeys, two: DataSubjectKeys) -> None:
+        made = await one.obtain(case.task_id, SUBJECTS)
+        kept = dict(case.parts.parts)
+        await one.versions.rotate()
+        for part_id in kept:
+            case.parts.destroy(part_id)
+        other = await two.obtain(case.other_task_id, SUBJECTS)
+        assert await two.find(case.other_task_id, SUBJECTS) == other
+        assert await parts(two) == [PartState.MISSING, PartState.KEPT]
+        for attempt in (two.find(case.task_id, SUBJECTS), two.versions.rewrap(quiet)):
+            with pytest.raises(KeyPartMissing, match="version 1"):
+                await attempt
+        with pytest.raises(KeyInUse):
+            await two.versions.destroy(1)
+        case.parts.parts.update(kept)
+        assert await two.find(case.task_id, SUBJECTS) == made
+        assert await two.versions.rewrap(quiet) == 5
+
+    case.tell(story)
+
+
+def test_part_that_is_not_the_right_one_opens_nothing(case: KeysCase) -> None:
+    async def story(one: DataSubjectKeys, two: DataSubjectKeys) -> None:
+        await one.obtain(case.task_id, SUBJECTS)
+        (part_id,) = case.parts.parts
+        case.parts.parts[part_id] = bytes(32)
+        with pytest.raises(SealBroken, match="does not open"):
+            await two.versions.all()
+
+    case.tell(story)
+
+
+def test_process_that_runs_needs_no_part_again(case: KeysCase) -> None:
+    async def story(one: DataSubjectKeys, _: DataSubjectKeys) -> None:
+        made = await one.obtain(case.task_id, SUBJECTS)
+        case.parts.parts.clear()
+        case.clock.advance(61)
+        assert await one.find(case.task_id, SUBJECTS) == made
+
+    case.tell(story)

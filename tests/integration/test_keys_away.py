@@ -13,6 +13,7 @@ import pytest
 
 from dissonance.adapters.clock import SystemClock, SystemRandomness
 from dissonance.adapters.embedded.state import engine_pids
+from dissonance.adapters.memory.key_parts import MemoryKeyParts
 from dissonance.adapters.postgres.database import FAILURES, REST_S
 from dissonance.adapters.postgres.keys import PostgresDataSubjectKeys
 from dissonance.adapters.postgres.migrate import Schema, migrate
@@ -32,13 +33,20 @@ from support.events import CURRENT
 TASK = "ab" * 16
 CLOCK, RANDOMNESS = SystemClock(), SystemRandomness()
 KNOWN = [bytes([number]) * 16 for number in range(5)]
+PARTS = MemoryKeyParts()
 NEW = [bytes([100 + number]) * 16 for number in range(5)]
 
 
 def keys_at(url: str) -> PostgresDataSubjectKeys:
     breaker = Breaker("keys database", CLOCK, failures=FAILURES, rest_s=REST_S)
     return PostgresDataSubjectKeys(
-        url, key_encryption_key=b"\x05" * 32, hash_key=b"h", clock=CLOCK, randomness=RANDOMNESS, breaker=breaker
+        url,
+        key_encryption_key=b"\x05" * 32,
+        hash_key=b"h",
+        parts=PARTS,
+        clock=CLOCK,
+        randomness=RANDOMNESS,
+        breaker=breaker,
     )
 
 

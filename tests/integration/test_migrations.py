@@ -19,6 +19,7 @@ from dissonance.security.text_seal import TextSeal
 from support.database import execute, fresh_database, rows
 from support.keys import PostgresKeysCase
 
+PART_IDS = sql.SQL("SELECT encode(part_id, 'hex') FROM key_encryption_keys")
 TABLES = sql.SQL("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename")
 
 
@@ -114,6 +115,7 @@ def test_many_that_check_the_keys_of_a_new_database_at_once_agree(empty_url: str
         replicas = [case.keys() for _ in range(8)]
         await asyncio.gather(*(keys.ready() for keys in replicas))
         await asyncio.gather(*(keys.close() for keys in replicas))
+        assert [each.hex() for each in case.parts.parts] == [part_id for (part_id,) in rows(empty_url, PART_IDS)]
 
     asyncio.run(asked())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Protocol
 
@@ -11,6 +12,7 @@ import pytest
 
 from dissonance.adapters.embedded.addresses import EngineAddresses
 from dissonance.adapters.memory.clock import FixedClock, SeededRandomness
+from dissonance.adapters.memory.key_parts import MemoryKeyParts
 from dissonance.adapters.memory.keys import MemoryDataSubjectKeys, WrappedKeys
 from dissonance.adapters.postgres.keys import PostgresDataSubjectKeys
 from dissonance.adapters.postgres.migrate import Schema, migrate
@@ -22,12 +24,41 @@ KEY_ENCRYPTION_KEY = b"\x05" * 32
 HASH_KEY = b"\x06" * 32
 
 
+class CutShort(Exception):
+    """Stands for a process that ends."""
+
+
+class PartsCutShort(MemoryKeyParts):
+    """Parts of a process that may end right before or right after the next change: `cut` names it, as "before keep"."""
+
+    cut = ""
+
+    def keep(self, part_id: bytes, part: bytes) -> None:
+        self._end("before keep")
+        super().keep(part_id, part)
+        self._end("after keep")
+
+    def destroy(self, part_id: bytes) -> None:
+        self._end("before destroy")
+        super().destroy(part_id)
+
+    def _end(self, where: str) -> None:
+        if where == self.cut:
+            self.cut = ""
+            raise CutShort(where)
+
+
+BESIDE: defaultdict[str, PartsCutShort] = defaultdict(PartsCutShort)
+"""The parts that belong to each database, by its address."""
+
+
 class KeysCase(Protocol):
-    """Two task ids of one's own, and two replicas on what they share."""
+    """Two task ids of one's own, and two replicas on what they share; `parts` are in the key folder of both."""
 
     task_id: str
     other_task_id: str
     clock: FixedClock
+    parts: PartsCutShort
 
     def tell(self, story: KeyStory, *, second_key_encryption_key: bytes = KEY_ENCRYPTION_KEY) -> None: ...
 
@@ -52,9 +83,10 @@ class MemoryKeysCase:
         self.randomness = SeededRandomness(seed)
         self.task_id, self.other_task_id = (self.randomness.token(16).hex() for _ in range(2))
         self.clock = FixedClock()
+        self.parts = PartsCutShort()
 
     def tell(self, story: KeyStory, *, second_key_encryption_key: bytes = KEY_ENCRYPTION_KEY) -> None:
-        shared = WrappedKeys()
+        shared = WrappedKeys(self.parts)
         one, two = (
             MemoryDataSubjectKeys(
                 self.randomness, key_encryption_key=key, hash_key=HASH_KEY, shared=shared, clock=self.clock
@@ -73,6 +105,7 @@ class PostgresKeysCase:
         self.randomness = SeededRandomness(seed)
         self.task_id, self.other_task_id = (self.randomness.token(16).hex() for _ in range(2))
         self.clock = FixedClock()
+        self.parts = BESIDE[url]
         self.url = url
 
     def keys(
@@ -82,6 +115,7 @@ class PostgresKeysCase:
             self.url,
             key_encryption_key=key_encryption_key,
             hash_key=hash_key,
+            parts=self.parts,
             clock=self.clock,
             randomness=self.randomness,
             connections=2,

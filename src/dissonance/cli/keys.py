@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -28,7 +29,9 @@ Version = Annotated[int, typer.Argument(metavar="VERSION", min=1, help="As keys 
 
 
 class KeyLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One version. `state`: active, retired, revoked or destroyed; `data_keys`, `spare_keys`: that rest under it."""
+    """One version. `state`: active, retired, revoked or destroyed; `data_keys`, `spare_keys`: that rest under it.
+    `part`, of it in the key folder: yes, no (one of before there were parts), missing, destroyed, or left over (of one
+    that is destroyed: destroy it again)."""
 
     version: int
     state: str
@@ -36,6 +39,7 @@ class KeyLine(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: str
     data_keys: int
     spare_keys: int
+    part: str
 
 
 class KeysAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +77,8 @@ def rotate(
 ) -> None:
     """Make a new key-encryption key, and wrap every data key under it, while the system works.
 
-    Rows are not touched. What was cut short is finished by --resume.
+    Rows are not touched. What was cut short is finished by --resume. Back up the key folder afterwards: a part of the
+    new key is there, without which nothing opens.
     """
 
     async def work(system: System) -> KeysAnswer:
@@ -86,7 +91,7 @@ def rotate(
             done = await versions.rewrap(follow)
         return await keys_answer(system, done)
 
-    _tell(on_system(data, work), as_json)
+    _tell(on_system(data, work), as_json, "Back up the key folder now: without the new key's part nothing opens.")
 
 
 @app.command()
@@ -107,15 +112,24 @@ def destroy(
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete a version for ever; refused while data keys rest under it."""
+    """Delete a version for ever; refused while data keys rest under it.
+
+    With its part in the key folder gone, no copy of the keys database from before the rotation opens with that folder.
+    One that was cut short is finished by the same command.
+    """
     if not yes:
-        typer.confirm(f"Destroy key-encryption key {version}? Nothing brings it back.", abort=True, err=True)
+        typer.confirm(
+            f"Destroy key-encryption key {version}? Nothing brings it back, and copies of the keys database in which "
+            "data keys rest under it open no more: make a new one, and one of the key folder, first.",
+            abort=True,
+            err=True,
+        )
 
     async def work(system: System) -> KeysAnswer:
         await system.keys.versions.destroy(version)
         return await keys_answer(system)
 
-    _tell(on_system(data, work), as_json)
+    _tell(on_system(data, work), as_json, "Copy the key folder anew, then delete older copies: they hold its part.")
 
 
 @app.command()
@@ -159,21 +173,29 @@ def key_line(found: KeyVersion) -> KeyLine:
         changed_at=to_text(found.changed_at_us),
         data_keys=found.data_keys,
         spare_keys=found.spare_keys,
+        part=found.part.value,
     )
 
 
 def keys_table(answer: KeysAnswer) -> Table:
     again = f"; {answer.rewrapped:,} keys were wrapped anew" if answer.rewrapped else ""
     caption = f"The root key is guarded by: {answer.root_guard}{again}"
-    table = Table(title="Key-encryption keys", caption=caption)
-    for heading in ("version", "data keys", "spare keys"):
-        table.add_column(heading, justify="right")
-    for heading in ("state", "made at", "changed at"):
+    table = Table(title="Key-encryption keys", caption=caption, pad_edge=False)
+    for heading in ("version", "data\nkeys", "spare\nkeys"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for heading in ("state", "part"):
         table.add_column(heading, no_wrap=True)
+    for heading in ("made at", "changed at"):
+        table.add_column(heading)
     for line in answer.keys:
         numbers = (f"{line.version}", f"{line.data_keys:,}", f"{line.spare_keys:,}")
-        table.add_row(*numbers, line.state, line.made_at, line.changed_at)
+        table.add_row(*numbers, line.state, line.part, _shown(line.made_at), _shown(line.changed_at))
     return table
+
+
+def _shown(time: str) -> str:
+    """To the second, so that a table fits a terminal of 80 columns."""
+    return f"{time[:10]} {time[11:19]}"
 
 
 def _renew(system: System) -> None:
@@ -182,5 +204,8 @@ def _renew(system: System) -> None:
     system.key_folder.renew(key_guards(system.settings, system.randomness, system.breakers))
 
 
-def _tell(answer: KeysAnswer, as_json: bool) -> None:
-    emit(answer, as_json, keys_table(answer))
+def _tell(answer: KeysAnswer, as_json: bool, *advice: str) -> None:
+    def shown(console: Console) -> None:
+        console.print(keys_table(answer), *advice, sep="\n")
+
+    emit(answer, as_json, shown)

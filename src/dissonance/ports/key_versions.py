@@ -23,6 +23,16 @@ class KeyState(StrEnum):
     DESTROYED = "destroyed"  # its bytes are gone
 
 
+class PartState(StrEnum):
+    """What there is of the part of a version that rests in the key folder (ADR 73)."""
+
+    KEPT = "yes"
+    NONE = "no"  # of before there were parts: whoever has the root key and a copy of the keys database opens it
+    MISSING = "missing"
+    DESTROYED = "destroyed"
+    LEFT = "left over"  # its version is destroyed, and that was cut short: destroy it again
+
+
 class KeyVersion(NamedTuple):
     """`data_keys`: of data subjects, and `spare_keys`: that are wrapped under it. Times in microseconds since 1970."""
 
@@ -32,17 +42,22 @@ class KeyVersion(NamedTuple):
     changed_at_us: int
     data_keys: int = 0
     spare_keys: int = 0
+    part: PartState = PartState.NONE
 
 
 class KeyVersions(Protocol):
-    """Every method may raise `EngineUnavailable`, and `SealBroken` when the root key is not the database's."""
+    """Every method may raise `EngineUnavailable`, `SealBroken` when the root key is not the database's, and
+    `KeyPartMissing` when the part of a version that is needed is not in the key folder."""
 
     async def all(self) -> list[KeyVersion]:
         """Oldest first."""
         ...
 
     async def rotate(self) -> int:
-        """Make a new version and use it for new data keys, in every process, from now on; returns its number."""
+        """Make a new version and use it for new data keys, in every process, from now on; returns its number.
+
+        Its part is kept before it is there for others. Cut short in between, there is a part that belongs to nothing.
+        """
         ...
 
     async def rewrap(self, follow: Follow) -> int:
@@ -58,5 +73,6 @@ class KeyVersions(Protocol):
         ...
 
     async def destroy(self, version: int) -> None:
-        """Delete its bytes for ever. Raises as `revoke` does. Again: nothing."""
+        """Delete its bytes for ever, and then its part: from then on no copy of the database from before opens with the
+        key folder of now. Raises as `revoke` does. Again: what was cut short is finished."""
         ...

@@ -1,7 +1,7 @@
 """Keys under a key: how the key of a data subject rests, and the keyed hash that stands for a data subject.
 
-The root key of the key folder opens the key-encryption keys, which are versions; each data key rests under one of them
-(ADR 57).
+The root key of the key folder opens the key-encryption keys, which are versions, each with a part of its own (ADR 73);
+each data key rests under one of them (ADR 57).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from dissonance.errors import SealBroken
 from dissonance.security.envelope import KEY_BYTES, NONCE_BYTES, VERSION
@@ -26,6 +27,7 @@ TASKS_KEPT = 64
 
 _SPARE = b"dissonance-spare-key|"
 _VERSION = b"dissonance-key-encryption-key|"
+_PART = b"dissonance/key-encryption-key part|"
 
 
 class SubjectHash:
@@ -106,7 +108,7 @@ class KeyWrap:
         return keys
 
     def new_version(self, version: int, random: bytes) -> bytes:
-        """A new key-encryption key under this one, the root key. `random` as for `new`."""
+        """A new key-encryption key under this one: the root key, or `with_part`. `random` as for `new`."""
         return self.seal(random[KEY_BYTES:], random[:KEY_BYTES], _VERSION + version.to_bytes(4))
 
     def open_version(self, version: int, sealed: bytes) -> bytes:
@@ -126,18 +128,36 @@ class KeyWrap:
             raise _does_not_open() from error
 
 
+def with_part(root_key: bytes, part_id: bytes, part: bytes) -> KeyWrap:
+    """What a version rests under: HKDF-SHA-256 (RFC 5869) of the root key, with the part as salt.
+
+    The part is random and as secret as the key: who has the one without the other knows nothing of the result.
+
+    >>> sealed = with_part(bytes(32), b"id", b"p" * 32).new_version(2, bytes(44))
+    >>> len(with_part(bytes(32), b"id", b"p" * 32).open_version(2, sealed))
+    32
+    """
+    derived = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=part, info=_PART + part_id)
+    return KeyWrap(derived.derive(root_key))
+
+
 class HeldKeys(NamedTuple):
-    """Key-encryption keys that may be used, by version; `active` wraps new data keys."""
+    """Key-encryption keys that may be used, by version; `active` wraps new data keys. `lost`: those that should be
+    there and do not open, and why."""
 
     active: int
     wraps: Mapping[int, KeyWrap]
+    lost: Mapping[int, SealBroken] = {}
 
     @property
     def wrap(self) -> KeyWrap:
         return self.wraps[self.active]
 
     def under(self, version: int) -> KeyWrap:
-        """Raises `SealBroken` for a version that was revoked or destroyed, or that never was."""
+        """Raises `SealBroken` for a version that was revoked or destroyed, or that never was, and what is wrong with
+        one that is lost."""
+        if version in self.lost:
+            raise self.lost[version]
         if version not in self.wraps:
             raise SealBroken(
                 f"a data key rests under key-encryption key {version}, which is revoked, destroyed or unknown",

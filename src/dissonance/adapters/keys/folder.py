@@ -8,9 +8,10 @@
 | `nats/` | seeds of the roles' nkeys, made at `up` (`adapters.nats.credentials`) |
 | `issuer.pem` | ES256 (P-256) private key of the local token issuer |
 | `signing.pem` | Ed25519 private key that signs models |
+| `versions/` | a part of each key-encryption key, made with it and destroyed with it (`adapters.keys.parts`) |
 
 Where a guard keeps the root key (`key-encryption.key`; ADR 57), its file is a document that only the guard opens, and
-the other files are sealed under a key derived from it.
+the other files are sealed under a key derived from it; those of `versions` always are.
 
 The folder appears whole or not at all: it is written beside its place, synced, then renamed. Files are 0600 in
 a folder of 0700. A file that is missing later is never made anew, since what it protected would be lost for good.
@@ -81,7 +82,7 @@ class KeyFolder(msgspec.Struct, frozen=True):
                 _create(folder, randomness, guards)
             return cls._read(folder, guards)
         except OSError as error:
-            raise _unusable(folder, error) from error
+            raise unusable(folder, error) from error
 
     @classmethod
     def _read(cls, folder: Path, guards: Guards) -> KeyFolder:
@@ -116,10 +117,10 @@ class KeyFolder(msgspec.Struct, frozen=True):
             for path in sorted(self.folder.iterdir()):
                 if path.name != KEY_ENCRYPTION and path.is_file() and not path.name.startswith("."):
                     content = secret(self.folder, path.name, self.key_encryption_key)
-                    write_atomically(path, _sealed(path.name, content, self.key_encryption_key, randomness))
+                    write_atomically(path, sealed_secret(path.name, content, self.key_encryption_key, randomness))
             write_atomically(self.folder / KEY_ENCRYPTION, document)
         except OSError as error:
-            raise _unusable(self.folder, error) from error
+            raise unusable(self.folder, error) from error
         return self._read(self.folder, guards)
 
     def renew(self, guards: Guards) -> None:
@@ -137,7 +138,7 @@ class KeyFolder(msgspec.Struct, frozen=True):
                 raise SealBroken("the guard gave back another key", where=str(self.folder), fix="take another guard")
             write_atomically(self.folder / KEY_ENCRYPTION, document)
         except OSError as error:
-            raise _unusable(self.folder, error) from error
+            raise unusable(self.folder, error) from error
 
     def derive(self, purpose: str) -> bytes:
         """A 32-byte key for one purpose, by HKDF-SHA-256 (RFC 5869) from the key-encryption key.
@@ -166,7 +167,8 @@ def secret(folder: Path, name: str, root_key: bytes) -> bytes:
         ) from error
 
 
-def _sealed(name: str, content: bytes, root_key: bytes, randomness: Randomness) -> bytes:
+def sealed_secret(name: str, content: bytes, root_key: bytes, randomness: Randomness) -> bytes:
+    """What `secret` opens."""
     nonce = randomness.token(NONCE_BYTES)
     return SEALED + seal(_derived(root_key, "key-folder"), nonce, content, name.encode())
 
@@ -176,7 +178,7 @@ def _derived(root_key: bytes, purpose: str) -> bytes:
     return HKDF(algorithm=hashes.SHA256(), length=KEY_BYTES, salt=None, info=info).derive(root_key)
 
 
-def _unusable(folder: Path, error: OSError) -> DataFolderError:
+def unusable(folder: Path, error: OSError) -> DataFolderError:
     return DataFolderError(
         f"the key folder cannot be used: {error.strerror or error}",
         where=str(error.filename or folder),
@@ -233,7 +235,7 @@ def _guarded(keys: dict[str, bytes], randomness: Randomness, guards: Guards) -> 
     if guards.new is GuardName.FILE:
         return keys
     root_key = keys.pop(KEY_ENCRYPTION)
-    sealed = {name: _sealed(name, content, root_key, randomness) for name, content in keys.items()}
+    sealed = {name: sealed_secret(name, content, root_key, randomness) for name, content in keys.items()}
     return {KEY_ENCRYPTION: guards.protected(root_key, guards.new), **sealed}
 
 

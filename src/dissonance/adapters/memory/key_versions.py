@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from dissonance.adapters.keys.versions import NewPart, RestingKey, VersionKeys
+from dissonance.adapters.memory.key_parts import MemoryKeyParts
 from dissonance.errors import KeyInUse, UnknownKey
 from dissonance.ports.clock import Clock, Randomness
 from dissonance.ports.key_versions import Follow, KeyState, KeyVersion
 from dissonance.security.envelope import NONCE_BYTES
-from dissonance.security.wrapping import NEW_KEY_BYTES, HeldKeys, KeyWrap
+from dissonance.security.wrapping import HeldKeys
 
 
 class WrappedKeys:
-    """What replicas share: wrapped keys by task and data subject with the version that they rest under, the versions,
-    and what was destroyed. Spare keys rest in plain under a version's name."""
+    """What replicas share: wrapped keys by task and data subject with the version that they rest under, the versions
+    and their parts, and what was destroyed. Spare keys rest in plain under a version's name."""
 
-    def __init__(self) -> None:
+    def __init__(self, parts: MemoryKeyParts | None = None) -> None:
+        self.parts = parts or MemoryKeyParts()
         self.spares: dict[bytes, bytes] = {}
         self.spares_under: dict[bytes, int] = {}
         self.used: dict[bytes, tuple[str, bytes]] = {}
         self.wrapped: dict[tuple[str, bytes], tuple[bytes, int]] = {}
-        self.sealed_versions: dict[int, bytes] = {}
+        self.sealed_versions: dict[int, RestingKey] = {}
         self.versions: dict[int, KeyVersion] = {}
         self.destroyed: set[tuple[str, bytes]] = set()
         self.destroyed_tasks: set[str] = set()
@@ -38,21 +41,17 @@ class MemoryKeyVersions:
         require: Callable[[], None],
     ) -> None:
         self._shared = shared
-        self._root = KeyWrap(root_key)
+        self._keys = VersionKeys(root_key, shared.parts, randomness)
         self._randomness = randomness
         self._clock = clock
         self._require = require
 
     def held(self) -> HeldKeys:
         if not self._shared.versions:
-            self._add(1)
-        usable = (KeyState.ACTIVE, KeyState.RETIRED)
-        wraps = {
-            version: KeyWrap(self._root.open_version(version, self._shared.sealed_versions[version]))
-            for version, each in self._shared.versions.items()
-            if each.state in usable
-        }
-        return HeldKeys(self._active(), wraps)
+            self._add(1, self._keys.new_part())
+        usable = [each for each in self._shared.versions.values() if each.state in (KeyState.ACTIVE, KeyState.RETIRED)]
+        usable.sort(key=lambda each: each.state)
+        return self._keys.held([self._shared.sealed_versions[each.version] for each in usable])
 
     async def all(self) -> list[KeyVersion]:
         self._require()
@@ -60,16 +59,21 @@ class MemoryKeyVersions:
         data = [under for _, under in self._shared.wrapped.values()]
         spares = [self._shared.spares_under[each] for each in self._shared.spares]
         return [
-            each._replace(data_keys=data.count(version), spare_keys=spares.count(version))
+            each._replace(
+                data_keys=data.count(version),
+                spare_keys=spares.count(version),
+                part=self._keys.state_of(self._shared.sealed_versions[version].part_id, each.state),
+            )
             for version, each in sorted(self._shared.versions.items())
         ]
 
     async def rotate(self) -> int:
         self._require()
         self.held()
-        self._turn(self._active(), KeyState.RETIRED)
+        part, before = self._keys.new_part(), self._active()
         version = max(self._shared.versions) + 1
-        self._add(version)
+        self._turn(before, KeyState.RETIRED)
+        self._add(version, part)
         return version
 
     async def rewrap(self, follow: Follow) -> int:
@@ -92,7 +96,9 @@ class MemoryKeyVersions:
 
     async def destroy(self, version: int) -> None:
         await self._end(version, KeyState.DESTROYED)
-        self._shared.sealed_versions.pop(version, None)
+        resting = self._shared.sealed_versions[version]
+        self._shared.sealed_versions[version] = resting._replace(sealed=b"")
+        self._keys.destroy_part(resting.part_id)
 
     async def _end(self, version: int, state: KeyState) -> None:
         there = {each.version: each for each in await self.all()}.get(version)
@@ -106,9 +112,9 @@ class MemoryKeyVersions:
     def _active(self) -> int:
         return next(version for version, each in self._shared.versions.items() if each.state is KeyState.ACTIVE)
 
-    def _add(self, version: int) -> None:
+    def _add(self, version: int, part: NewPart) -> None:
         now_us = self._clock.now_us()
-        self._shared.sealed_versions[version] = self._root.new_version(version, self._randomness.token(NEW_KEY_BYTES))
+        self._shared.sealed_versions[version] = RestingKey(version, part.sealed(version), part.part_id)
         self._shared.versions[version] = KeyVersion(version, KeyState.ACTIVE, now_us, now_us)
 
     def _turn(self, version: int, state: KeyState) -> None:

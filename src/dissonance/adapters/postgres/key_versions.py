@@ -1,4 +1,5 @@
-"""Versions of the key-encryption key, in the database of the keys that rest under them (ADR 57).
+"""Versions of the key-encryption key, in the database of the keys that rest under them (ADR 57), each with a part in
+the key folder (ADR 73).
 
 Making a version active waits for statements that make data keys, and holds back new ones while it commits: from then on
 none is kept under the version before, by whatever process, so that wrapping anew comes to an end.
@@ -6,18 +7,21 @@ none is kept under the version before, by whatever process, so that wrapping ane
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 from typing import Any
 from uuid import UUID
 
+from dissonance.adapters.keys.versions import RestingKey, VersionKeys
 from dissonance.adapters.postgres.columns import Byteas, Uuids
 from dissonance.adapters.postgres.database import Database
-from dissonance.errors import KeyInUse, SealBroken, UnknownKey
+from dissonance.errors import KeyInUse, KeyPartMissing, SealBroken, UnknownKey
 from dissonance.ports.clock import Clock, Randomness
+from dissonance.ports.key_parts import KeyParts
 from dissonance.ports.key_versions import Follow, KeyState, KeyVersion
 from dissonance.security.envelope import NONCE_BYTES
-from dissonance.security.wrapping import NEW_KEY_BYTES, HeldKeys, KeyWrap
+from dissonance.security.wrapping import HeldKeys
 
 CHUNK_KEYS = 5_000
 """Keys of one statement."""
@@ -31,11 +35,17 @@ class PostgresKeyVersions:
     first use: `SealBroken` when it was made with others, and nothing is changed."""
 
     def __init__(
-        self, database: Database, *, root_key: bytes, hash_key: bytes, clock: Clock, randomness: Randomness
+        self,
+        database: Database,
+        *,
+        root_key: bytes,
+        hash_key: bytes,
+        parts: KeyParts,
+        clock: Clock,
+        randomness: Randomness,
     ) -> None:
         self._database = database
-        self._root_key = root_key
-        self._root = KeyWrap(root_key)
+        self._keys = VersionKeys(root_key, parts, randomness)
         self._hash_key = hash_key
         self._clock = clock
         self._randomness = randomness
@@ -57,27 +67,31 @@ class PostgresKeyVersions:
         """Those that may be used now; the first one is made where there is none, as the owner only may (ADR 63)."""
         if self._held is None:
             await self._check()
-        if not (rows := await self._database.rows("usable_key_encryption_keys", {})):
-            await self._database.execute("first_key_encryption_key", self._first())
-            rows = await self._database.rows("usable_key_encryption_keys", {})
-        wraps = {version: KeyWrap(self._root.open_version(version, sealed)) for version, sealed in rows}
-        self._held, self._read_us = HeldKeys(rows[0][0], wraps), self._clock.now_us()
-        return self._held
+        usable = await self._usable() or await self._first()
+        while True:
+            try:
+                self._held = await asyncio.to_thread(self._keys.held, usable)
+            except KeyPartMissing:
+                before, usable = usable, await self._usable()
+                if usable[:1] == before[:1]:  # else it was destroyed between the two looks, and another is active
+                    raise
+            else:
+                self._read_us = self._clock.now_us()
+                return self._held
 
     async def all(self) -> list[KeyVersion]:
-        await self.held()
-        rows = await self._unlimited("key_versions")
-        return [KeyVersion(version, KeyState(state), *rest) for version, state, *rest in rows]
+        return [version for version, _ in await self._all()]
 
     async def rotate(self) -> int:
         await self.held()
+        part = await asyncio.to_thread(self._keys.new_part)
         now_us = self._clock.now_us()
         async with self._database.connection("rotate") as connection, connection.transaction():
             await self._database.execute_on(connection, "hold_back_new_keys", {})
             version = int((await self._database.rows_on(connection, "highest_version", {}))[0][0]) + 1
-            sealed = self._root.new_version(version, self._randomness.token(NEW_KEY_BYTES))
             await self._database.execute_on(connection, "retire_active", {"now_us": now_us})
-            parameters = {"version": version, "sealed": sealed, "now_us": now_us}
+            sealed = part.sealed(version)
+            parameters = {"version": version, "sealed": sealed, "part_id": part.part_id, "now_us": now_us}
             await self._database.execute_on(connection, "add_version", parameters)
         await self.read()
         return version
@@ -102,16 +116,18 @@ class PostgresKeyVersions:
         await self._end(version, KeyState.REVOKED)
 
     async def destroy(self, version: int) -> None:
-        await self._end(version, KeyState.DESTROYED)
+        part_id = await self._end(version, KeyState.DESTROYED)
+        await asyncio.to_thread(self._keys.destroy_part, part_id)
 
-    async def _end(self, version: int, state: KeyState) -> None:
-        there = next((each for each in await self.all() if each.version == version), None)
+    async def _end(self, version: int, state: KeyState) -> bytes | None:
+        """The id of its part."""
+        there, part_id = next((each for each in await self._all() if each[0].version == version), (None, None))
         if there is None:
             raise UnknownKey(
                 f"there is no version {version}", where="key-encryption keys", fix="see dissonance keys list"
             )
         if there.state in (state, KeyState.DESTROYED):
-            return
+            return part_id
         parameters = {"version": version, "state": state.value, "now_us": self._clock.now_us()}
         async with self._database.connection(state.value, limited=False) as connection, connection.transaction():
             await connection.execute("SET LOCAL statement_timeout = 0")
@@ -123,6 +139,19 @@ class PostgresKeyVersions:
                     fix="wrap them under another one first: dissonance keys rotate",
                 )
         await self.read()
+        return part_id
+
+    async def _all(self) -> list[tuple[KeyVersion, bytes | None]]:
+        """With the ids of their parts."""
+        await self.held()
+        return await asyncio.to_thread(self._with_parts, await self._unlimited("key_versions"))
+
+    def _with_parts(self, rows: list[tuple[Any, ...]]) -> list[tuple[KeyVersion, bytes | None]]:
+        found = []
+        for part_id, version, state, *rest in rows:
+            part = self._keys.state_of(part_id, KeyState(state))
+            found.append((KeyVersion(version, KeyState(state), *rest)._replace(part=part), part_id))
+        return found
 
     async def _rewrap_keys(self, held: HeldKeys, rows: list[tuple[Any, ...]]) -> int:
         wrapped = []
@@ -160,22 +189,32 @@ class PostgresKeyVersions:
             await connection.execute("SET LOCAL statement_timeout = 0")
             return await self._database.rows_on(connection, query, parameters)
 
-    def _first(self) -> dict[str, object]:
-        random = self._randomness.token(NEW_KEY_BYTES)
-        return {
-            "root": self._root.new_version(1, self._root_key + random[-NONCE_BYTES:]),
-            "fresh": self._root.new_version(1, random),
+    async def _usable(self) -> list[RestingKey]:
+        return [RestingKey(*row) for row in await self._database.rows("usable_key_encryption_keys", {})]
+
+    async def _first(self) -> list[RestingKey]:
+        """Makes it, unless another process was faster; a part that nobody needs goes again."""
+        part = await asyncio.to_thread(self._keys.new_part)
+        parameters = {
+            "root": self._keys.root_as_first(),
+            "fresh": part.sealed(1),
+            "part_id": part.part_id,
             "now_us": self._clock.now_us(),
         }
+        await self._database.execute("first_key_encryption_key", parameters)
+        usable = await self._usable()
+        if any(each.version == 1 and each.part_id != part.part_id for each in usable):
+            await asyncio.to_thread(self._keys.destroy_part, part.part_id)
+        return usable
 
     async def _check(self) -> None:
         hash_key_digest = hashlib.sha256(self._hash_key).digest()
-        ours = self._root.seal(self._randomness.token(NONCE_BYTES), b"key check", hash_key_digest)
+        ours = self._keys.root.seal(self._randomness.token(NONCE_BYTES), b"key check", hash_key_digest)
         if not (first := await self._database.rows("key_check", {})):
             await self._database.execute("first_key_check", {"sealed": ours})
             first = await self._database.rows("key_check", {})
         try:
-            opened = self._root.unseal(first[0][0], hash_key_digest)
+            opened = self._keys.root.unseal(first[0][0], hash_key_digest)
         except SealBroken as error:
             raise _others() from error
         if not hmac.compare_digest(opened, b"key check"):

@@ -17,6 +17,7 @@ from dissonance.adapters.postgres.part import task_key
 from dissonance.adapters.postgres.version import require_version
 from dissonance.ports.breaker import Breaker
 from dissonance.ports.clock import Clock, Randomness
+from dissonance.ports.key_parts import KeyParts
 from dissonance.ports.keys import DataKey, DataSubjectHash, SpareId
 from dissonance.security.envelope import NONCE_BYTES
 from dissonance.security.key_cache import CACHED_US, KeyCache
@@ -51,6 +52,7 @@ class PostgresDataSubjectKeys:
         *,
         key_encryption_key: bytes,
         hash_key: bytes,
+        parts: KeyParts,
         clock: Clock,
         randomness: Randomness,
         connections: int = 4,
@@ -61,7 +63,12 @@ class PostgresDataSubjectKeys:
             keys_database_url, queries="keys.sql", connections=connections, statement_s=STATEMENT_S, breaker=breaker
         )
         self.versions = PostgresKeyVersions(
-            self._database, root_key=key_encryption_key, hash_key=hash_key, clock=clock, randomness=randomness
+            self._database,
+            root_key=key_encryption_key,
+            hash_key=hash_key,
+            parts=parts,
+            clock=clock,
+            randomness=randomness,
         )
         self._subject_hash = SubjectHash(hash_key)
         self._clock = clock

@@ -15,20 +15,20 @@ INSERT INTO key_check (sealed) VALUES (%(sealed)s) ON CONFLICT DO NOTHING;
 
 -- name: first_key_encryption_key
 -- purpose: version 1: the root key itself where data keys rest under it from before there were versions
-INSERT INTO key_encryption_keys (version, state, sealed, made_at_us, changed_at_us)
-SELECT 1, 'active', CASE
-    WHEN EXISTS (SELECT FROM data_subject_keys) OR EXISTS (SELECT FROM spare_keys) THEN %(root)s ELSE %(fresh)s
-END, %(now_us)s, %(now_us)s
+INSERT INTO key_encryption_keys (version, state, sealed, part_id, made_at_us, changed_at_us)
+SELECT 1, 'active', CASE WHEN before.there THEN %(root)s ELSE %(fresh)s END,
+    CASE WHEN before.there THEN NULL ELSE %(part_id)s END, %(now_us)s, %(now_us)s
+FROM (SELECT EXISTS (SELECT FROM data_subject_keys) OR EXISTS (SELECT FROM spare_keys) AS there) AS before
 WHERE NOT EXISTS (SELECT FROM key_encryption_keys)
 ON CONFLICT DO NOTHING;
 
 -- name: usable_key_encryption_keys
 -- purpose: those that open data keys, the active one first
-SELECT version, sealed FROM key_encryption_keys WHERE state IN ('active', 'retired') ORDER BY state;
+SELECT version, sealed, part_id FROM key_encryption_keys WHERE state IN ('active', 'retired') ORDER BY state;
 
 -- name: key_versions
 -- purpose: every version, and how many keys rest under it
-SELECT v.version, v.state, v.made_at_us, v.changed_at_us,
+SELECT v.part_id, v.version, v.state, v.made_at_us, v.changed_at_us,
     (SELECT count(*) FROM data_subject_keys k WHERE k.wrapped_under = v.version),
     (SELECT count(*) FROM spare_keys s WHERE s.wrapped_under = v.version)
 FROM key_encryption_keys v ORDER BY v.version;
@@ -43,8 +43,8 @@ UPDATE key_encryption_keys SET state = 'retired', changed_at_us = %(now_us)s WHE
 
 -- name: add_version
 -- purpose: a new active version
-INSERT INTO key_encryption_keys (version, state, sealed, made_at_us, changed_at_us)
-VALUES (%(version)s, 'active', %(sealed)s, %(now_us)s, %(now_us)s);
+INSERT INTO key_encryption_keys (version, state, sealed, part_id, made_at_us, changed_at_us)
+VALUES (%(version)s, 'active', %(sealed)s, %(part_id)s, %(now_us)s, %(now_us)s);
 
 -- name: end_version
 -- purpose: revoke or destroy a version that is not active and that nothing rests under

@@ -78,7 +78,7 @@ def revisions(schema: Schema) -> tuple[str, ...]:
 def head(schema: Schema) -> str:
     """
     >>> head(Schema.DATA_SUBJECT_KEYS)
-    '0003'
+    '0004'
     """
     return revisions(schema)[0]
 

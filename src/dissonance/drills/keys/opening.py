@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from dissonance.contracts.schema import Task
-from dissonance.errors import SealBroken, TimedOut
+from dissonance.errors import KeyPartMissing, SealBroken, TimedOut
 from dissonance.ports.keys import DataSubjectKeys
 from dissonance.ports.store import Experience, Store
 from dissonance.security.rows import label_row_id, open_rows
@@ -30,8 +31,10 @@ class Opened(NamedTuple):
 
 
 async def look_at(keys: DataSubjectKeys, task: Task, rows: Sequence[Experience]) -> Opened:
-    """Without a key, or with a seal that does not hold, a row does not open."""
-    found = await keys.find(task.task_id, list({row.data_subject for row in rows}))
+    """Without a key, or with a seal that does not hold, a row does not open; without a version's part, none does."""
+    found: dict[bytes, bytes] = {}
+    with suppress(KeyPartMissing):
+        found = await keys.find(task.task_id, list({row.data_subject for row in rows}))
     closed = await asyncio.to_thread(_closed, found, task, rows)
     return Opened({row.prediction_id for row in rows}, closed)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from dissonance.adapters.clock import SystemClock
 from dissonance.drills.faults.load import Answer
-from dissonance.drills.keys.backups import InBackup
+from dissonance.drills.keys.backups import InBackup, OwnKeys
 from dissonance.drills.keys.run import ERASED, Outcome
 from dissonance.drills.records import AtLeast, AtMost, Equals, Limit, Raw, Record, make_record
 
@@ -17,13 +17,19 @@ LEAST_ROTATIONS = 3
 LEAST_REQUESTS = 2_000
 MOST_ERASE_S = 5.0
 
+WITH_ITS_KEYS = ("backup", "restored", "backup_after_destroy")
+CONTROL = "copy_with_its_own_keys"
+"""It has to open: what does not open by the same means after the destroy does not open because of that."""
+
+LEFT_BEHIND = "copy_after_destroy"
+
 
 def record_of(outcome: Outcome, rotations: int) -> Record:
     return make_record(
         name="keys",
         what=f"{len(outcome.rotations)} rotations of the key-encryption key over {outcome.people:,} data keys at "
         f"{outcome.rate:g} requests a second on two replicas, the versions before destroyed; then people erased, and a "
-        "backup of before put back",
+        "backup of before put back, also with its own keys, before and after its versions are destroyed",
         command=f"dissonance drill keys --people {outcome.people} --rotations {rotations} --rate {outcome.rate:g}",
         now_us=SystemClock().now_us(),
         raw=raw_of(outcome),
@@ -49,9 +55,13 @@ def _limits(outcome: Outcome) -> list[Limit]:
         AtLeast("erased_people", ERASED),
         Equals("certificates_verified", erased),
         Equals("erased_rows_opened", 0),
-        *(Equals(f"{where}_erased_opened", 0) for where in ("backup", "restored")),
-        *(AtLeast(f"{where}_erased_rows", erased) for where in ("backup", "restored")),
-        *(Equals(f"{where}_neighbours_closed", 0) for where in ("backup", "restored")),
+        *(Equals(f"{where}_erased_opened", 0) for where in (*WITH_ITS_KEYS, LEFT_BEHIND)),
+        *(AtLeast(f"{where}_erased_rows", erased) for where in (*WITH_ITS_KEYS, CONTROL, LEFT_BEHIND)),
+        *(Equals(f"{where}_neighbours_closed", 0) for where in (*WITH_ITS_KEYS, CONTROL)),
+        AtLeast(f"{CONTROL}_erased_opened", erased),
+        AtLeast(f"{CONTROL}_versions_opened", 1),
+        AtLeast(f"{LEFT_BEHIND}_versions", 1),
+        Equals(f"{LEFT_BEHIND}_versions_opened", 0),
     ]
 
 
@@ -86,7 +96,9 @@ def raw_of(outcome: Outcome) -> dict[str, Raw]:
         "erased_rows_opened": erased.opened,
         **_in_backup("backup", restored.keys_of_now),
         **_in_backup("restored", restored.after_up),
-        **_in_backup("copy_with_its_own_keys", restored.own_keys),
+        **_of_own(CONTROL, restored.own_keys),
+        **_of_own(LEFT_BEHIND, restored.left_behind),
+        **_in_backup("backup_after_destroy", restored.kept),
     }
 
 
@@ -100,6 +112,14 @@ def _of_answers(answers: Sequence[Answer]) -> dict[str, Raw]:
         "latency_p50_s": float(np.quantile(latencies, 0.5)) if latencies else None,
         "latency_p99_s": float(np.quantile(latencies, 0.99)) if latencies else None,
         "latency_max_s": max(latencies, default=None),
+    }
+
+
+def _of_own(where: str, found: OwnKeys) -> dict[str, Raw]:
+    return {
+        **_in_backup(where, found.rows),
+        f"{where}_versions": found.versions,
+        f"{where}_versions_opened": found.versions_opened,
     }
 
 

@@ -1,4 +1,5 @@
-"""Rotations under load on a store of many people; then a backup, erasures, and the backup put back beside them."""
+"""Rotations under load on a store of many people; then a backup, erasures, and the backup put back beside them, before
+and after the versions that its keys rest under are destroyed."""
 
 from __future__ import annotations
 

@@ -32,8 +32,10 @@ CACHES = Remains(
     "keys are cached; while the keys database is away for as long as DISSONANCE_KEYS_AWAY_S says (ADR 40)",
 )
 KEY_BACKUPS = Remains(
-    "the wrapped key in backups of the keys database from before",
-    "such a backup opens only under the key folder; restored here, the log of erasures destroys the key again",
+    "the wrapped key in copies and backups of the keys database from before",
+    "they open with the key folder until the versions of then are gone (dissonance keys rotate, keys destroy); from "
+    "then on only with a copy of the key folder that holds their parts, or with any where they had none (keys list, "
+    "part: no); restored here, the log of erasures destroys the key again (ADR 73)",
 )
 OUTSIDE = Remains(
     "data files and result files outside the system",

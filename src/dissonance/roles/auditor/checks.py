@@ -26,7 +26,7 @@ CHECKS: dict[str, Check] = {
     ),
     "keys-do-not-match": Check(
         Severity.CRITICAL,
-        "the key folder is not the one that the rows were sealed with",
+        "the key folder is not the one that the rows were sealed with, or the part of a key is missing in it",
         "restore the key folder from its backup, or point DISSONANCE_KEY_FOLDER at it",
     ),
     "key-folder-open": Check(
