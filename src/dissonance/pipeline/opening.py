@@ -11,7 +11,7 @@ from dissonance.pipeline.workshop import Workshop
 
 T = TypeVar("T")
 
-CHUNK_ROWS = 50_000
+CHUNK_ROWS = 20_000
 """Rows whose keys are held at once, and as many more that are on their way."""
 
 
@@ -40,4 +40,4 @@ async def opened(
 
 
 async def _keys(workshop: Workshop, task: Task, data_subjects: Sequence[bytes]) -> dict[bytes, bytes]:
-    return await workshop.keys.find(task.task_id, list(set(data_subjects))) if data_subjects else {}
+    return await workshop.keys.find(task.task_id, list(dict.fromkeys(data_subjects))) if data_subjects else {}

@@ -7,22 +7,18 @@ was destroyed leaves nothing behind here.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 import numpy as np
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from numpy.typing import NDArray
 
 from dissonance.contracts.sealed import SealedRow
 from dissonance.errors import KeyDestroyed, SealBroken
 from dissonance.security.envelope import NONCE_BYTES, VERSION
-
-_HEADER = len(VERSION) + NONCE_BYTES
-_TAG_BYTES = 16
+from dissonance.security.opening_many import OVERHEAD_BYTES, DoesNotOpen, open_many
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(SealedRow).decode
@@ -42,6 +38,16 @@ def label_row_id(prediction_id: bytes) -> bytes:
 def reference_row_id(row_number: int) -> bytes:
     """The row id of a row of the data file: its number, 8 bytes, big-endian."""
     return row_number.to_bytes(8)
+
+
+def reference_row_ids(row_numbers: Sequence[int]) -> list[bytes]:
+    """As `reference_row_id`, of each.
+
+    >>> reference_row_ids([0, 258]) == [reference_row_id(0), reference_row_id(258)]
+    True
+    """
+    joined = np.array(row_numbers, dtype=">i8").tobytes()
+    return [joined[start : start + 8] for start in range(0, len(joined), 8)]
 
 
 def seal_rows(
@@ -91,39 +97,40 @@ def open_plain(
     data_subjects: Sequence[bytes],
     sealed: Sequence[bytes],
 ) -> list[bytes | None]:
-    """As `open_rows`, what was sealed as it is: msgpack of `SealedRow`, for `row_columns`.
-
-    A cipher that is used once is let go of at once: that takes half as long as to keep it.
-    """
-    ciphers: dict[bytes, AESGCM] = {}
-    again = {person for person, rows in Counter(data_subjects).items() if rows > 1}
+    """As `open_rows`, what was sealed as it is: msgpack of `SealedRow`, for `row_columns`."""
+    held = list(map(keys.get, data_subjects))
+    if None in held:
+        return _those_with_keys(keys, task_id, row_ids, data_subjects, sealed)
     prefix = _prefix(task_id)
-    opened: list[bytes | None] = []
-    row_id = b""
+    associated = (
+        b"".join((prefix, row_id, b"|", person)) for row_id, person in zip(row_ids, data_subjects, strict=True)
+    )
     try:
-        for row_id, data_subject, blob in zip(row_ids, data_subjects, sealed, strict=True):
-            cipher = ciphers.get(data_subject)
-            if cipher is None:
-                key = keys.get(data_subject)
-                if key is None:
-                    opened.append(None)
-                    continue
-                cipher = AESGCM(key)
-                if data_subject in again:
-                    ciphers[data_subject] = cipher
-            if blob[:1] != VERSION or len(blob) < _HEADER + _TAG_BYTES:
-                raise SealBroken(
-                    "not sealed bytes of version 1", where=f"row {row_id.hex()}", fix="restore it from a backup"
-                )
-            associated = b"".join((prefix, row_id, b"|", data_subject))
-            opened.append(cipher.decrypt(blob[1:_HEADER], blob[_HEADER:], associated))
-    except InvalidTag as error:
-        raise SealBroken(
-            "the bytes, the key or the row they belong to changed",
-            where=f"row {row_id.hex()}",
-            fix="restore it from a backup",
-        ) from error
+        return [*open_many([key for key in held if key is not None], sealed, associated)]
+    except DoesNotOpen as error:
+        raise _broken(row_ids[error.position], sealed[error.position]) from error
+
+
+def _those_with_keys(
+    keys: Mapping[bytes, bytes],
+    task_id: str,
+    row_ids: Sequence[bytes],
+    data_subjects: Sequence[bytes],
+    sealed: Sequence[bytes],
+) -> list[bytes | None]:
+    there = [i for i, person in enumerate(data_subjects) if person in keys]
+    ids, people, blobs = ([column[i] for i in there] for column in (row_ids, data_subjects, sealed))
+    opened: list[bytes | None] = [None] * len(data_subjects)
+    for i, plain in zip(there, open_plain(keys, task_id, ids, people, blobs), strict=True):
+        opened[i] = plain
     return opened
+
+
+def _broken(row_id: bytes, blob: bytes) -> SealBroken:
+    what = "the bytes, the key or the row they belong to changed"
+    if blob[:1] != VERSION or len(blob) < OVERHEAD_BYTES:
+        what = "not sealed bytes of version 1"
+    return SealBroken(what, where=f"row {row_id.hex()}", fix="restore it from a backup")
 
 
 def _decoded(plain: bytes, row_id: bytes) -> SealedRow:

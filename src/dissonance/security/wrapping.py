@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 
 from dissonance.errors import SealBroken
 from dissonance.security.envelope import KEY_BYTES, NONCE_BYTES, VERSION
+from dissonance.security.opening_many import DoesNotOpen, open_many
 
 NEW_KEY_BYTES = KEY_BYTES + NONCE_BYTES
 """Random bytes that make a key and wrap it."""
@@ -65,6 +66,7 @@ class KeyWrap:
     """Wraps data keys under one key-encryption key of 32 bytes: AES-256-GCM, as in `envelope`."""
 
     def __init__(self, key_encryption_key: bytes) -> None:
+        self._key = key_encryption_key
         self._cipher = AESGCM(key_encryption_key)
 
     def new(self, task_id: str, data_subject: bytes, random: bytes) -> bytes:
@@ -93,17 +95,14 @@ class KeyWrap:
 
     def open_many(self, task_id: str, wrapped: Iterable[tuple[Any, ...]]) -> dict[bytes, bytes]:
         """As `open`, the keys of many data subjects: of each, first it and its wrapped key."""
-        bound, decrypt = VERSION + _bound_to(task_id, b""), self._cipher.decrypt
-        body = 1 + NONCE_BYTES
-        keys = {}
+        bound = VERSION + _bound_to(task_id, b"")
+        rows = list(wrapped)
+        people = [row[0] for row in rows]
         try:
-            for data_subject, sealed, *_ in wrapped:
-                if sealed[:1] != VERSION:
-                    raise InvalidTag
-                keys[data_subject] = decrypt(sealed[1:body], sealed[body:], bound + data_subject)
-        except (InvalidTag, ValueError) as error:
+            keys = open_many([self._key] * len(rows), [row[1] for row in rows], (bound + person for person in people))
+        except DoesNotOpen as error:
             raise _does_not_open() from error
-        return keys
+        return dict(zip(people, keys, strict=True))
 
     def new_version(self, version: int, random: bytes) -> bytes:
         """A new key-encryption key under this one, the root key. `random` as for `new`."""
