@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -115,7 +115,7 @@ class _Part(NamedTuple):
 async def open_stored(workshop: Workshop, task: Task, stored: ReferenceRows) -> OpenedRows:
     """Those that can be opened. Raises as `open_reference` does."""
 
-    def open_chunk(keys: Mapping[bytes, bytes], chunk: slice) -> list[_Part]:
+    def open_chunk(keys: Sequence[bytes | None], chunk: slice) -> list[_Part]:
         ids = reference_row_ids(stored.row_numbers[chunk])
         plain = open_plain(keys, task.task_id, ids, stored.data_subjects[chunk], stored.sealed[chunk])
         columns = row_columns([row for row in plain if row is not None], len(task.schema.features))
@@ -154,9 +154,9 @@ async def open_answered(
 async def _open_labelled(workshop: Workshop, task: Task, rows: Sequence[Learnable]) -> OpenedRows:
     data_subjects = [row.data_subject for row in rows]
 
-    def open_chunk(keys: Mapping[bytes, bytes], chunk: slice) -> list[_Part]:
-        there = [i for i, person in enumerate(data_subjects[chunk], start=chunk.start) if person in keys]
-        part = [rows[i] for i in there]
+    def open_chunk(found: Sequence[bytes | None], chunk: slice) -> list[_Part]:
+        there = [i for i, key in enumerate(found, start=chunk.start) if key is not None]
+        keys, part = [key for key in found if key is not None], [rows[i] for i in there]
         ids, people = [row.prediction_id for row in part], [row.data_subject for row in part]
         inputs = open_plain(keys, task.task_id, ids, people, [row.sealed for row in part])
         label_ids = [label_row_id(each) for each in ids]

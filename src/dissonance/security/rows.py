@@ -8,6 +8,7 @@ was destroyed leaves nothing behind here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from typing import Protocol
 
 import msgspec
@@ -86,42 +87,42 @@ def open_rows(
 
     Raises `SealBroken`, naming the row, when key, bytes or row are not those it was sealed with.
     """
-    held = open_plain(keys, task_id, row_ids, data_subjects, sealed)
+    held = open_plain([keys.get(each) for each in data_subjects], task_id, row_ids, data_subjects, sealed)
     return [None if plain is None else _decoded(plain, row_id) for row_id, plain in zip(row_ids, held, strict=True)]
 
 
 def open_plain(
-    keys: Mapping[bytes, bytes],
+    keys: Sequence[bytes | None],
     task_id: str,
     row_ids: Sequence[bytes],
     data_subjects: Sequence[bytes],
     sealed: Sequence[bytes],
 ) -> list[bytes | None]:
-    """As `open_rows`, what was sealed as it is: msgpack of `SealedRow`, for `row_columns`."""
-    held = list(map(keys.get, data_subjects))
-    if None in held:
+    """As `open_rows`, by the key of each row, what was sealed as it is: msgpack of `SealedRow`, for `row_columns`."""
+    there = [key for key in keys if key is not None]
+    if len(there) < len(keys):
         return _those_with_keys(keys, task_id, row_ids, data_subjects, sealed)
     prefix = _prefix(task_id)
-    associated = (
-        b"".join((prefix, row_id, b"|", person)) for row_id, person in zip(row_ids, data_subjects, strict=True)
-    )
+    n = len(row_ids)
+    associated = map(b"".join, zip(repeat(prefix, n), row_ids, repeat(b"|", n), data_subjects, strict=True))
     try:
-        return [*open_many([key for key in held if key is not None], sealed, associated)]
+        return [*open_many(there, sealed, associated)]
     except DoesNotOpen as error:
         raise _broken(row_ids[error.position], sealed[error.position]) from error
 
 
 def _those_with_keys(
-    keys: Mapping[bytes, bytes],
+    keys: Sequence[bytes | None],
     task_id: str,
     row_ids: Sequence[bytes],
     data_subjects: Sequence[bytes],
     sealed: Sequence[bytes],
 ) -> list[bytes | None]:
-    there = [i for i, person in enumerate(data_subjects) if person in keys]
-    ids, people, blobs = ([column[i] for i in there] for column in (row_ids, data_subjects, sealed))
-    opened: list[bytes | None] = [None] * len(data_subjects)
-    for i, plain in zip(there, open_plain(keys, task_id, ids, people, blobs), strict=True):
+    rows = enumerate(zip(keys, row_ids, data_subjects, sealed, strict=True))
+    there = {i: row for i, row in rows if row[0] is not None}
+    held, ids, people, blobs = zip(*there.values(), strict=True) if there else ((), (), (), ())
+    opened: list[bytes | None] = [None] * len(keys)
+    for i, plain in zip(there, open_plain(held, task_id, ids, people, blobs), strict=True):
         opened[i] = plain
     return opened
 

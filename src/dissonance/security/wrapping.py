@@ -17,12 +17,14 @@ from cryptography.hazmat.primitives.hmac import HMAC
 
 from dissonance.errors import SealBroken
 from dissonance.security.envelope import KEY_BYTES, NONCE_BYTES, VERSION
-from dissonance.security.opening_many import DoesNotOpen, open_many
+from dissonance.security.opening_many import OVERHEAD_BYTES, DoesNotOpen, open_many
 
 NEW_KEY_BYTES = KEY_BYTES + NONCE_BYTES
 """Random bytes that make a key and wrap it."""
 
 HASH_BYTES = 16
+
+WRAPPED_BYTES = OVERHEAD_BYTES + KEY_BYTES
 TASKS_KEPT = 64
 
 _SPARE = b"dissonance-spare-key|"
@@ -99,10 +101,17 @@ class KeyWrap:
         rows = list(wrapped)
         people = [row[0] for row in rows]
         try:
-            keys = open_many([self._key] * len(rows), [row[1] for row in rows], (bound + person for person in people))
+            keys = open_many([self._key] * len(rows), [row[1] for row in rows], map(bound.__add__, people))
         except DoesNotOpen as error:
             raise _does_not_open() from error
         return dict(zip(people, keys, strict=True))
+
+    def open_joined(self, task_id: str, data_subjects: bytes, wrapped: bytes) -> dict[bytes, bytes]:
+        """As `open_many`, of data subjects and wrapped keys that lie one after the other."""
+        people, keys = _cut(data_subjects, HASH_BYTES), _cut(wrapped, WRAPPED_BYTES)
+        if len(people) != len(keys):
+            raise _does_not_open()
+        return self.open_many(task_id, zip(people, keys, strict=True))
 
     def new_version(self, version: int, random: bytes) -> bytes:
         """A new key-encryption key under this one, the root key. `random` as for `new`."""
@@ -144,6 +153,10 @@ class HeldKeys(NamedTuple):
                 fix="see dissonance keys list; restore the keys database from a backup in which that key is",
             )
         return self.wraps[version]
+
+
+def _cut(joined: bytes, size: int) -> list[bytes]:
+    return [joined[start : start + size] for start in range(0, len(joined), size)]
 
 
 def _does_not_open() -> SealBroken:

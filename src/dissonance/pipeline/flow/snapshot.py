@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -139,7 +139,12 @@ class RowIds:
             labels,
             strict=True,
         )
-        return [self.of(content) for content in map(_encode, held)]
+        copy, ids = self._keyed.copy, []
+        for content in map(_encode, held):
+            state = copy()
+            state.update(content)
+            ids.append(state.finalize()[:ID_BYTES])
+        return ids
 
     def of(self, content: bytes) -> bytes:
         state = self._keyed.copy()
@@ -201,9 +206,10 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
     return found
 
 
-def open_chunk(keys: Mapping[bytes, bytes], task: Task, rows: Sequence[SnapshotRow]) -> list[Plain | None]:
-    """Raises `SealBroken`."""
+def open_chunk(found: Sequence[bytes | None], task: Task, rows: Sequence[SnapshotRow]) -> list[Plain | None]:
+    """`found`: the key of each row, None where there is none. Raises `SealBroken`."""
     people = [row.data_subject for row in rows]
+    keys = {person: key for person, key in zip(people, found, strict=True) if key is not None}
     inputs = open_rows(keys, task.task_id, [row.ident for row in rows], people, [row.sealed for row in rows])
     apart = [i for i, row in enumerate(rows) if row.label_sealed]
     labels: dict[int, SealedRow | None] = dict(
