@@ -41,7 +41,8 @@ from dissonance.drills.records import AtLeast, Equals, Raw, Record, make_record
 from dissonance.drills.system import RunningSystem
 from dissonance.pipeline.flow.collecting import collect
 from dissonance.pipeline.flow.material import material_of
-from dissonance.pipeline.flow.snapshot import RowIds, digest_of_ids, open_snapshot, path_of, read_rows, write_snapshot
+from dissonance.pipeline.flow.opening_snapshot import open_snapshot
+from dissonance.pipeline.flow.snapshot import RowIds, digest_of_ids, path_of, read_rows, write_snapshot
 from dissonance.pipeline.reference import OpenedRows, digest_of, open_experience, open_reference, store_reference
 from dissonance.pipeline.training import LabelledRows
 from dissonance.ports.store import Split
@@ -88,8 +89,8 @@ async def snapshot(system: System, place: Place) -> LabelledRows:
     """Rows of the data file and of experience, as the training step of the pipeline reads them."""
     bench = open_bench(system)
     ids, nobody = RowIds(bench.hash_key), OpenedRows(place.rows.at(np.array([], dtype=np.int64)), [], [], 0)
-    rows, row_ids = await asyncio.to_thread(read_rows, bench.files, bench.folder, place.task, place.snapshot)
-    opened = await open_snapshot(system, place.task, rows, row_ids, ids)
+    rows = await asyncio.to_thread(read_rows, bench.files, bench.folder, place.task, place.snapshot)
+    opened = await open_snapshot(system, place.task, rows, ids)
     material = material_of(place.task, rows, opened, nobody, frozenset(), 0)
     return material.train.rows + material.experience.rows
 

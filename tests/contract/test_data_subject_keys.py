@@ -50,6 +50,24 @@ def test_replicas_have_the_same_keys(case: KeysCase) -> None:
     case.tell(story)
 
 
+@pytest.mark.parametrize("many", [3, 6_000])
+def test_keys_of_each_come_in_order_also_again_and_none_of_those_who_have_none(case: KeysCase, many: int) -> None:
+    async def story(one: DataSubjectKeys, two: DataSubjectKeys) -> None:
+        people = [number.to_bytes(16) for number in range(many)]
+        made = await one.obtain(case.task_id, people[:-1])
+        assert await two.find_each(case.task_id, []) == []
+        keys = [made[each] for each in people[:-1]]
+        assert await two.find_each(case.task_id, people * 2) == [*keys, None] * 2
+        await one.destroy(case.task_id, people[:1])
+        await two.versions.rotate()
+        made = await two.obtain(case.task_id, [b"new" * 5 + b"!"])
+        wanted = [*people[1:], *made, people[0], b"s" * 16]
+        assert await one.find_each(case.task_id, wanted) == [*keys[1:], None, *made.values(), None, None]
+        assert await one.find_each(case.other_task_id, people) == [None] * many
+
+    case.tell(story)
+
+
 def test_replicas_that_make_a_key_at_once_agree(case: KeysCase) -> None:
     async def story(one: DataSubjectKeys, two: DataSubjectKeys) -> None:
         for round_number in range(10):

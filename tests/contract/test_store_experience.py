@@ -180,15 +180,35 @@ def test_between_is_half_open_and_ordered_and_leaves_out_the_older_when_asked(ca
 def test_learnable_is_admitted_and_labelled_in_order_of_event_time(case: StoreCase) -> None:
     async def story(store: Store) -> None:
         task_id = await with_task(store, case.make)
-        admitted = case.make.judged(task_id, 3, event_times_us=[30, 20, 10])
+        admitted = case.make.judged(
+            task_id, 3, event_times_us=[30, 20, 10], model_digest="0a" * 32, shadow_digest="0b" * 32
+        )
         blocked = case.make.judged(task_id, 1, verdict=Verdict.BLOCKED, reason=Reason.RANGE)
         await store.record([admitted, blocked])
         labelled = [*admitted.prediction_ids[:2], *blocked.prediction_ids]
         await store.add_labels(task_id, labels(labelled, [b"l"] * 3, [1] * 3, [True] * 3))
         learnable = await store.learnable(task_id)
         assert [row.prediction_id for row in learnable] == admitted.prediction_ids[1::-1]
-        assert all((row.label_sealed, row.label_source) == (b"l", "api") for row in learnable)
+        assert all((row.label_sealed, row.labelled_at_us, row.label_source) == (b"l", 1, "api") for row in learnable)
+        assert all((row.model_digest, row.shadow_digest) == ("0a" * 32, "0b" * 32) for row in learnable)
+        for row, i in zip(learnable, (1, 0), strict=True):
+            assert (row.data_subject, row.sealed) == (admitted.data_subjects[i], admitted.sealed[i])
+            times = (admitted.event_times_us[i], admitted.processing_times_us[i])
+            assert (row.event_time_us, row.processing_time_us) == times
         assert await store.counts(task_id) == Counts(admitted=3, blocked=1, labelled=3)
+
+    case.tell(story)
+
+
+def test_learnable_of_one_event_time_are_in_order_of_their_ids(case: StoreCase) -> None:
+    async def story(store: Store) -> None:
+        task_id = await with_task(store, case.make)
+        event = case.make.judged(task_id, 6, event_times_us=[7, 5, 7, 5, 7, 5])
+        await store.record([event])
+        ids = event.prediction_ids
+        await store.add_labels(task_id, labels(ids, [b"l"] * 6, [1] * 6, [True] * 6))
+        found = [row.prediction_id for row in await store.learnable(task_id)]
+        assert found == [*sorted(ids[1::2]), *sorted(ids[::2])]
 
     case.tell(story)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -16,9 +16,9 @@ from dissonance.errors import SealBroken
 from dissonance.pipeline.opening import opened
 from dissonance.pipeline.training import LabelledRows
 from dissonance.pipeline.workshop import Workshop
-from dissonance.ports.store import Experience, ReferenceRows, Split, Window
+from dissonance.ports.store import Learnable, ReferenceRows, Split, Window
 from dissonance.security.row_columns import row_columns
-from dissonance.security.rows import label_row_id, open_plain, reference_row_id, seal_rows
+from dissonance.security.rows import label_row_id, open_plain, reference_row_id, reference_row_ids, seal_rows
 
 CHUNK_ROWS = 20_000
 """Rows whose keys are held at once."""
@@ -33,7 +33,7 @@ class OpenedRows(NamedTuple):
     row_numbers: list[int]
     data_subjects: list[bytes]
     erased: int
-    experience: tuple[Experience, ...] = ()
+    experience: tuple[Learnable, ...] = ()
 
     def only(self, kept: Sequence[int]) -> OpenedRows:
         """The rows at these positions."""
@@ -104,21 +104,31 @@ async def open_kept(workshop: Workshop, task: Task, most_rows: int) -> OpenedRow
     )
 
 
+class _Part(NamedTuple):
+    """Of a chunk: positions of the rows that could be opened, and what they hold."""
+
+    positions: list[int]
+    features: NDArray[np.float64]
+    labels: NDArray[np.int64]
+
+
 async def open_stored(workshop: Workshop, task: Task, stored: ReferenceRows) -> OpenedRows:
     """Those that can be opened. Raises as `open_reference` does."""
 
-    def open_chunk(keys: Mapping[bytes, bytes], chunk: slice) -> list[bytes | None]:
-        row_ids = [reference_row_id(number) for number in stored.row_numbers[chunk]]
-        return open_plain(keys, task.task_id, row_ids, stored.data_subjects[chunk], stored.sealed[chunk])
+    def open_chunk(keys: Sequence[bytes | None], chunk: slice) -> list[_Part]:
+        ids = reference_row_ids(stored.row_numbers[chunk])
+        plain = open_plain(keys, task.task_id, ids, stored.data_subjects[chunk], stored.sealed[chunk])
+        columns = row_columns([row for row in plain if row is not None], len(task.schema.features))
+        there = [i for i, row in enumerate(plain, start=chunk.start) if row is not None]
+        return [_Part(there, columns.features, columns.labels)]
 
-    plain = await opened(workshop, task, stored.data_subjects, open_chunk)
-    there = [position for position, row in enumerate(plain) if row is not None]
-    columns = row_columns([row for row in plain if row is not None], len(task.schema.features))
+    parts = await opened(workshop, task, stored.data_subjects, open_chunk)
+    there = [i for part in parts for i in part.positions]
     return OpenedRows(
-        rows=_labelled(task, columns.features, columns.labels),
+        rows=_labelled(task, parts),
         row_numbers=[stored.row_numbers[i] for i in there],
         data_subjects=[stored.data_subjects[i] for i in there],
-        erased=len(plain) - len(there),
+        erased=len(stored.row_numbers) - len(there),
     )
 
 
@@ -141,27 +151,27 @@ async def open_answered(
     return await _open_labelled(workshop, task, answered[-most_rows:])
 
 
-async def _open_labelled(workshop: Workshop, task: Task, rows: Sequence[Experience]) -> OpenedRows:
-    stored = [row for row in rows if row.label_sealed is not None]
-    data_subjects = [row.data_subject for row in stored]
+async def _open_labelled(workshop: Workshop, task: Task, rows: Sequence[Learnable]) -> OpenedRows:
+    data_subjects = [row.data_subject for row in rows]
 
-    def open_chunk(keys: Mapping[bytes, bytes], chunk: slice) -> list[tuple[bytes | None, bytes | None]]:
-        part, people = stored[chunk], data_subjects[chunk]
-        ids = [row.prediction_id for row in part]
+    def open_chunk(found: Sequence[bytes | None], chunk: slice) -> list[_Part]:
+        there = [i for i, key in enumerate(found, start=chunk.start) if key is not None]
+        keys, part = [key for key in found if key is not None], [rows[i] for i in there]
+        ids, people = [row.prediction_id for row in part], [row.data_subject for row in part]
         inputs = open_plain(keys, task.task_id, ids, people, [row.sealed for row in part])
         label_ids = [label_row_id(each) for each in ids]
-        labels = open_plain(keys, task.task_id, label_ids, people, [row.label_sealed or b"" for row in part])
-        return list(zip(inputs, labels, strict=True))
+        labels = open_plain(keys, task.task_id, label_ids, people, [row.label_sealed for row in part])
+        features = row_columns([row for row in inputs if row is not None], len(task.schema.features)).features
+        return [_Part(there, features, row_columns([row for row in labels if row is not None], 0).labels)]
 
-    plain = await opened(workshop, task, data_subjects, open_chunk)
-    both = [(i, row, label) for i, (row, label) in enumerate(plain) if row and label]
-    features = row_columns([row for _, row, _ in both], len(task.schema.features)).features
+    parts = await opened(workshop, task, data_subjects, open_chunk)
+    there = [i for part in parts for i in part.positions]
     return OpenedRows(
-        rows=_labelled(task, features, row_columns([label for *_, label in both], 0).labels),
-        row_numbers=[-1] * len(both),
-        data_subjects=[data_subjects[i] for i, *_ in both],
-        erased=len(stored) - len(both),
-        experience=tuple(stored[i] for i, *_ in both),
+        rows=_labelled(task, parts),
+        row_numbers=[-1] * len(there),
+        data_subjects=[data_subjects[i] for i in there],
+        erased=len(rows) - len(there),
+        experience=tuple(rows[i] for i in there),
     )
 
 
@@ -177,7 +187,9 @@ def digest_of(rows: LabelledRows) -> str:
     return digest.hexdigest()
 
 
-def _labelled(task: Task, features: NDArray[np.float64], classes: NDArray[np.int64]) -> LabelledRows:
+def _labelled(task: Task, parts: Sequence[_Part]) -> LabelledRows:
+    features = np.concatenate([np.empty((0, len(task.schema.features))), *(part.features for part in parts)])
+    classes = np.concatenate([np.empty(0, dtype=np.int64), *(part.labels for part in parts)])
     if len(classes) and not (classes.min() >= 0 and classes.max() < len(task.classes)):
         raise SealBroken("a stored row has no label of the task", where="label", fix="restore it from a backup")
     return LabelledRows(features, classes)

@@ -36,6 +36,10 @@ class DataSubjectKeys(Protocol):
         """The keys that exist; destroyed and unknown subjects are missing from the result."""
         ...
 
+    async def find_each(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> list[DataKey | None]:
+        """As `find`: one for each that is asked for, in order, None where there is none. For rows by the thousand."""
+        ...
+
     def remembered(
         self, task_id: str, data_subjects: Sequence[DataSubjectHash], read_within_s: float | None = None
     ) -> dict[DataSubjectHash, DataKey]:

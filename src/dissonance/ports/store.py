@@ -69,7 +69,22 @@ class Experience(msgspec.Struct, frozen=True, gc=False):
     right: bool | None = None  # whether the answer was the label
     canary_arm: str = PRODUCTION_ARM
     shadow_digest: str = ""
-    label_source: str = ""  # who gave the label; said by `learnable` only
+
+
+class Learnable(msgspec.Struct, frozen=True, gc=False):
+    """As much of a stored input with a label as learning from it asks for. `label_source`: who gave the label. Comes by
+    the hundred thousand, as `Experience` does."""
+
+    prediction_id: bytes
+    data_subject: bytes
+    event_time_us: int
+    processing_time_us: int
+    sealed: bytes
+    label_sealed: bytes
+    labelled_at_us: int
+    model_digest: str
+    shadow_digest: str
+    label_source: str
 
 
 class Sureness(NamedTuple):
@@ -260,7 +275,7 @@ class ExperienceStore(Protocol):
         last ones, whatever else there is."""
         ...
 
-    async def learnable(self, task_id: str) -> list[Experience]:
+    async def learnable(self, task_id: str) -> list[Learnable]:
         """Admitted rows with a label that may be learnt from, in order of event time."""
         ...
 

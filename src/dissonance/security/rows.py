@@ -7,22 +7,19 @@ was destroyed leaves nothing behind here.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from typing import Protocol
 
 import msgspec
 import numpy as np
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from numpy.typing import NDArray
 
 from dissonance.contracts.sealed import SealedRow
 from dissonance.errors import KeyDestroyed, SealBroken
 from dissonance.security.envelope import NONCE_BYTES, VERSION
-
-_HEADER = len(VERSION) + NONCE_BYTES
-_TAG_BYTES = 16
+from dissonance.security.opening_many import OVERHEAD_BYTES, DoesNotOpen, open_many
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(SealedRow).decode
@@ -42,6 +39,16 @@ def label_row_id(prediction_id: bytes) -> bytes:
 def reference_row_id(row_number: int) -> bytes:
     """The row id of a row of the data file: its number, 8 bytes, big-endian."""
     return row_number.to_bytes(8)
+
+
+def reference_row_ids(row_numbers: Sequence[int]) -> list[bytes]:
+    """As `reference_row_id`, of each.
+
+    >>> reference_row_ids([0, 258]) == [reference_row_id(0), reference_row_id(258)]
+    True
+    """
+    joined = np.array(row_numbers, dtype=">i8").tobytes()
+    return [joined[start : start + 8] for start in range(0, len(joined), 8)]
 
 
 def seal_rows(
@@ -80,50 +87,51 @@ def open_rows(
 
     Raises `SealBroken`, naming the row, when key, bytes or row are not those it was sealed with.
     """
-    held = open_plain(keys, task_id, row_ids, data_subjects, sealed)
+    held = open_plain([keys.get(each) for each in data_subjects], task_id, row_ids, data_subjects, sealed)
     return [None if plain is None else _decoded(plain, row_id) for row_id, plain in zip(row_ids, held, strict=True)]
 
 
 def open_plain(
-    keys: Mapping[bytes, bytes],
+    keys: Sequence[bytes | None],
     task_id: str,
     row_ids: Sequence[bytes],
     data_subjects: Sequence[bytes],
     sealed: Sequence[bytes],
 ) -> list[bytes | None]:
-    """As `open_rows`, what was sealed as it is: msgpack of `SealedRow`, for `row_columns`.
-
-    A cipher that is used once is let go of at once: that takes half as long as to keep it.
-    """
-    ciphers: dict[bytes, AESGCM] = {}
-    again = {person for person, rows in Counter(data_subjects).items() if rows > 1}
+    """As `open_rows`, by the key of each row, what was sealed as it is: msgpack of `SealedRow`, for `row_columns`."""
+    there = [key for key in keys if key is not None]
+    if len(there) < len(keys):
+        return _those_with_keys(keys, task_id, row_ids, data_subjects, sealed)
     prefix = _prefix(task_id)
-    opened: list[bytes | None] = []
-    row_id = b""
+    n = len(row_ids)
+    associated = map(b"".join, zip(repeat(prefix, n), row_ids, repeat(b"|", n), data_subjects, strict=True))
     try:
-        for row_id, data_subject, blob in zip(row_ids, data_subjects, sealed, strict=True):
-            cipher = ciphers.get(data_subject)
-            if cipher is None:
-                key = keys.get(data_subject)
-                if key is None:
-                    opened.append(None)
-                    continue
-                cipher = AESGCM(key)
-                if data_subject in again:
-                    ciphers[data_subject] = cipher
-            if blob[:1] != VERSION or len(blob) < _HEADER + _TAG_BYTES:
-                raise SealBroken(
-                    "not sealed bytes of version 1", where=f"row {row_id.hex()}", fix="restore it from a backup"
-                )
-            associated = b"".join((prefix, row_id, b"|", data_subject))
-            opened.append(cipher.decrypt(blob[1:_HEADER], blob[_HEADER:], associated))
-    except InvalidTag as error:
-        raise SealBroken(
-            "the bytes, the key or the row they belong to changed",
-            where=f"row {row_id.hex()}",
-            fix="restore it from a backup",
-        ) from error
+        return [*open_many(there, sealed, associated)]
+    except DoesNotOpen as error:
+        raise _broken(row_ids[error.position], sealed[error.position]) from error
+
+
+def _those_with_keys(
+    keys: Sequence[bytes | None],
+    task_id: str,
+    row_ids: Sequence[bytes],
+    data_subjects: Sequence[bytes],
+    sealed: Sequence[bytes],
+) -> list[bytes | None]:
+    rows = enumerate(zip(keys, row_ids, data_subjects, sealed, strict=True))
+    there = {i: row for i, row in rows if row[0] is not None}
+    held, ids, people, blobs = zip(*there.values(), strict=True) if there else ((), (), (), ())
+    opened: list[bytes | None] = [None] * len(keys)
+    for i, plain in zip(there, open_plain(held, task_id, ids, people, blobs), strict=True):
+        opened[i] = plain
     return opened
+
+
+def _broken(row_id: bytes, blob: bytes) -> SealBroken:
+    what = "the bytes, the key or the row they belong to changed"
+    if blob[:1] != VERSION or len(blob) < OVERHEAD_BYTES:
+        what = "not sealed bytes of version 1"
+    return SealBroken(what, where=f"row {row_id.hex()}", fix="restore it from a backup")
 
 
 def _decoded(plain: bytes, row_id: bytes) -> SealedRow:

@@ -18,11 +18,14 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from dissonance.errors import SealBroken
 from dissonance.security.envelope import KEY_BYTES, NONCE_BYTES, VERSION
+from dissonance.security.opening_many import OVERHEAD_BYTES, DoesNotOpen, open_many
 
 NEW_KEY_BYTES = KEY_BYTES + NONCE_BYTES
 """Random bytes that make a key and wrap it."""
 
 HASH_BYTES = 16
+
+WRAPPED_BYTES = OVERHEAD_BYTES + KEY_BYTES
 TASKS_KEPT = 64
 
 _SPARE = b"dissonance-spare-key|"
@@ -67,6 +70,7 @@ class KeyWrap:
     """Wraps data keys under one key-encryption key of 32 bytes: AES-256-GCM, as in `envelope`."""
 
     def __init__(self, key_encryption_key: bytes) -> None:
+        self._key = key_encryption_key
         self._cipher = AESGCM(key_encryption_key)
 
     def new(self, task_id: str, data_subject: bytes, random: bytes) -> bytes:
@@ -95,17 +99,21 @@ class KeyWrap:
 
     def open_many(self, task_id: str, wrapped: Iterable[tuple[Any, ...]]) -> dict[bytes, bytes]:
         """As `open`, the keys of many data subjects: of each, first it and its wrapped key."""
-        bound, decrypt = VERSION + _bound_to(task_id, b""), self._cipher.decrypt
-        body = 1 + NONCE_BYTES
-        keys = {}
+        bound = VERSION + _bound_to(task_id, b"")
+        rows = list(wrapped)
+        people = [row[0] for row in rows]
         try:
-            for data_subject, sealed, *_ in wrapped:
-                if sealed[:1] != VERSION:
-                    raise InvalidTag
-                keys[data_subject] = decrypt(sealed[1:body], sealed[body:], bound + data_subject)
-        except (InvalidTag, ValueError) as error:
+            keys = open_many([self._key] * len(rows), [row[1] for row in rows], map(bound.__add__, people))
+        except DoesNotOpen as error:
             raise _does_not_open() from error
-        return keys
+        return dict(zip(people, keys, strict=True))
+
+    def open_joined(self, task_id: str, data_subjects: bytes, wrapped: bytes) -> dict[bytes, bytes]:
+        """As `open_many`, of data subjects and wrapped keys that lie one after the other."""
+        people, keys = _cut(data_subjects, HASH_BYTES), _cut(wrapped, WRAPPED_BYTES)
+        if len(people) != len(keys):
+            raise _does_not_open()
+        return self.open_many(task_id, zip(people, keys, strict=True))
 
     def new_version(self, version: int, random: bytes) -> bytes:
         """A new key-encryption key under this one: the root key, or `with_part`. `random` as for `new`."""
@@ -165,6 +173,10 @@ class HeldKeys(NamedTuple):
                 fix="see dissonance keys list; restore the keys database from a backup in which that key is",
             )
         return self.wraps[version]
+
+
+def _cut(joined: bytes, size: int) -> list[bytes]:
+    return [joined[start : start + size] for start in range(0, len(joined), size)]
 
 
 def _does_not_open() -> SealBroken:

@@ -42,6 +42,11 @@ def test_many_wrapped_keys_open_to_what_each_opens_to() -> None:
     opened = wrap.open_many(PLACE[0], wrapped)
     assert opened == {person: wrap.open(PLACE[0], person, key) for person, key, _ in wrapped}
     assert wrap.open_many(PLACE[0], []) == {}
+    joined = [b"".join(column) for column in ([row[0] for row in wrapped], [row[1] for row in wrapped])]
+    assert wrap.open_joined(PLACE[0], *joined) == opened
+    for lacking in (1, 61):
+        with pytest.raises(SealBroken, match="key-encryption key"):
+            wrap.open_joined(PLACE[0], joined[0], joined[1][:-lacking])
 
 
 @pytest.mark.parametrize("broken", [b"", b"\x01", b"\x01" * 61, b"\x02" * 61])

@@ -66,6 +66,10 @@ class MemoryDataSubjectKeys:
         self._got |= {(task_id, data_subject): (key, self._clock.now_us()) for data_subject, key in found.items()}
         return found
 
+    async def find_each(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> list[DataKey | None]:
+        found = await self.find(task_id, data_subjects)
+        return [found.get(each) for each in data_subjects]
+
     def remembered(
         self, task_id: str, data_subjects: Sequence[DataSubjectHash], read_within_s: float | None = None
     ) -> dict[DataSubjectHash, DataKey]:

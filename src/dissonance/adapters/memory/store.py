@@ -36,6 +36,7 @@ from dissonance.ports.labels import AskedAs
 from dissonance.ports.store import (
     Counts,
     Experience,
+    Learnable,
     Outcome,
     PolicyRecord,
     Sureness,
@@ -252,16 +253,10 @@ class MemoryStore(
         wanted = ordered if newest is None else ordered[max(0, len(ordered) - newest) :]
         return [self._labelled(task_id, row.prediction_id) for row in wanted]
 
-    async def learnable(self, task_id: str) -> list[Experience]:
+    async def learnable(self, task_id: str) -> list[Learnable]:
         rows = [row for row in self._experience(task_id).values() if row.verdict is Verdict.ADMITTED]
-        labelled = [row for row in rows if self._counted(task_id, row) is not None]
-        return [
-            msgspec.structs.replace(
-                self._labelled(task_id, row.prediction_id),
-                label_source=self._of(task_id).labels[row.prediction_id].source,
-            )
-            for row in sorted(labelled, key=_by_event_time)
-        ]
+        counted = [(row, self._counted(task_id, row)) for row in sorted(rows, key=_by_event_time)]
+        return [_learnable(row, label) for row, label in counted if label is not None]
 
     async def counts(self, task_id: str) -> Counts:
         rows = self._experience(task_id).values()
@@ -351,6 +346,21 @@ class MemoryStore(
 
 def _by_event_time(row: Experience) -> tuple[int, bytes]:
     return row.event_time_us, row.prediction_id
+
+
+def _learnable(row: Experience, label: LabelLine) -> Learnable:
+    return Learnable(
+        prediction_id=row.prediction_id,
+        data_subject=row.data_subject,
+        event_time_us=row.event_time_us,
+        processing_time_us=row.processing_time_us,
+        sealed=row.sealed,
+        label_sealed=label.sealed,
+        labelled_at_us=label.labelled_at_us,
+        model_digest=row.model_digest,
+        shadow_digest=row.shadow_digest,
+        label_source=label.source,
+    )
 
 
 def _is_task_id(task_id: str) -> bool:

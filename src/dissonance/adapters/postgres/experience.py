@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from dissonance.contracts.events import Judged
 from dissonance.contracts.ids import uuid7_floor
 from dissonance.contracts.times import HOUR_US
 from dissonance.contracts.verdicts import Reason, Verdict
-from dissonance.ports.store import Counts, Experience, Outcome, Sureness, WindowFigures
+from dissonance.ports.store import Counts, Experience, Learnable, Outcome, Sureness, WindowFigures
 
 DIGESTS_KEPT = 256
 """As hex digits: there are few, and every row names three."""
@@ -71,8 +72,10 @@ class PostgresExperience(WeeklyPart):
         parameters = {"task": task_key(task_id), "start_us": start_us, "end_us": end_us, "newest": newest}
         return [_experience(row) for row in (await self._database.rows("between", parameters))[::-1]]
 
-    async def learnable(self, task_id: str) -> list[Experience]:
-        return [_experience(row) for row in await self._database.rows("learnable", {"task": task_key(task_id)})]
+    async def learnable(self, task_id: str) -> list[Learnable]:
+        rows = await self._database.rows("learnable", {"task": task_key(task_id)})
+        rows.sort(key=itemgetter(2))  # by event time; those of one time stay in order of their ids
+        return [Learnable(*(*row[:7], _hex(row[7]), _hex(row[8]), row[9])) for row in rows]
 
     async def rows_per_hour(
         self, task_id: str, data_subjects: Sequence[bytes], hours: Sequence[int]
@@ -184,7 +187,7 @@ def _row_columns(batches: Sequence[Judged]) -> dict[str, tuple[Any, list[Any]]]:
 
 
 def _experience(row: tuple[Any, ...]) -> Experience:
-    """A row of `find`, `between` or `learnable`, whose columns are in the order of `Experience`."""
+    """A row of `find` or `between`, whose columns are in the order of `Experience`."""
     fields = list(row)
     fields[5:7] = _hex(row[5]), _hex(row[6])
     fields[8:10] = _VERDICTS[row[8]], _REASONS[row[9]]

@@ -123,6 +123,15 @@ WHERE k.task_id = %(task)s AND k.data_subject = ANY(%(data_subjects)s::bytea[])
     AND NOT EXISTS (SELECT FROM destroyed_tasks d WHERE d.task_id = %(task)s)
     AND k.data_subject NOT IN (SELECT d.data_subject FROM destroyed_keys d WHERE d.task_id = %(task)s);
 
+-- name: find_packed_keys
+-- purpose: as find_many_keys, one after the other, which is cheaper to hand over; by version
+SELECT k.wrapped_under, string_agg(k.data_subject, ''::bytea), string_agg(k.wrapped, ''::bytea)
+FROM data_subject_keys k
+WHERE k.task_id = %(task)s AND k.data_subject = ANY(%(data_subjects)s::bytea[])
+    AND NOT EXISTS (SELECT FROM destroyed_tasks d WHERE d.task_id = %(task)s)
+    AND k.data_subject NOT IN (SELECT d.data_subject FROM destroyed_keys d WHERE d.task_id = %(task)s)
+GROUP BY k.wrapped_under;
+
 -- name: hold_back_new_keys
 -- purpose: nobody makes a key while some are destroyed; readers are not held back
 LOCK TABLE data_subject_keys, spare_keys IN SHARE ROW EXCLUSIVE MODE;

@@ -252,14 +252,13 @@ WHERE e.task_id = %(task)s AND e.event_time_us >= %(start_us)s AND e.event_time_
 ORDER BY e.event_time_us DESC, e.prediction_id DESC LIMIT %(newest)s::bigint;
 
 -- name: learnable
--- purpose: admitted rows with a label that may be learnt from, in order of event time
+-- purpose: admitted rows with a label that may be learnt from; by id, as they lie, since to sort so many takes files
 SELECT
-    uuid_send(e.prediction_id), e.data_subject, e.event_time_us, e.processing_time_us, e.sealed, e.model_digest,
-    e.critic_digest, e.policy_version, e.verdict, e.reason, e.confidence, e.dissonance,
-    l.sealed, l.labelled_at_us, l.is_right, e.canary_arm, e.shadow_digest, l.source
+    uuid_send(e.prediction_id), e.data_subject, e.event_time_us, e.processing_time_us, e.sealed,
+    l.sealed, l.labelled_at_us, e.model_digest, e.shadow_digest, l.source
 FROM experience e JOIN labels l USING (prediction_id)
 WHERE e.task_id = %(task)s AND e.verdict = 'admitted' AND l.learnable AND l.is_right IS NOT NULL
-ORDER BY e.event_time_us, e.prediction_id;
+ORDER BY e.prediction_id;
 
 -- name: upsert_labels
 -- purpose: labels of stored rows; the latest of an id wins, a withdrawal (is_right is null) too

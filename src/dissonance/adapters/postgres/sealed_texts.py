@@ -70,7 +70,12 @@ class SealedTexts:
     def rows(self, query: str, found: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """Raises `SealBroken`."""
         places = OPENED.get(query)
-        return found if places is None else [self._row(row, places) for row in found]
+        if places is None:
+            return found
+        if places == (-1,):  # as of rows by the hundred thousand
+            opened = self._seal.open
+            return [(*row[:-1], opened(row[-1])) for row in found]
+        return [self._row(row, places) for row in found]
 
     def _row(self, row: tuple[Any, ...], places: tuple[int, ...]) -> tuple[Any, ...]:
         values = list(row)

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from dissonance.contracts.schema import Task
 from dissonance.contracts.sealed import SealedRow
 from dissonance.errors import SealBroken
@@ -16,7 +18,7 @@ from dissonance.pipeline.mature_window import LEAST_ROWS, MOST_ROWS
 from dissonance.pipeline.opening import opened
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.labels import AskedAs, RequestState
-from dissonance.ports.store import Experience, Split
+from dissonance.ports.store import Learnable, Split
 from dissonance.security.rows import reference_row_id, seal_rows
 
 WINDOWS = 10_000
@@ -58,14 +60,12 @@ async def collect(workshop: Workshop, task: Task, as_of_us: int, ids: RowIds) ->
     )
 
 
-def _known(row: Experience, as_of_us: int) -> bool:
+def _known(row: Learnable, as_of_us: int) -> bool:
     """Row and label. A label that was corrected since has only its latest time: before that it counts as unknown."""
-    return row.processing_time_us <= as_of_us and (row.labelled_at_us or 0) <= as_of_us
+    return row.processing_time_us <= as_of_us and row.labelled_at_us <= as_of_us
 
 
-async def _experience(
-    workshop: Workshop, task: Task, learnable: Sequence[Experience], ids: RowIds
-) -> list[SnapshotRow]:
+async def _experience(workshop: Workshop, task: Task, learnable: Sequence[Learnable], ids: RowIds) -> list[SnapshotRow]:
     requests = await workshop.store.requests_for(task.task_id, [row.prediction_id for row in learnable])
     asked = {
         each.prediction_id: RANDOM_CHECK if each.asked_as is AskedAs.RANDOM_CHECK else ASKED
@@ -79,7 +79,7 @@ async def _experience(
             row.data_subject,
             row.event_time_us,
             row.sealed,
-            row.label_sealed or b"",
+            row.label_sealed,
             row.model_digest,
             ids.of(b"label source|" + row.label_source.encode()).hex(),
             asked.get(row.prediction_id, ""),
@@ -151,7 +151,7 @@ async def sealed(bench: Bench, task: Task, unsealed: Sealable) -> list[SnapshotR
             [SealedRow(features=each.features, label=each.label) for each in plain],
             bench.workshop.randomness,
         )
-        done += [row._replace(sealed=blob) for row, blob in zip(chunk, blobs, strict=True)]
+        done += [msgspec.structs.replace(row, sealed=blob) for row, blob in zip(chunk, blobs, strict=True)]
     return done
 
 

@@ -15,8 +15,9 @@ from dissonance.pipeline.aliases import open_pair, open_version, production_vers
 from dissonance.pipeline.describing import describe
 from dissonance.pipeline.flow.candidate import digest_of_files, files_digest, fitted, kept, write_candidate
 from dissonance.pipeline.flow.material import material_of
+from dissonance.pipeline.flow.opening_snapshot import open_snapshot
 from dissonance.pipeline.flow.records import Provenance, key_of, run_id
-from dissonance.pipeline.flow.snapshot import open_snapshot, read_rows
+from dissonance.pipeline.flow.snapshot import read_rows
 from dissonance.pipeline.flow.step import Inputs, Made
 from dissonance.pipeline.flow.work import Work
 from dissonance.pipeline.judging import GATE, judge_pair, send_on
@@ -50,8 +51,8 @@ async def train(work: Work) -> Made:
     `ClusterError` or `EngineUnavailable`."""
     task, snapshot = work.task, work.done[StepName.SNAPSHOT]
     work.progress("open the rows", 0.0)
-    rows, row_ids = await asyncio.to_thread(read_rows, work.bench.files, work.records.folder, task, snapshot.digest)
-    opened = await open_snapshot(work.workshop, task, rows, row_ids, work.ids)
+    rows = await asyncio.to_thread(read_rows, work.bench.files, work.records.folder, task, snapshot.digest)
+    opened = await open_snapshot(work.workshop, task, rows, work.ids)
     people = await work.workshop.store.golden_data_subjects(task.task_id)
     excluded = int(snapshot.numbers.get("golden_excluded") or 0)
     material = material_of(task, rows, opened, await work.golden(), people, excluded)

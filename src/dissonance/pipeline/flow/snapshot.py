@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -21,10 +21,8 @@ from cryptography.hazmat.primitives.hmac import HMAC
 
 from dissonance.contracts.schema import Task, schema_digest
 from dissonance.contracts.sealed import SealedRow
-from dissonance.errors import RecordBroken, SealBroken
-from dissonance.pipeline.opening import opened
+from dissonance.errors import RecordBroken
 from dissonance.pipeline.scoring.reading import reading
-from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.blobs import Blobs
 from dissonance.security.rows import label_row_id, open_rows
 
@@ -45,9 +43,10 @@ class Origin(StrEnum):
 
 
 _ORIGINS = {each.value: each for each in Origin}
+_encode = msgspec.msgpack.Encoder().encode
 
 
-class SnapshotRow(NamedTuple):
+class SnapshotRow(msgspec.Struct, frozen=True, gc=False):
     """`ident`: what the row is sealed under; `sealed` features, and the label too where it has no blob of its own
     (`label_sealed`). `label_source`: its keyed name. `asked`: empty, `asked`, or `random_check`."""
 
@@ -62,7 +61,28 @@ class SnapshotRow(NamedTuple):
     asked: str = ""
 
 
-class Plain(NamedTuple):
+class SnapshotRows(NamedTuple):
+    """Rows as a snapshot's file has them, by columns: see `SnapshotRow`."""
+
+    row_ids: list[bytes]
+    origins: list[Origin]
+    idents: list[bytes]
+    data_subjects: list[bytes]
+    event_times_us: list[int]
+    sealed: list[bytes]
+    labels_sealed: list[bytes]
+    model_digests: list[str]
+    label_sources: list[str]
+    asked: list[str]
+
+    def at(self, rows: slice | Sequence[int]) -> SnapshotRows:
+        """Those of a stretch, or at these positions."""
+        if isinstance(rows, slice):
+            return SnapshotRows._make(column[rows] for column in self)
+        return SnapshotRows._make([column[i] for i in rows] for column in self)
+
+
+class Plain(msgspec.Struct, frozen=True, gc=False):
     """What the seals of a row hold."""
 
     features: bytes
@@ -102,8 +122,29 @@ class RowIds:
 
     def __call__(self, row: SnapshotRow, plain: Plain) -> bytes:
         """Of all that the row holds; how it is sealed does not matter."""
-        held = (*row[:4], *row[6:], plain.features, plain.label)
-        return self.of(msgspec.msgpack.encode(held))
+        beside = (row.model_digest, row.label_source, row.asked, plain.features, plain.label)
+        return self.of(_encode((row.origin, row.ident, row.data_subject, row.event_time_us, *beside)))
+
+    def many(self, rows: SnapshotRows, features: Sequence[bytes], labels: Sequence[int]) -> list[bytes]:
+        """As `__call__`, of each."""
+        held = zip(
+            rows.origins,
+            rows.idents,
+            rows.data_subjects,
+            rows.event_times_us,
+            rows.model_digests,
+            rows.label_sources,
+            rows.asked,
+            features,
+            labels,
+            strict=True,
+        )
+        copy, ids = self._keyed.copy, []
+        for content in map(_encode, held):
+            state = copy()
+            state.update(content)
+            ids.append(state.finalize()[:ID_BYTES])
+        return ids
 
     def of(self, content: bytes) -> bytes:
         state = self._keyed.copy()
@@ -127,7 +168,7 @@ def write_snapshot(files: Blobs, path: str, rows: Sequence[SnapshotRow], row_ids
     with files.writing(path) as file, pyarrow.parquet.ParquetWriter(file, SCHEMA) as writer:
         for start in range(0, len(rows), CHUNK_ROWS):
             chunk = slice(start, start + CHUNK_ROWS)
-            columns = [list(row_ids[chunk]), *map(list, zip(*rows[chunk], strict=True))]
+            columns = [list(row_ids[chunk]), *map(list, zip(*map(msgspec.structs.astuple, rows[chunk]), strict=True))]
             arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
             writer.write_batch(pa.record_batch(arrays, schema=SCHEMA))
 
@@ -136,42 +177,39 @@ def read_snapshot(files: Blobs, folder: str, task: Task, digest: str) -> Snapsho
     """Ids and counts, the digest checked against them. Blocking. Raises `RecordBroken`, or `InvalidDataFile` when the
     file is gone."""
     table = _table(files, path_of(folder, digest), ["row_id", "origin"])
-    row_ids = table.column("row_id").to_pylist()
+    row_ids = _values(table.column("row_id"))
     _require(digest_of_ids(task, row_ids) == digest, path_of(folder, digest))
-    counts = Counter(table.column("origin").to_pylist())
+    counts = Counter(_values(table.column("origin")))
     return Snapshot(digest, row_ids, {origin: counts[origin.value] for origin in Origin if counts[origin.value]})
 
 
-def read_rows(files: Blobs, folder: str, task: Task, digest: str) -> tuple[list[SnapshotRow], list[bytes]]:
-    """All of them, sealed, with their ids. Blocking. Raises as `read_snapshot`."""
+def read_rows(files: Blobs, folder: str, task: Task, digest: str) -> SnapshotRows:
+    """All of them, sealed. Blocking. Raises as `read_snapshot`."""
     path = path_of(folder, digest)
-    columns = [column.to_pylist() for column in _table(files, path, SCHEMA.names).columns]
-    row_ids = columns[0]
-    _require(digest_of_ids(task, row_ids) == digest, path)
-    columns[1] = [_ORIGINS[origin] for origin in columns[1]]
-    return list(map(SnapshotRow._make, zip(*columns[1:], strict=True))), row_ids
+    table = _table(files, path, SCHEMA.names)
+    columns = {name: _values(table.column(name)) for name in SCHEMA.names}
+    _require(digest_of_ids(task, columns["row_id"]) == digest, path)
+    columns["origin"] = list(map(_ORIGINS.__getitem__, columns["origin"]))
+    return SnapshotRows(*columns.values())
 
 
-async def open_snapshot(
-    workshop: Workshop, task: Task, rows: Sequence[SnapshotRow], row_ids: Sequence[bytes], ids: RowIds
-) -> list[Plain | None]:
-    """None where the data subject was erased. Raises `SealBroken` for a row that is not the one its id says."""
-
-    def open_part(keys: Mapping[bytes, bytes], chunk: slice) -> list[Plain | None]:
-        found = open_chunk(keys, task, rows[chunk])
-        for row, row_id, plain in zip(rows[chunk], row_ids[chunk], found, strict=True):
-            if plain is not None and ids(row, plain) != row_id:
-                raise SealBroken(
-                    "a row is not the one that its id says", where="snapshot", fix="make the snapshot anew"
-                )
-        return found
-
-    return await opened(workshop, task, [row.data_subject for row in rows], open_part)
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    """As `to_pylist`, which takes longer for a value of a dictionary, or of a fixed length, than opening a row does."""
+    if pa.types.is_fixed_size_binary(column.type):
+        return list(column.cast(pa.binary()).to_pylist())
+    if not pa.types.is_dictionary(column.type):
+        return list(column.to_pylist())
+    found: list[Any] = []
+    for chunk in column.chunks:
+        names = chunk.dictionary.to_pylist()
+        found += map(names.__getitem__, chunk.indices.to_pylist())
+    return found
 
 
-def open_chunk(keys: Mapping[bytes, bytes], task: Task, rows: Sequence[SnapshotRow]) -> list[Plain | None]:
-    """Raises `SealBroken`."""
+def open_chunk(found: Sequence[bytes | None], task: Task, rows: Sequence[SnapshotRow]) -> list[Plain | None]:
+    """`found`: the key of each row, None where there is none. Raises `SealBroken`."""
     people = [row.data_subject for row in rows]
+    keys = {person: key for person, key in zip(people, found, strict=True) if key is not None}
     inputs = open_rows(keys, task.task_id, [row.ident for row in rows], people, [row.sealed for row in rows])
     apart = [i for i, row in enumerate(rows) if row.label_sealed]
     labels: dict[int, SealedRow | None] = dict(

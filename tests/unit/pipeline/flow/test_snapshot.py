@@ -14,8 +14,9 @@ from dissonance.errors import InputError, RecordBroken, SealBroken
 from dissonance.pipeline.create_task import Columns
 from dissonance.pipeline.flow.bench import Bench
 from dissonance.pipeline.flow.lineage import trace
+from dissonance.pipeline.flow.opening_snapshot import open_snapshot
 from dissonance.pipeline.flow.records import Records
-from dissonance.pipeline.flow.snapshot import Origin, RowIds, open_snapshot, path_of, read_rows, read_snapshot
+from dissonance.pipeline.flow.snapshot import Origin, RowIds, path_of, read_rows, read_snapshot
 from dissonance.pipeline.reference import kept_from_updates
 from dissonance.ports.steps import Number, StepName, StepRecord
 from dissonance.ports.store import Split
@@ -79,13 +80,18 @@ def test_rows_are_sealed_and_neither_file_nor_ids_tell_what_they_hold(
     work, task = served
     at = bench(work, tmp_path, TableSource(new_rows(30)))
     digest = snapshot_of(at, task).digest
-    rows, row_ids = read_rows(at.files, folder_of(at, task), task, digest)
-    opened = asyncio.run(open_snapshot(work, task, rows, row_ids, RowIds(at.hash_key)))
+    rows = read_rows(at.files, folder_of(at, task), task, digest)
+    opened = asyncio.run(open_snapshot(work, task, rows, RowIds(at.hash_key)))
     content = Path(path_of(folder_of(at, task), digest)).read_bytes()
-    assert all(plain is not None and plain.features not in content for plain in opened)
-    assert not any(b"new-" in row.ident for row in rows)
+    assert sum(len(each.positions) for each in opened) == len(rows.row_ids)
+    assert not any(row.tobytes() in content for each in opened for row in each.features)
+    assert not any(b"new-" in ident for ident in rows.idents)
     other = RowIds(b"another key, of 32 bytes exactly")
-    assert all(other(row, plain) != row_id for row, plain, row_id in zip(rows, opened, row_ids, strict=True) if plain)
+    for each in opened:
+        features = [row.tobytes() for row in each.features]
+        part = rows.at(each.positions)
+        assert RowIds(at.hash_key).many(part, features, each.labels.tolist()) == part.row_ids
+        assert not set(other.many(part, features, each.labels.tolist())) & set(part.row_ids)
 
 
 def test_erasing_somebody_takes_them_out_of_the_snapshot_and_of_the_next_one(
@@ -96,10 +102,12 @@ def test_erasing_somebody_takes_them_out_of_the_snapshot_and_of_the_next_one(
     digest = snapshot_of(at, task).digest
     gone = [work.keys.data_subject_hash(task.task_id, name) for name in ("new-3", "person-3")]
     asyncio.run(work.keys.destroy(task.task_id, gone))
-    rows, row_ids = read_rows(at.files, folder_of(at, task), task, digest)
-    opened = asyncio.run(open_snapshot(work, task, rows, row_ids, RowIds(at.hash_key)))
-    assert {row.data_subject for row, plain in zip(rows, opened, strict=True) if plain is None} <= set(gone)
-    assert sum(plain is None for plain in opened) >= 2
+    rows = read_rows(at.files, folder_of(at, task), task, digest)
+    opened = asyncio.run(open_snapshot(work, task, rows, RowIds(at.hash_key)))
+    left_out = set(range(len(rows.row_ids))) - {i for each in opened for i in each.positions}
+    assert {rows.data_subjects[i] for i in left_out} <= set(gone)
+    assert len(left_out) >= 2
+    assert [len(each.features) for each in opened] == [len(each.positions) for each in opened]
     work.clock.advance(1.0)
     after = snapshot_of(at, task)
     assert after.digest != digest
@@ -112,8 +120,9 @@ def test_sources_of_labels_are_in_the_snapshot_by_keyed_names(tmp_path: Path, se
     asyncio.run(add_experience(work, task, features, [0, 1], ["a", "b"]))
     (source,) = {row.label_source for row in asyncio.run(work.store.learnable(task.task_id))}
     at = bench(work, tmp_path)
-    rows, _ = read_rows(at.files, folder_of(at, task), task, snapshot_of(at, task).digest)
-    (named,) = {row.label_source for row in rows if row.origin is Origin.EXPERIENCE}
+    rows = read_rows(at.files, folder_of(at, task), task, snapshot_of(at, task).digest)
+    sources = zip(rows.origins, rows.label_sources, strict=True)
+    (named,) = {source for origin, source in sources if origin is Origin.EXPERIENCE}
     assert source and named == RowIds(at.hash_key).of(b"label source|" + source.encode()).hex()
 
 
@@ -135,9 +144,9 @@ def test_file_that_was_changed_is_not_the_one_of_its_digest(
     sealed[0], sealed[1] = sealed[1], sealed[0]
     position = table.column_names.index("sealed")
     pyarrow.parquet.write_table(table.set_column(position, "sealed", [sealed]), path)
-    rows, row_ids = read_rows(at.files, folder_of(at, task), task, digest)
+    rows = read_rows(at.files, folder_of(at, task), task, digest)
     with pytest.raises(SealBroken):
-        asyncio.run(open_snapshot(work, task, rows, row_ids, RowIds(at.hash_key)))
+        asyncio.run(open_snapshot(work, task, rows, RowIds(at.hash_key)))
 
 
 def test_back_fill_from_rows_without_times_is_refused_and_with_times_takes_the_earlier_ones(tmp_path: Path) -> None:

@@ -1,0 +1,75 @@
+"""What the seals of a snapshot's rows hold, as columns, each row held against its id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate, groupby, pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dissonance.contracts.schema import Task
+from dissonance.errors import SealBroken
+from dissonance.pipeline.flow.snapshot import Origin, RowIds, SnapshotRows
+from dissonance.pipeline.opening import opened
+from dissonance.pipeline.workshop import Workshop
+from dissonance.security.row_columns import row_columns
+from dissonance.security.rows import label_row_id, open_plain
+
+
+class Stretch(NamedTuple):
+    """Rows of one origin that could be opened: where they are in the snapshot, their features (n, d), and labels (n,),
+    -1 in a window."""
+
+    origin: Origin
+    positions: list[int]
+    features: NDArray[np.float64]
+    labels: NDArray[np.int64]
+
+
+async def open_snapshot(workshop: Workshop, task: Task, rows: SnapshotRows, ids: RowIds) -> list[Stretch]:
+    """In order, without rows of data subjects that were erased. Raises `SealBroken` for a row that is not the one its
+    id says, or has another width than the schema."""
+
+    def open_chunk(keys: Sequence[bytes | None], chunk: slice) -> list[Stretch]:
+        lengths = [sum(1 for _ in run) for _, run in groupby(rows.origins[chunk])]
+        ends = accumulate(lengths, initial=chunk.start)
+        return [
+            _open(task, rows, range(start, stop), keys[start - chunk.start : stop - chunk.start], ids)
+            for start, stop in pairwise(ends)
+        ]
+
+    return await opened(workshop, task, rows.data_subjects, open_chunk)
+
+
+def _open(task: Task, rows: SnapshotRows, run: range, found: Sequence[bytes | None], ids: RowIds) -> Stretch:
+    """`run`: where rows of one origin are; `found`: their keys."""
+    keys = [key for key in found if key is not None]
+    there = [i for i, key in zip(run, found, strict=True) if key is not None]
+    part = rows.at(slice(run.start, run.stop) if len(keys) == len(run) else there)
+    origin = rows.origins[run.start]
+    inputs = open_plain(keys, task.task_id, part.idents, part.data_subjects, part.sealed)
+    columns = row_columns([each for each in inputs if each is not None], len(task.schema.features))
+    labels = np.full(len(there), -1) if origin is Origin.WINDOW else _labels(keys, task, part, columns.labels)
+    if ids.many(part, _each(columns.features), labels.tolist()) != part.row_ids:
+        raise SealBroken("a row is not the one that its id says", where="snapshot", fix="make the snapshot anew")
+    return Stretch(origin, there, columns.features, labels)
+
+
+def _labels(keys: Sequence[bytes], task: Task, rows: SnapshotRows, beside: NDArray[np.int64]) -> NDArray[np.int64]:
+    """`beside`: those that are sealed with the features; of the rows that have one of its own, that one."""
+    apart = [i for i, sealed in enumerate(rows.labels_sealed) if sealed]
+    if not apart:
+        return beside
+    part = rows.at(apart)
+    label_ids = [label_row_id(each) for each in part.idents]
+    own = open_plain([keys[i] for i in apart], task.task_id, label_ids, part.data_subjects, part.labels_sealed)
+    labels = beside.copy()
+    labels[apart] = row_columns([each for each in own if each is not None], 0).labels
+    return labels
+
+
+def _each(features: NDArray[np.float64]) -> list[bytes]:
+    joined, size = features.tobytes(), 8 * features.shape[1]
+    return [joined[start : start + size] for start in range(0, len(joined), size)] if size else [b""] * len(features)
