@@ -38,12 +38,15 @@ app = typer.Typer(
 
 
 class StepLine(msgspec.Struct, frozen=True, kw_only=True):
-    """`reused`: an earlier run had done it. `digest` of what it made; `numbers` and `findings` are the step's own;
-    `seconds` since the step before it, or since the command began."""
+    """`state`: done, done before, refused or passed over; `reused`, `accepted` and `passed_over` say the same. `digest`
+    of what it made; `numbers` and `findings` are the step's own; `seconds` since the step before it, or since the
+    command began."""
 
     step: str
+    state: str
     reused: bool
     accepted: bool
+    passed_over: bool
     digest: str
     numbers: dict[str, float | int | str | None]
     findings: tuple[str, ...]
@@ -51,12 +54,14 @@ class StepLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What `run --json` prints. `refused_by`: the step that said no, None when none did."""
+    """What `run --json` prints. `refused_by`: the step that said no, None when none did. `passed_over`: why the
+    candidate was not sent on its way and waits, and what a person can do; None where it was sent or refused."""
 
     task: str
     as_of: str
     source: str
     refused_by: str | None
+    passed_over: str | None
     version: int | None
     snapshot: str | None
     model_files_digest: str | None
@@ -102,7 +107,8 @@ def run(
 ) -> None:
     """Run every step that is not done yet. Cut anywhere, --resume goes on; nothing half-done is ever seen.
 
-    Exit code 3 when the rows are refused, 7 when the gate refuses the candidate.
+    Exit code 3 when the rows are refused, 7 when the gate refuses the candidate; 0 also where an accepted candidate
+    waits, its rollout being passed over: the answer says why.
     """
     from dissonance.pipeline.flow.run import Wish
 
@@ -123,8 +129,7 @@ def run(
             steps.append((done, perf_counter() - begun))
             advance(1)
             if not as_json:
-                how = "done before" if done.reused else "done" if done.record.accepted else "refused"
-                error_console.print(f"  {done.record.step.value}: {how}", markup=False)
+                error_console.print(f"  {done.record.step.value}: {done.state}", markup=False)
 
         async def work(system: System) -> tuple[RunRequest, str | None]:
             return await _run(system, asked, told)
@@ -241,6 +246,7 @@ def run_answer(
 ) -> RunAnswer:
     """`steps` with the second of the command at which each was done."""
     by_name = {done.record.step: done.record for done, _ in steps}
+    why_not = [finding for done, _ in steps if done.passed_over for finding in done.record.findings]
     begun = [0.0, *(at for _, at in steps)]
     registered, snapshot = by_name.get(StepName.REGISTER), by_name.get(StepName.SNAPSHOT)
     trained, rolled = by_name.get(StepName.TRAIN), by_name.get(StepName.ROLLOUT)
@@ -249,6 +255,7 @@ def run_answer(
         as_of=to_text(request.as_of_us),
         source=request.source,
         refused_by=refused_by,
+        passed_over="; ".join(why_not) or None,
         version=None if registered is None else int(registered.numbers["version"] or 0),
         snapshot=None if snapshot is None else snapshot.digest,
         model_files_digest=None if trained is None else trained.digest,
@@ -257,8 +264,10 @@ def run_answer(
         steps=[
             StepLine(
                 step=done.record.step.value,
+                state=done.state,
                 reused=done.reused,
                 accepted=done.record.accepted,
+                passed_over=done.passed_over,
                 digest=done.record.digest,
                 numbers=done.record.numbers,
                 findings=done.record.findings,
@@ -274,9 +283,8 @@ def run_table(answer: RunAnswer) -> Table:
     for heading in ("step", "", "what it found"):
         table.add_column(heading, overflow="fold")
     for line in answer.steps:
-        state = "refused" if not line.accepted else "done before" if line.reused else "done"
         told = [*line.findings] or [_short(line)]
-        table.add_row(line.step, state, escape("\n".join(told)))
+        table.add_row(line.step, line.state, escape("\n".join(told)))
     return table
 
 

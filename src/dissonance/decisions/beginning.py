@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.ports.rollouts import Rollout
@@ -14,6 +16,14 @@ def cools_off(rollout: Rollout | None, now_us: int, cooling_off_s: int) -> bool:
     if rollout is None or rollout.phase is not RolloutPhase.ROLLED_BACK:
         return False
     return now_us < rollout.phase_at_us + cooling_off_s * SECOND_US
+
+
+def how_it_ended(rollouts: Sequence[Rollout], version: int) -> Rollout | None:
+    """The last rollout of `version`, where it was taken back or its canary ended; None where it is on its way, in
+    production by now, or never was sent. `rollouts`: newest first."""
+    last = next((each for each in rollouts if each.version == version), None)
+    ends = (RolloutPhase.ROLLED_BACK, RolloutPhase.ABANDONED)
+    return last if last is not None and last.phase in ends else None
 
 
 def first_phase(latest: Rollout | None, now_us: int, policy: Policy, *, at_once: bool) -> RolloutPhase | None:

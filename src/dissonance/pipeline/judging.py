@@ -12,6 +12,7 @@ from dissonance.contracts.evidence import DecisionKind
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.contracts.verdicts import UpdateVerdict
+from dissonance.decisions.beginning import how_it_ended
 from dissonance.decisions.evidence.bundle import ModelEvidence
 from dissonance.decisions.evidence.chain import GOLDEN_ROWS
 from dissonance.decisions.pairs import LoadedPair
@@ -24,7 +25,9 @@ from dissonance.pipeline.comparing import Given, compare
 from dissonance.pipeline.evidence import Held, evidence_of, judgement
 from dissonance.pipeline.golden_digest import golden_digest
 from dissonance.pipeline.looked_at import LookedAt, look
+from dissonance.pipeline.refusals import was_taken_back
 from dissonance.pipeline.rollouts import begin
+from dissonance.pipeline.verifying import MOST_DECISIONS
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.decisions import Wanted
 from dissonance.ports.registry import ModelVersion
@@ -71,14 +74,23 @@ class SentOn(NamedTuple):
 async def send_on(
     workshop: Workshop, task: Task, candidate: ModelVersion, incumbent: ModelVersion, judged: UpdateJudged
 ) -> SentOn:
-    """Begin the rollout of what was accepted; not while another is live or the task cools off. It stays an accepted
-    candidate then, for a person to promote or for the next update to learn more."""
+    """Begin the rollout of what was accepted; not of what was taken back, and not while another is live or the task
+    cools off. It stays an accepted candidate then, for a person to promote or for the next update to learn more."""
     reason = f"accepted by the gate: {len(judged.findings)} rules hold"
     try:
+        await require_not_taken_back(workshop, task, candidate.version)
         return SentOn(await begin(workshop, task, candidate, incumbent, cause=judged.event_id, by=GATE, reason=reason))
     except GateRefused as refused:
         log(_logger, LogAction.ROLLOUT_PASSED_OVER, task=task.name, version=candidate.version, why=str(refused))
         return SentOn([], str(refused))
+
+
+async def require_not_taken_back(workshop: Workshop, task: Task, version: int) -> None:
+    """Raises `GateRefused` for a version whose rollout ended without it: people or live answers decided that, and what
+    the gate says of it beside traffic, on whatever golden rows or policy, it had said before. A person may send it."""
+    ended = how_it_ended(await workshop.store.rollouts(task.task_id, MOST_DECISIONS), version)
+    if ended is not None:
+        raise was_taken_back(task.name, ended)
 
 
 async def judge_pair(

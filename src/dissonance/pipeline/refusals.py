@@ -8,6 +8,7 @@ from dissonance.contracts.policy import Policy
 from dissonance.contracts.times import to_text
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.errors import GateRefused, NothingBefore
+from dissonance.pipeline.telling import GATE
 from dissonance.ports.rollouts import Rollout
 
 
@@ -29,7 +30,7 @@ def never_in_production(task: str, version: int) -> GateRefused:
     return GateRefused(
         f"version {version} of task {task} never was in production: it goes there by the gate",
         where="version",
-        fix=f"dissonance models promote {task} --version {version}",
+        fix=_by_hand(task, version),
     )
 
 
@@ -39,7 +40,31 @@ def judged_against_another(task: str, version: int, incumbent: int, serving: int
         f"version {version} of task {task} was judged against version {incumbent}, and version {serving} goes into "
         "production or is there",
         where="version in production",
-        fix=f"judge it again: dissonance models promote {task} --version {version}",
+        fix=f"judge it again: {_by_hand(task, version)}",
+    )
+
+
+def was_taken_back(task: str, ended: Rollout) -> GateRefused:
+    """Nobody sends it again but a person."""
+    what = f"version {ended.version} of task {task} was rolled back"
+    if ended.phase is RolloutPhase.ABANDONED:
+        what = f"the canary of version {ended.version} of task {task} was ended"
+    by = f"the {GATE}" if ended.by == GATE else ended.by
+    return GateRefused(
+        f"{what} by {by} at {_minute(ended.phase_at_us)} of event time: {ended.reason}",
+        where="rollout",
+        fix=f"what was taken back goes live again by hand only: {_by_hand(task, ended.version)}",
+    )
+
+
+def cools_off(task: str, version: int, taken_back: Rollout, cooling_off_s: int) -> GateRefused:
+    """After `taken_back` the loop rests; people may go on."""
+    until = _minute(taken_back.phase_at_us + cooling_off_s * 1_000_000)
+    return GateRefused(
+        f"task {task} cools off until {until} of event time, {cooling_off_s} s after version {taken_back.version} was "
+        "rolled back",
+        where="policy.cooling_off_s",
+        fix=f"wait, or promote it by hand: {_by_hand(task, version)}",
     )
 
 
@@ -58,6 +83,10 @@ def under_way(task: str, rollout: Rollout | None, policy: Policy) -> GateRefused
         where="rollout",
         fix=f"wait until that is over (dissonance models updates {task}), or {end}: dissonance models rollback {task}",
     )
+
+
+def _by_hand(task: str, version: int) -> str:
+    return f"dissonance models promote {task} --version {version}"
 
 
 def _told(rollout: Rollout, policy: Policy) -> tuple[str, int, str]:

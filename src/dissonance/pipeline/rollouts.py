@@ -21,14 +21,14 @@ from dissonance.decisions.beginning import first_phase, first_share
 from dissonance.decisions.evidence.bundle import Beginning, StepTaken
 from dissonance.decisions.pairs import LoadedPair
 from dissonance.decisions.rollouts import ALLOWED_TO_OLD, Believed, gravest, next_step
-from dissonance.errors import EngineError, GateRefused, ModelError
+from dissonance.errors import EngineError, ModelError
 from dissonance.pipeline.aliases import open_version, production_version, verified_version
 from dissonance.pipeline.anchoring import anchor
 from dissonance.pipeline.behaving import Behaviours
 from dissonance.pipeline.event_time import event_time_now_us
 from dissonance.pipeline.evidence import rollout_decision
 from dissonance.pipeline.finishing import finish
-from dissonance.pipeline.refusals import judged_against_another, under_way
+from dissonance.pipeline.refusals import cools_off, judged_against_another, under_way
 from dissonance.pipeline.telling import GATE, changed, incident, is_untold, moves_to, publish, tell_again
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import ModelVersion
@@ -73,9 +73,9 @@ async def begin(
     latest = await workshop.store.rollout(task.task_id)
     rollout_id = derived_id("rollout", [task.task_id, str(candidate.version), cause])
     if latest is not None and latest.rollout_id == rollout_id:
-        return await _told(workshop, task, latest)
+        return await carry_out(workshop, task, latest)
     await _still_incumbent(workshop, task, candidate, incumbent, latest)
-    phase = _first_phase(task, latest, now_us, policy, at_once=at_once)
+    phase = _first_phase(task, candidate.version, latest, now_us, policy, at_once=at_once)
     rollout = Rollout(
         rollout_id=rollout_id,
         task_id=task.task_id,
@@ -97,7 +97,7 @@ async def begin(
         other = await workshop.store.rollout(task.task_id)
         raise under_way(task.name, other if other is not None and other.phase in LIVE_PHASES else None, policy)
     try:
-        return await _told(workshop, task, rollout)
+        return await carry_out(workshop, task, rollout)
     except EngineError as error:
         raise type(error)(
             f"version {rollout.version} of '{task.name}' is saved as {phase.value}, and not there yet: {error.what}",
@@ -173,7 +173,7 @@ class Rollouts:
         decision = await rollout_decision(workshop, task, after, policy, parent=step_cause(rollout), step=taken)
         if not await workshop.store.save_rollout(after, decision):
             return []
-        said = await _told(workshop, task, after)
+        said = await carry_out(workshop, task, after)
         if step.phase is RolloutPhase.ROLLED_BACK:
             said.append(await incident(workshop, task, taken, after, said))
         await publish(workshop, task, said)
@@ -212,7 +212,7 @@ class Rollouts:
         return self._pairs[key]
 
 
-async def _told(workshop: Workshop, task: Task, rollout: Rollout) -> list[Event]:
+async def carry_out(workshop: Workshop, task: Task, rollout: Rollout) -> list[Event]:
     """Move the aliases as this phase asks for, anchor what was decided, and say what changed."""
     log(
         _logger,
@@ -227,16 +227,15 @@ async def _told(workshop: Workshop, task: Task, rollout: Rollout) -> list[Event]
     return [changed(workshop, rollout), *moves]
 
 
-def _first_phase(task: Task, latest: Rollout | None, now_us: int, policy: Policy, *, at_once: bool) -> RolloutPhase:
+def _first_phase(
+    task: Task, version: int, latest: Rollout | None, now_us: int, policy: Policy, *, at_once: bool
+) -> RolloutPhase:
     if latest is not None and latest.phase in LIVE_PHASES:
         raise under_way(task.name, latest, policy)
     phase = first_phase(latest, now_us, policy, at_once=at_once)
     if phase is None:
-        raise GateRefused(
-            f"the task cools off for {policy.cooling_off_s} s of event time after a rollback",
-            where="policy.cooling_off_s",
-            fix="wait, or promote by hand: dissonance models promote",
-        )
+        assert latest is not None  # nothing cools off where nothing was taken back
+        raise cools_off(task.name, version, latest, policy.cooling_off_s)
     return phase
 
 

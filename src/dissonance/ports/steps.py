@@ -39,10 +39,19 @@ class StepRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Done(NamedTuple):
-    """`reused`: an earlier run had done it."""
+    """`reused`: it was done before, by an earlier run or whoever else. `passed_over`: it did nothing, the findings of
+    its record say why, and what it would have worked on waits."""
 
     record: StepRecord
     reused: bool
+    passed_over: bool = False
+
+    @property
+    def state(self) -> str:
+        """In words."""
+        if not self.record.accepted:
+            return "refused"
+        return "passed over" if self.passed_over else "done before" if self.reused else "done"
 
 
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

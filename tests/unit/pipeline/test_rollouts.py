@@ -229,6 +229,14 @@ def test_a_good_candidate_is_judged_and_waits_during_a_rollout_and_while_the_tas
     assert (place.in_production(), place.rollout().phase) == (1, RolloutPhase.ROLLED_BACK)
 
 
+def test_a_candidate_that_a_person_took_back_is_not_sent_again_when_it_is_announced_again(place: Place) -> None:
+    place.set_policy(cooling_off_s=0)
+    place.begin("by hand", at_once=True)
+    asyncio.run(rollback(place.work, "small", by="ann"))
+    assert kinds(asyncio.run(judge(place.work, candidate(place, 2)))) == [UpdateJudged]
+    assert (place.in_production(), place.rollout().phase) == (1, RolloutPhase.ROLLED_BACK)
+
+
 def test_a_bad_candidate_is_refused_with_every_rules_numbers_and_goes_nowhere(place: Place) -> None:
     place.learn_wrongly()
     place.set_policy(KL_eps=10.0)

@@ -97,7 +97,7 @@ def _result(step: StepDescription, done: Done) -> dagster.MaterializeResult[Any]
     record = done.record
     findings = "\n".join(record.findings)
     metadata: dict[str, Any] = {name: value for name, value in record.numbers.items() if value is not None}
-    metadata |= {"digest": record.digest, "inputs": record.key, "done before": done.reused, "findings": findings}
+    metadata |= {"digest": record.digest, "inputs": record.key, "state": done.state, "findings": findings}
     return dagster.MaterializeResult(
         metadata=metadata,
         data_version=dagster.DataVersion(record.digest),

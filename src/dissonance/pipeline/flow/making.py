@@ -1,38 +1,26 @@
-"""The later steps: a candidate from the snapshot, judged, registered, and sent on its way."""
+"""The steps that make a candidate: trained from the snapshot, scored, and registered."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 
-from dissonance.contracts.columns import derived_id
-from dissonance.contracts.events import CandidateRegistered, UpdateJudged
-from dissonance.contracts.updates import LIVE_PHASES
-from dissonance.contracts.verdicts import UpdateVerdict
-from dissonance.decisions.pairs import LoadedPair, load_pair
-from dissonance.errors import GateRefused, ModelError
-from dissonance.pipeline.aliases import open_pair, open_version, production_version
+from dissonance.decisions.pairs import load_pair
+from dissonance.errors import ModelError
 from dissonance.pipeline.describing import describe
 from dissonance.pipeline.flow.candidate import digest_of_files, files_digest, fitted, kept, write_candidate
 from dissonance.pipeline.flow.material import material_of
 from dissonance.pipeline.flow.opening_snapshot import open_snapshot
-from dissonance.pipeline.flow.records import Provenance, key_of, run_id
+from dissonance.pipeline.flow.records import Provenance, run_id
 from dissonance.pipeline.flow.snapshot import read_rows
-from dissonance.pipeline.flow.step import Inputs, Made
-from dissonance.pipeline.flow.work import Work
-from dissonance.pipeline.judging import GATE, judge_pair, send_on
+from dissonance.pipeline.flow.step import Made
+from dissonance.pipeline.flow.work import Inputs, Work
 from dissonance.pipeline.reference import digest_of
 from dissonance.pipeline.registration import register_pair
 from dissonance.pipeline.retrain import fit, recipe_of
-from dissonance.pipeline.telling import publish
 from dissonance.pipeline.training import Score, score
 from dissonance.ports.registry import ModelRole, ModelVersion
-from dissonance.ports.steps import FAILS, HOLDS, Number, StepName
+from dissonance.ports.steps import Number, StepName
 from dissonance.security.envelope import NONCE_BYTES
-
-PRODUCER = "pipeline"
-
-_logger = logging.getLogger(__name__)
 
 
 async def train_inputs(work: Work) -> Inputs:
@@ -62,7 +50,7 @@ async def train(work: Work) -> Made:
     pair, _, numbers = await asyncio.to_thread(fit, recipe, material, incumbent, policy, work.progress)
     pair = pair._replace(parameters={**pair.parameters, "snapshot_digest": snapshot.digest})
     candidate = kept(pair)
-    name = await _train_key(work)
+    name = work.key_of(StepName.TRAIN, await train_inputs(work))
     nonce = work.workshop.randomness.token(NONCE_BYTES)
     await asyncio.to_thread(write_candidate, work.place, name, candidate, nonce)
     work.trained(candidate)
@@ -116,51 +104,6 @@ async def register(work: Work) -> Made:
     return Made(version.digest, {"version": version.version, "parent": incumbent.version})
 
 
-async def gate_inputs(work: Work) -> Inputs:
-    return {"model": work.done[StepName.REGISTER].digest}
-
-
-async def gate(work: Work) -> Made:
-    """The verdict, recorded under the same id as if the gate's own role had been asked; both are published."""
-    task, workshop = work.task, work.workshop
-    version = int(work.done[StepName.REGISTER].numbers["version"] or 0)
-    new = await open_version(workshop, task, version)
-    incumbent = await open_pair(workshop, task, await production_version(workshop, task))
-    told = _candidate_registered(work, new)
-    judged = await judge_pair(workshop, task, incumbent, new, derived_id("update_judged", [told.event_id]), by=GATE)
-    await workshop.bus.publish([told, judged])
-    failed = tuple(f"{finding.rule}: {finding.what}" for finding in judged.findings if not finding.holds)
-    numbers: dict[str, Number] = {"version": version, "verdict": judged.verdict.value, "rules": len(judged.findings)}
-    numbers |= {finding.rule: HOLDS if finding.holds else FAILS for finding in judged.findings}
-    return Made(new.version.digest, numbers, failed, accepted=judged.verdict is not UpdateVerdict.REFUSED)
-
-
-async def rollout_inputs(work: Work) -> Inputs:
-    return {"model": work.done[StepName.GATE].digest}
-
-
-async def rollout(work: Work) -> Made:
-    """Its canary begins, or where the policy has none, it is promoted under watch. Nothing while another is on its way:
-    then another try may."""
-    task, workshop = work.task, work.workshop
-    new = await open_version(workshop, task, int(work.done[StepName.GATE].numbers["version"] or 0))
-    judged = await _judged(work, new)
-    incumbent = await production_version(workshop, task)
-    numbers: dict[str, Number] = {"version": new.version.version}
-    sent = await send_on(workshop, task, new.version, incumbent, judged)
-    if sent.passed_over:
-        return Made(new.version.digest, {**numbers, "phase": "passed over"}, (sent.passed_over,), lasting=False)
-    await publish(workshop, task, sent.events)
-    latest = await workshop.store.rollout(task.task_id)
-    phase = "" if latest is None else latest.phase.value
-    live = latest is not None and latest.phase in LIVE_PHASES
-    return Made(new.version.digest, {**numbers, "phase": phase, "live": int(live)})
-
-
-async def _train_key(work: Work) -> str:
-    return key_of(StepName.TRAIN, {"task": work.task.task_id, **await train_inputs(work)})
-
-
 async def _registered(work: Work, model_digest: str, incumbent: ModelVersion) -> ModelVersion | None:
     """Among children of the incumbent that have a critic, newest first."""
     registry, keys, task = work.workshop.registry, work.workshop.artefact_keys, work.task
@@ -176,29 +119,6 @@ async def _registered(work: Work, model_digest: str, incumbent: ModelVersion) ->
         if digest_of_files(pair.artefact.manifest.files, pair.critic_artefact.manifest.files) == model_digest:
             return version
     return None
-
-
-def _candidate_registered(work: Work, new: LoadedPair) -> CandidateRegistered:
-    version = new.version
-    return CandidateRegistered(
-        event_id=derived_id("candidate_registered", [work.task.task_id, str(version.version)]),
-        task_id=work.task.task_id,
-        produced_at_us=work.workshop.clock.now_us(),
-        producer=PRODUCER,
-        version=version.version,
-        model_digest=version.digest,
-        parent_version=version.parent,
-        reason=work.request.reason,
-        numbers=dict(version.metrics),
-    )
-
-
-async def _judged(work: Work, new: LoadedPair) -> UpdateJudged:
-    event_id = derived_id("update_judged", [_candidate_registered(work, new).event_id])
-    for update in await work.workshop.store.updates(work.task.task_id, 10_000):
-        if update.event_id == event_id:
-            return update
-    raise GateRefused("the gate has not judged it", where=f"version {new.version.version}", fix="run it again")
 
 
 def _numbers(found: Score, prefix: str = "") -> dict[str, Number]:

@@ -14,8 +14,8 @@ from dissonance.decisions.tables import table_bytes
 from dissonance.pipeline.flow.collecting import collect, in_order, prepare, sealed, without_erased
 from dissonance.pipeline.flow.incoming import leave_out
 from dissonance.pipeline.flow.snapshot import Plain, SnapshotRow, digest_of_ids, path_of, write_snapshot
-from dissonance.pipeline.flow.step import Inputs, Made
-from dissonance.pipeline.flow.work import NO_ROWS, Work
+from dissonance.pipeline.flow.step import Made
+from dissonance.pipeline.flow.work import NO_ROWS, Inputs, Work
 from dissonance.pipeline.mature_window import mature_window
 from dissonance.pipeline.reference import OpenedRows, open_reference
 from dissonance.pipeline.training import LabelledRows

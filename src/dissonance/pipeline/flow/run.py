@@ -10,7 +10,7 @@ from dissonance.contracts.times import to_text
 from dissonance.decisions.updates.verdict import RULES
 from dissonance.errors import InputError
 from dissonance.pipeline.aliases import production_version
-from dissonance.pipeline.flow import making, reading_in
+from dissonance.pipeline.flow import making, reading_in, sending
 from dissonance.pipeline.flow.bench import Bench
 from dissonance.pipeline.flow.records import Records
 from dissonance.pipeline.flow.step import Step, require_accepted, run_step
@@ -55,13 +55,13 @@ STEPS: tuple[Step, ...] = (
         making.register_inputs,
         making.register,
     ),
-    Step(StepName.GATE, "judge it by every rule", (StepName.REGISTER,), making.gate_inputs, making.gate),
+    Step(StepName.GATE, "judge it by every rule", (StepName.REGISTER,), sending.gate_inputs, sending.gate),
     Step(
         StepName.ROLLOUT,
         "begin its canary, or promote it under watch",
         (StepName.GATE,),
-        making.rollout_inputs,
-        making.rollout,
+        sending.rollout_inputs,
+        sending.rollout,
     ),
 )
 

@@ -6,30 +6,30 @@ it made before is found by content (snapshot, candidate) or in the registry, and
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple
 
 from dissonance.errors import GateRefused, PipelineBusy, RowsRefused, TaskExists
-from dissonance.pipeline.flow.records import key_of
-from dissonance.pipeline.flow.work import Work
+from dissonance.pipeline.flow.work import Inputs, Work
 from dissonance.ports.steps import Done, Number, StepName, StepRecord
 from dissonance.telemetry.logs import log
 from dissonance.telemetry.names import LogAction
-
-Inputs = Mapping[str, str | int | float | None]
 
 _logger = logging.getLogger(__name__)
 
 
 class Made(NamedTuple):
-    """See `StepRecord`. `lasting`: False where another try may end otherwise; then nothing is recorded."""
+    """See `StepRecord`. `lasting`: False where another try may end otherwise; then nothing is recorded. `reused`,
+    `passed_over`: see `Done`."""
 
     digest: str
     numbers: dict[str, Number]
     findings: tuple[str, ...] = ()
     accepted: bool = True
     lasting: bool = True
+    reused: bool = False
+    passed_over: bool = False
 
 
 class Step(NamedTuple):
@@ -55,9 +55,9 @@ async def _run(work: Work, step: Step) -> Done:
         if need not in work.done:
             work.done[need] = _earlier(work, need, run.steps.get(need, ""))
         require_accepted(work.done[need])
-    key = key_of(step.name, {"task": work.task.task_id, **await step.inputs(work)})
+    key = work.key_of(step.name, await step.inputs(work))
     record = work.records.find(step.name, key)
-    reused = record is not None
+    reused, passed_over = record is not None, False
     if record is None:
         made = await step.make(work)
         record = StepRecord(
@@ -70,12 +70,14 @@ async def _run(work: Work, step: Step) -> Done:
             finished_at_us=work.workshop.clock.now_us(),
             task_id=work.task.task_id,
         )
+        reused, passed_over = made.reused, made.passed_over
         if made.lasting:
             work.records.keep(record)
     work.done[step.name] = record
     work.records.keep_run(run.with_step(step.name, key))
-    log(_logger, LogAction.PIPELINE_STEP, task=work.task.name, step=step.name.value, reused=reused)
-    return Done(record, reused)
+    done = Done(record, reused, passed_over)
+    log(_logger, LogAction.PIPELINE_STEP, task=work.task.name, step=step.name.value, state=done.state)
+    return done
 
 
 def _earlier(work: Work, step: StepName, key: str) -> StepRecord:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+from collections.abc import Mapping
 
-import msgspec
 import pyarrow as pa
 
+from dissonance.contracts.policy import policy_digest
 from dissonance.contracts.schema import Task
 from dissonance.decisions.pairs import LoadedPair
 from dissonance.errors import ConfigurationError
@@ -16,13 +17,16 @@ from dissonance.pipeline.aliases import open_version
 from dissonance.pipeline.flow.bench import Bench
 from dissonance.pipeline.flow.candidate import Kept, Place, read_candidate
 from dissonance.pipeline.flow.incoming import Incoming, encode, wanted_columns
-from dissonance.pipeline.flow.records import Records
+from dissonance.pipeline.flow.records import Records, key_of
 from dissonance.pipeline.flow.snapshot import RowIds
 from dissonance.pipeline.reference import OpenedRows, open_reference
 from dissonance.pipeline.workshop import Progress, Workshop, no_progress
 from dissonance.ports.sources import RowSource
 from dissonance.ports.steps import RunRequest, StepName, StepRecord
 from dissonance.ports.store import Split
+
+Inputs = Mapping[str, str | int | float | None]
+"""Of a step, by name."""
 
 NO_ROWS = hashlib.sha256(b"").hexdigest()
 """The digest of a source that was not named."""
@@ -56,6 +60,10 @@ class Work:
     def keyed(self, content: bytes) -> str:
         """Of what is about people: tells nothing to whoever has not the key. 64 hex digits."""
         return hmac.new(self.bench.hash_key, content, digestmod="sha256").hexdigest()
+
+    def key_of(self, step: StepName, inputs: Inputs) -> str:
+        """What the record of a step of this task is found by."""
+        return key_of(step, {"task": self.task.task_id, **inputs})
 
     async def table(self) -> pa.Table | None:
         """Of the source; None where none is named. Raises `ConfigurationError` when it cannot be read here."""
@@ -101,5 +109,4 @@ class Work:
         self._candidate = candidate
 
     async def policy_digest(self) -> str:
-        policy = await self.workshop.store.policy(self.task.task_id)
-        return hashlib.sha256(msgspec.json.encode(policy, order="sorted")).hexdigest()
+        return policy_digest(await self.workshop.store.policy(self.task.task_id))
