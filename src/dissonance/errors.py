@@ -10,7 +10,7 @@ from typing import ClassVar
 
 
 class DissonanceError(Exception):
-    """Root of everything this system raises on purpose.
+    """Root of everything this system raises on purpose. `exit_code`: of a command that it ends (docs/api.md).
 
     >>> str(UnknownTask("no task is named 'x'", where="task", fix="list them: dissonance task list"))
     "no task is named 'x' (task). How to mend it: list them: dissonance task list"
@@ -185,6 +185,12 @@ class PipelineBusy(InputError):
     slug, title, status = "pipeline-busy", "The pipeline of this task cannot do that now", 409
 
 
+class RolloutUnderWay(InputError):
+    """One update of a task at a time goes into production; no rule was asked about this one."""
+
+    slug, title, status = "rollout-under-way", "Another update of this task is under way", 409
+
+
 class HoldoutLeak(InputError):
     slug, title = "holdout-leak", "Rows of the golden holdout are in the training data"
 
@@ -312,7 +318,7 @@ class SealError(DissonanceError):
 class KeyDestroyed(SealError):
     """The data subject was erased: the row is gone for good, which is what was asked for."""
 
-    slug, title, status = "key-destroyed", "The data subject's key was destroyed", 410
+    slug, title, status, exit_code = "key-destroyed", "The data subject's key was destroyed", 410, 3
 
 
 class SealBroken(SealError):
@@ -330,7 +336,7 @@ class ModelError(DissonanceError):
 
 
 class ModelNotFound(ModelError):
-    slug, title, status = "model-not-found", "There is no such model", 404
+    slug, title, status, exit_code = "model-not-found", "There is no such model", 404, 3
 
 
 class NothingBefore(ModelNotFound):
@@ -340,7 +346,8 @@ class NothingBefore(ModelNotFound):
 class VersionNotServed(ModelError):
     """Another version answers; it is never put in place of the one that was asked for."""
 
-    slug, title, status = "version-not-served", "This version of the model does not answer here now", 404
+    slug, title = "version-not-served", "This version of the model does not answer here now"
+    status, exit_code = 404, 3
 
 
 class ModelMoved(ModelError):
@@ -382,19 +389,19 @@ class ModelDowngraded(ModelRefused):
 class ModelUnsupported(ModelRefused):
     """It could run code when it is loaded, or is of a format that is not known here."""
 
-    slug, title = "model-unsupported", "A model is of a format that is not loaded"
+    slug, title, exit_code = "model-unsupported", "A model is of a format that is not loaded", 3
 
 
 class ModelMisfit(ModelRefused):
     """It was made for another task, feature schema or order of classes."""
 
-    slug, title = "model-misfit", "A model was made for something else"
+    slug, title, exit_code = "model-misfit", "A model was made for something else", 3
 
 
 class ModelNotRenewable(ModelError):
     """It was registered from a file, and nothing here can make another like it."""
 
-    slug, title, status = "model-not-renewable", "The model cannot be retrained here", 409
+    slug, title, status, exit_code = "model-not-renewable", "The model cannot be retrained here", 409, 3
 
 
 class GateRefused(DissonanceError):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from dissonance.contracts.policy import Policy
-from dissonance.contracts.times import to_text
+from dissonance.contracts.times import lasting, to_text
 from dissonance.contracts.updates import RolloutPhase
-from dissonance.errors import GateRefused, NothingBefore
+from dissonance.errors import GateRefused, NothingBefore, RolloutUnderWay
 from dissonance.ports.rollouts import Rollout
 
 
@@ -43,18 +41,26 @@ def judged_against_another(task: str, version: int, incumbent: int, serving: int
     )
 
 
-def under_way(task: str, rollout: Rollout | None, policy: Policy) -> GateRefused:
+def cools_off(policy: Policy) -> GateRefused:
+    return GateRefused(
+        f"the task cools off for {lasting(policy.cooling_off_s)} of event time after a rollback",
+        where="policy.cooling_off_s",
+        fix="wait, or promote by hand: dissonance models promote",
+    )
+
+
+def under_way(task: str, rollout: Rollout | None, policy: Policy) -> RolloutUnderWay:
     """`rollout`: the one that is live; None where another replica has just begun or ended one."""
     if rollout is None:
-        return GateRefused(
+        return RolloutUnderWay(
             f"another rollout of task {task} began or ended at the same moment",
             where="rollout",
             fix=f"look (dissonance models updates {task}), then repeat this",
         )
     state, longest_s, end = _told(rollout, policy)
-    return GateRefused(
+    return RolloutUnderWay(
         f"version {rollout.version} of task {task} is under way: {state} since {_minute(rollout.phase_at_us)}, "
-        f"for {timedelta(seconds=longest_s)} at most (both of event time)",
+        f"for {lasting(longest_s)} at most (both of event time)",
         where="rollout",
         fix=f"wait until that is over (dissonance models updates {task}), or {end}: dissonance models rollback {task}",
     )

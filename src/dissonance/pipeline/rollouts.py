@@ -20,15 +20,15 @@ from dissonance.contracts.updates import LIVE_PHASES, RolloutPhase
 from dissonance.decisions.beginning import first_phase, first_share
 from dissonance.decisions.evidence.bundle import Beginning, StepTaken
 from dissonance.decisions.pairs import LoadedPair
-from dissonance.decisions.rollouts import ALLOWED_TO_OLD, Believed, gravest, next_step
-from dissonance.errors import EngineError, GateRefused, ModelError
+from dissonance.decisions.rollouts import ALLOWED_TO_OLD, SIDE_NAMED, Believed, gravest, next_step
+from dissonance.errors import EngineError, ModelError
 from dissonance.pipeline.aliases import open_version, production_version, verified_version
 from dissonance.pipeline.anchoring import anchor
 from dissonance.pipeline.behaving import Behaviours
 from dissonance.pipeline.event_time import event_time_now_us
 from dissonance.pipeline.evidence import rollout_decision
 from dissonance.pipeline.finishing import finish
-from dissonance.pipeline.refusals import judged_against_another, under_way
+from dissonance.pipeline.refusals import cools_off, judged_against_another, under_way
 from dissonance.pipeline.telling import GATE, changed, incident, is_untold, moves_to, publish, tell_again
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import ModelVersion
@@ -65,8 +65,8 @@ async def begin(
     """Start a canary, in the shadow first where the policy asks for it; with `at_once`, or a `canary_share` of 0,
     promote and watch. The same `cause` begins once.
 
-    Raises `GateRefused` while another rollout is live, or while the task cools off (not for `at_once`, which a person
-    asked for).
+    Raises `RolloutUnderWay` while another rollout is live, or `GateRefused` while the task cools off (not for
+    `at_once`, which a person asked for).
     """
     policy = await workshop.store.policy(task.task_id)
     now_us = await event_time_now_us(workshop, task.task_id)
@@ -104,6 +104,13 @@ async def begin(
             where=error.where,
             fix=f"the gate goes on when it can; or end it: dissonance models rollback {task.name}",
         ) from error
+
+
+async def refuse_unless_free(workshop: Workshop, task: Task, latest: Rollout | None, *, at_once: bool) -> None:
+    """Before anything is judged: a judgement that cannot go on has worn the golden rows for nothing. Raises as `begin`
+    does, which looks again: somebody may come between."""
+    policy = await workshop.store.policy(task.task_id)
+    _first_phase(task, latest, await event_time_now_us(workshop, task.task_id), policy, at_once=at_once)
 
 
 async def _still_incumbent(
@@ -164,6 +171,7 @@ class Rollouts:
             paired=paired,
             believed=believed,
             behaved=behaved,
+            form=SIDE_NAMED,
             now_us=now_us,
             phase=step.phase,
             reason=step.reason,
@@ -232,11 +240,7 @@ def _first_phase(task: Task, latest: Rollout | None, now_us: int, policy: Policy
         raise under_way(task.name, latest, policy)
     phase = first_phase(latest, now_us, policy, at_once=at_once)
     if phase is None:
-        raise GateRefused(
-            f"the task cools off for {policy.cooling_off_s} s of event time after a rollback",
-            where="policy.cooling_off_s",
-            fix="wait, or promote by hand: dissonance models promote",
-        )
+        raise cools_off(policy)
     return phase
 
 
