@@ -96,8 +96,6 @@ class TaskExists(InputError):
 
 
 class TaskNotNamed(InputError):
-    """The address names no task, and several could be meant."""
-
     slug, title = "task-not-named", "The request does not say which task it is for"
 
 
@@ -200,14 +198,10 @@ class PolicyInvalid(InputError):
 
 
 class PolicyConflict(InputError):
-    """Somebody else changed the policy since it was looked at."""
-
     slug, title, status = "policy-conflict", "The policy was changed meanwhile", 409
 
 
 class AccessError(DissonanceError):
-    """Who asks is not known, or may not do this."""
-
     slug, title, status, exit_code = "access", "Access denied", 403, 4
 
 
@@ -252,8 +246,6 @@ class LockedOut(TooMany):
 
 
 class EngineError(DissonanceError):
-    """PostgreSQL, NATS or MLflow could not do its part."""
-
     slug, title, status, exit_code = "engine", "An engine failed", 500, 5
 
 
@@ -310,8 +302,6 @@ class TimedOut(EngineError):
 
 
 class SealError(DissonanceError):
-    """A sealed row could not be opened."""
-
     slug, title = "seal", "A sealed row cannot be opened"
 
 
@@ -355,8 +345,6 @@ class ModelMoved(ModelError):
 
 
 class ModelFailed(ModelError):
-    """It was called, and did not answer."""
-
     slug, title = "model-failed", "A model gave no answer"
 
 
