@@ -10,7 +10,7 @@ from typing import ClassVar
 
 
 class DissonanceError(Exception):
-    """Root of everything this system raises on purpose.
+    """Root of everything this system raises on purpose. `exit_code`: of a command that it ends (docs/api.md).
 
     >>> str(UnknownTask("no task is named 'x'", where="task", fix="list them: dissonance task list"))
     "no task is named 'x' (task). How to mend it: list them: dissonance task list"
@@ -96,8 +96,6 @@ class TaskExists(InputError):
 
 
 class TaskNotNamed(InputError):
-    """The address names no task, and several could be meant."""
-
     slug, title = "task-not-named", "The request does not say which task it is for"
 
 
@@ -185,6 +183,12 @@ class PipelineBusy(InputError):
     slug, title, status = "pipeline-busy", "The pipeline of this task cannot do that now", 409
 
 
+class RolloutUnderWay(InputError):
+    """One update of a task at a time goes into production; no rule was asked about this one."""
+
+    slug, title, status = "rollout-under-way", "Another update of this task is under way", 409
+
+
 class HoldoutLeak(InputError):
     slug, title = "holdout-leak", "Rows of the golden holdout are in the training data"
 
@@ -194,14 +198,10 @@ class PolicyInvalid(InputError):
 
 
 class PolicyConflict(InputError):
-    """Somebody else changed the policy since it was looked at."""
-
     slug, title, status = "policy-conflict", "The policy was changed meanwhile", 409
 
 
 class AccessError(DissonanceError):
-    """Who asks is not known, or may not do this."""
-
     slug, title, status, exit_code = "access", "Access denied", 403, 4
 
 
@@ -246,8 +246,6 @@ class LockedOut(TooMany):
 
 
 class EngineError(DissonanceError):
-    """PostgreSQL, NATS or MLflow could not do its part."""
-
     slug, title, status, exit_code = "engine", "An engine failed", 500, 5
 
 
@@ -304,15 +302,13 @@ class TimedOut(EngineError):
 
 
 class SealError(DissonanceError):
-    """A sealed row could not be opened."""
-
     slug, title = "seal", "A sealed row cannot be opened"
 
 
 class KeyDestroyed(SealError):
     """The data subject was erased: the row is gone for good, which is what was asked for."""
 
-    slug, title, status = "key-destroyed", "The data subject's key was destroyed", 410
+    slug, title, status, exit_code = "key-destroyed", "The data subject's key was destroyed", 410, 3
 
 
 class SealBroken(SealError):
@@ -330,7 +326,7 @@ class ModelError(DissonanceError):
 
 
 class ModelNotFound(ModelError):
-    slug, title, status = "model-not-found", "There is no such model", 404
+    slug, title, status, exit_code = "model-not-found", "There is no such model", 404, 3
 
 
 class NothingBefore(ModelNotFound):
@@ -340,7 +336,8 @@ class NothingBefore(ModelNotFound):
 class VersionNotServed(ModelError):
     """Another version answers; it is never put in place of the one that was asked for."""
 
-    slug, title, status = "version-not-served", "This version of the model does not answer here now", 404
+    slug, title = "version-not-served", "This version of the model does not answer here now"
+    status, exit_code = 404, 3
 
 
 class ModelMoved(ModelError):
@@ -348,8 +345,6 @@ class ModelMoved(ModelError):
 
 
 class ModelFailed(ModelError):
-    """It was called, and did not answer."""
-
     slug, title = "model-failed", "A model gave no answer"
 
 
@@ -382,19 +377,19 @@ class ModelDowngraded(ModelRefused):
 class ModelUnsupported(ModelRefused):
     """It could run code when it is loaded, or is of a format that is not known here."""
 
-    slug, title = "model-unsupported", "A model is of a format that is not loaded"
+    slug, title, exit_code = "model-unsupported", "A model is of a format that is not loaded", 3
 
 
 class ModelMisfit(ModelRefused):
     """It was made for another task, feature schema or order of classes."""
 
-    slug, title = "model-misfit", "A model was made for something else"
+    slug, title, exit_code = "model-misfit", "A model was made for something else", 3
 
 
 class ModelNotRenewable(ModelError):
     """It was registered from a file, and nothing here can make another like it."""
 
-    slug, title, status = "model-not-renewable", "The model cannot be retrained here", 409
+    slug, title, status, exit_code = "model-not-renewable", "The model cannot be retrained here", 409, 3
 
 
 class GateRefused(DissonanceError):

@@ -16,7 +16,7 @@ from dissonance.decisions.evidence.again import KINDS, kind_of
 from dissonance.decisions.evidence.bundle import Beginning, Bundle, Judgement, ModelEvidence, StepTaken
 from dissonance.decisions.evidence.chain import GOLDEN_ROWS, ChainCheck
 from dissonance.decisions.evidence.links import CHAIN_START, Broken
-from dissonance.decisions.rollouts import Behaved, Believed, next_step
+from dissonance.decisions.rollouts import SIDE_NAMED, Behaved, Believed, next_step
 from dissonance.decisions.updates.numbers import UpdateNumbers
 from dissonance.decisions.updates.verdict import judge_update
 from dissonance.ports.decisions import ChainHead, ChainLink, Decision
@@ -69,9 +69,10 @@ def step_bundle(
     now_us: int,
     policy: Policy,
     behaved: Behaved | None = None,
+    form: int = SIDE_NAMED,
 ) -> Bundle | None:
     """None where nothing would be decided."""
-    step = next_step(rollout, paired, believed, now_us, policy, behaved)
+    step = next_step(rollout, paired, believed, now_us, policy, behaved, form)
     if step is None:
         return None
     taken = StepTaken(
@@ -82,6 +83,7 @@ def step_bundle(
         now_us=now_us,
         phase=step.phase,
         reason=step.reason,
+        form=form,
     )
     share = (step.share or rollout.share) if step.phase is RolloutPhase.CANARY else 0.0
     return bundle_of(KINDS[step.phase], policy=policy, reason=step.reason, share=share, step=taken)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from dissonance.decisions.updates.golden import WORN_KNOWN
+from dissonance.decisions.updates.golden import BOUND_NAMED
 from dissonance.decisions.updates.numbers import Change, Robustness, Unsteadiness, UpdateNumbers
 
 
@@ -32,6 +32,6 @@ def numbers(**changes: Any) -> UpdateNumbers:
         kl_error=0.0,
         window_rows=1_000,
         slices=(),
-        golden_form=WORN_KNOWN,
+        golden_form=BOUND_NAMED,
     )
     return msgspec.structs.replace(usual, **changes)

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from dissonance.cli.connected import on_system
 from dissonance.cli.options import AsJson, Data, TaskName
-from dissonance.cli.output import add_id_column, emit, progress
+from dissonance.cli.output import add_id_column, emit, progress, words
 from dissonance.cli.policy_file import read_policy_file
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.times import to_text
@@ -123,7 +123,7 @@ def show_replayed(console: Console, answer: DecisionsReplayed) -> None:
             line.decision_id[:12],
             line.decided_at[:16].replace("T", " "),
             str(line.version),
-            line.recorded.replace("_", " "),
+            _was(line),
             _now(line),
             ", ".join(line.rules) or escape(line.why),
             style=None if line.same else "yellow",
@@ -134,7 +134,12 @@ def show_replayed(console: Console, answer: DecisionsReplayed) -> None:
     console.print(f"[{colour}]{answer.differing:,} {said}.[/{colour}]")
 
 
+def _was(line: ReplayedLine) -> str:
+    return words(line.recorded) + ("" if line.computed else " (by hand)")
+
+
 def _now(line: ReplayedLine) -> str:
+    """What a person decided stays what it was."""
     if not line.computed:
-        return f"{line.recorded.replace('_', ' ')} (by hand)"
-    return "nothing yet" if line.now is None else line.now.replace("_", " ")
+        return _was(line)
+    return "nothing yet" if line.now is None else words(line.now)

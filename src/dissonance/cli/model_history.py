@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from dissonance.cli.connected import on_system
 from dissonance.cli.options import AsJson, Data, TaskName
-from dissonance.cli.output import emit
+from dissonance.cli.output import emit, words
 from dissonance.contracts.times import to_text, to_us
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def show_history(console: Console, lines: list[VersionLines]) -> None:
         for line in each.happened:
             proof = f"  [dim]{line.decision_id[:12]}[/dim]" if line.decision_id else ""
             why = f": {line.why}" if line.why else ""
-            said = f"{line.at[:19].replace('T', ' ')}  {line.what.replace('_', ' ')}, {line.by}{why}"
+            said = f"{line.at[:19].replace('T', ' ')}  {words(line.what)}, {line.by}{why}"
             console.print(f"  {escape(said)}{proof}")
 
 
@@ -156,5 +156,5 @@ def _in_force(found: InForce) -> InForceLine:
 def _words(line: InForceLine) -> str:
     if line.production is None:
         return "no version"
-    canary = "" if line.canary is None else f", and canary {line.canary} {line.share:.0%} of requests"
+    canary = "" if line.canary is None else f", and for {line.share:.0%} of requests version {line.canary} as canary"
     return f"version {line.production}{canary}"

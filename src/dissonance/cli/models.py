@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -17,14 +16,13 @@ from dissonance.cli.connected import on_system, stages
 from dissonance.cli.model_diff import diff
 from dissonance.cli.model_files import export, register
 from dissonance.cli.model_history import at, history
+from dissonance.cli.model_moves import emit_moved
 from dissonance.cli.options import AsJson, Data, TaskName
-from dissonance.cli.output import add_id_column, emit
+from dissonance.cli.output import add_id_column, emit, words
 from dissonance.cli.who_answered import who_answered
-from dissonance.contracts.standings import CONFIRM_LIMIT_S, NAMELESS
+from dissonance.contracts.standings import CONFIRM_LIMIT_S
 from dissonance.contracts.times import to_text
 from dissonance.contracts.update_api import RolloutReply, UpdatesReply
-from dissonance.contracts.updates import RolloutPhase
-from dissonance.contracts.verdicts import RuleFinding
 
 if TYPE_CHECKING:
     from dissonance.bootstrap import System
@@ -67,24 +65,6 @@ class RetrainedAnswer(msgspec.Struct, frozen=True, kw_only=True):
     log_loss_before: float
     log_loss_after: float
     numbers: dict[str, float]
-
-
-class PromotedAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What `promote --json` and `rollback --json` print; `findings`, and the golden accuracies among them, are what the
-    gate said, none after a rollback. `phase`: `canary` where nothing moved yet. `replicas` of the proposer were seen to
-    answer with the version, `confirmed_ms` after it moved; `replicas_missing` live and did not follow in time, `?`
-    where one lives that never said its name."""
-
-    task: str
-    version: int
-    critic_version: int
-    previous_version: int | None
-    phase: str
-    verdict: str | None
-    findings: list[RuleFinding]
-    replicas: list[str]
-    replicas_missing: list[str]
-    confirmed_ms: float
 
 
 class ModelLine(msgspec.Struct, frozen=True):
@@ -138,7 +118,7 @@ def promote(
     async def work(system: System) -> Promoted:
         return await promote(system, task, version, by=acting_as(), override=override, canary=canary, limit_s=within)
 
-    _emit_promoted(promoted_answer(on_system(data, work)), as_json)
+    emit_moved(on_system(data, work), as_json)
 
 
 @app.command()
@@ -162,8 +142,7 @@ def rollback(
     async def work(system: System) -> Promoted:
         return await rollback(system, task, to, by=acting_as(), limit_s=within)
 
-    done = on_system(data, work)
-    _emit_promoted(promoted_answer(done), as_json, what_ended(done))
+    emit_moved(on_system(data, work), as_json, went_back=True, named=to is not None)
 
 
 @app.command("list")
@@ -214,32 +193,24 @@ def retrained_answer(retrained: Retrained) -> RetrainedAnswer:
     )
 
 
-def promoted_answer(promoted: Promoted) -> PromotedAnswer:
-    return PromotedAnswer(
-        task=promoted.task.name,
-        version=promoted.version,
-        critic_version=promoted.critic_version,
-        previous_version=promoted.previous_version,
-        phase=promoted.phase.value,
-        verdict=None if promoted.judged is None else promoted.judged.verdict.value,
-        findings=[] if promoted.judged is None else list(promoted.judged.findings),
-        replicas=list(promoted.replicas.confirmed),
-        replicas_missing=list(promoted.replicas.missing),
-        confirmed_ms=promoted.replicas.took_us / 1e3,
-    )
-
-
 def model_line(version: ModelVersion) -> ModelLine:
     return ModelLine(
         role=version.role.value,
         version=version.version,
         in_production=version.in_production,
-        alias=None if version.alias is None else version.alias.value,
+        alias=alias_of(version),
         parent=version.parent,
         created_at=to_text(version.created_at_us),
         digest=version.digest,
         metrics=version.metrics,
     )
+
+
+def alias_of(version: ModelVersion) -> str | None:
+    """As MLflow shows it: a version may be in production and still carry what it was called before."""
+    if version.in_production:
+        return "production"
+    return None if version.alias is None else version.alias.value
 
 
 def retrained_table(answer: RetrainedAnswer) -> Table:
@@ -258,52 +229,6 @@ def retrained_table(answer: RetrainedAnswer) -> Table:
     return table
 
 
-def what_ended(done: Promoted) -> list[str]:
-    """Who is told that nothing moved is told why, and how to go on."""
-    rollout = done.rollout
-    if done.version != done.previous_version or rollout is None:
-        return []
-    why = f"({rollout.by}: {rollout.reason})"
-    said = {
-        RolloutPhase.ABANDONED: f"Version {rollout.version}, a canary, is ended {why}",
-        RolloutPhase.ROLLED_BACK: f"Version {rollout.version} is taken back already {why}",
-    }.get(rollout.phase)
-    more = f"To go further back, name a version of `dissonance models list {done.task.name}`: --to VERSION"
-    return [] if said is None else [said, more]
-
-
-def _emit_promoted(answer: PromotedAnswer, as_json: bool, more: Sequence[str] = ()) -> None:
-    before = "nothing" if answer.previous_version is None else f"version {answer.previous_version}"
-    said = f"In production: version {answer.version} (before: {before}), critic {answer.critic_version}"
-    if answer.phase == RolloutPhase.CANARY:
-        said = f"Canary: version {answer.version} answers a share of requests, {before} the others"
-    elif answer.version == answer.previous_version:
-        said = f"Version {answer.version} was in production already, with critic {answer.critic_version}"
-    findings = [f"{'holds' if each.holds else 'FAILS'}  {each.rule}: {each.what}" for each in answer.findings]
-    lines = [said, *replica_lines(answer), *more, *findings]
-    emit(answer, as_json, escape("\n".join(lines)))
-    if answer.replicas_missing:
-        raise typer.Exit(1)
-
-
-def replica_lines(answer: PromotedAnswer) -> list[str]:
-    """Who answers with the version now; nothing for a canary, which moves nothing."""
-    if answer.phase == RolloutPhase.CANARY:
-        return []
-    if not answer.replicas and not answer.replicas_missing:
-        return ["No proposer runs that the broker knows of: whoever starts reads which version is in production"]
-    if answer.replicas_missing == [NAMELESS]:
-        return [
-            "NOT CONFIRMED: a proposer listens and answered nothing, so it may still answer people with what it had "
-            "(docs/runbooks/rollback.md)"
-        ]
-    count = len(answer.replicas) + len(answer.replicas_missing)
-    lines = [f"{len(answer.replicas)} of {count} replicas answer with it, {answer.confirmed_ms:.0f} ms after it moved"]
-    if answer.replicas_missing:
-        lines.append(f"NOT CONFIRMED: {', '.join(answer.replicas_missing)} (docs/runbooks/rollback.md)")
-    return lines
-
-
 def show_updates(console: Console, reply: UpdatesReply) -> None:
     if not reply.updates:
         console.print("No update was judged yet.")
@@ -315,8 +240,8 @@ def show_updates(console: Console, reply: UpdatesReply) -> None:
             console.print(f"  {mark}  {finding.rule}: {escape(finding.what)}")
     for rollout in reply.rollouts:
         console.print(
-            f"[bold]rollout of version {rollout.version}[/bold] after {rollout.previous_version}: {rollout.phase} "
-            f"since {phase_times(rollout)}; {escape(rollout.reason)}"
+            f"[bold]rollout of version {rollout.version}[/bold] after {rollout.previous_version}: "
+            f"{words(rollout.phase)} since {phase_times(rollout)}; {escape(rollout.reason)}"
         )
 
 
@@ -336,7 +261,7 @@ def models_table(task: str, lines: list[ModelLine]) -> Table:
         table.add_row(
             line.role,
             str(line.version),
-            "production" if line.in_production else line.alias or "",
+            line.alias or "",
             "" if line.parent is None else str(line.parent),
             line.created_at[:16].replace("T", " "),
             "" if accuracy is None else f"{accuracy:.4f}",

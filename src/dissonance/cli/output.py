@@ -93,6 +93,15 @@ def add_id_column(table: Table, heading: str, ids: Iterable[str]) -> None:
         table.add_column(heading, overflow="fold")
 
 
+def words(name: str) -> str:
+    """A stored name as people read it.
+
+    >>> words("rolled_back")
+    'rolled back'
+    """
+    return name.replace("_", " ")
+
+
 def emit_json(value: Any) -> None:
     """One line of JSON on stdout, written at once so that a reader of a pipe sees it."""
     sys.stdout.write(msgspec.json.encode(value).decode() + "\n")

@@ -75,7 +75,7 @@ def set_(
     from dissonance.roles.meta.routes import checked_reason
 
     changes = {**(read_policy_file(file, dict[str, Value]) if file is not None else {}), **parse_changes(values or [])}
-    why = checked_reason(reason)
+    why = checked_reason(reason, "--reason")
 
     async def work(system: System) -> PolicyChanged:
         controller = MetaController(system.store, system.clock)

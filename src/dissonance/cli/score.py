@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
+from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ from rich.table import Table
 from dissonance.cli.connected import on_system
 from dissonance.cli.options import AsJson, Data, TaskName
 from dissonance.cli.output import emit, progress
-from dissonance.errors import InputError
+from dissonance.errors import InputError, InvalidDataFile
 from dissonance.settings import read_s3_settings
 
 if TYPE_CHECKING:
@@ -117,6 +118,12 @@ def rejected_name(out: str) -> str:
     return f"{stem}.rejected{dot}{ending}"
 
 
+def require_there(file: str) -> None:
+    """Before anything is said of its ending. An object store is asked later. Raises `InvalidDataFile`."""
+    if "://" not in file and not Path(file).expanduser().exists():
+        raise InvalidDataFile("there is no such file", where=file, fix="give the path of a file of rows")
+
+
 def score_answer(model: Model, request: Request, outcome: Outcome, seconds: float) -> ScoreAnswer:
     return ScoreAnswer(
         task=model.task.name,
@@ -157,6 +164,8 @@ def _request(
     from dissonance.pipeline.scoring.formats import input_format, output_format
     from dissonance.pipeline.scoring.run import OnBadRow, Request
 
+    source = open_place(file, s3)
+    require_there(file)
     input_format(file)
     for name in (out, *([rejected] if rejected else [])):
         output_format(name)
@@ -164,7 +173,7 @@ def _request(
         raise InputError("bad rows are not reported", where="--rejected", fix="give --on-bad-row report as well")
     report = open_place(rejected or rejected_name(out), s3) if on_bad_row is BadRows.REPORT else None
     return Request(
-        source=open_place(file, s3),
+        source=source,
         out=open_place(out, s3),
         rejected=report,
         keys=keys,

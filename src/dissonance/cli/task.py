@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -217,7 +219,8 @@ def delete(
     if not yes:
         if as_json:
             raise InputError("deleting is not confirmed", where="--yes", fix="add --yes")
-        typer.confirm(f"Delete '{name}' with all its rows and models, for good?", abort=True)
+        look = partial(on_system, data, lambda system: system.store.by_name(name))
+        make_sure(name, look, partial(typer.confirm, abort=True))
 
     async def work(system: System) -> Task:
         task = await delete_task(system, name)
@@ -226,6 +229,12 @@ def delete(
 
     task = on_system(data, work)
     emit({"deleted": task.name, "task_id": task.task_id}, as_json, f"Deleted: {escape(task.name)}")
+
+
+def make_sure(name: str, look: Callable[[], object], ask: Callable[[str], object]) -> None:
+    """Nobody is asked about a task that there is not: `look` raises `UnknownTask` first."""
+    look()
+    ask(f"Delete '{name}' with all its rows and models, for good?")
 
 
 def created_answer(created: CreatedTask) -> TaskCreatedAnswer:

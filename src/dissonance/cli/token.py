@@ -58,7 +58,8 @@ def create(
 ) -> None:
     """Make an access token and print it alone, so that TOKEN=$(dissonance token create --grant client) works.
 
-    Without --task it is for every task.
+    Without --task it is for every task. Only the key folder is asked: a task may be one that is made later, and with a
+    misspelt one it opens nothing.
     """
     variables = variables_of(data)
     issued = issue_token(

@@ -15,10 +15,10 @@ from dissonance.cli.connected import on_system
 from dissonance.cli.lengths import seconds
 from dissonance.cli.options import AsJson, Data
 from dissonance.cli.output import add_id_column, console, emit
+from dissonance.cli.token_tasks import named_tasks
 from dissonance.contracts.times import to_text
 from dissonance.errors import InputError
 from dissonance.security.grants import read_grants
-from dissonance.security.permissions import ANY_TASK
 
 if TYPE_CHECKING:
     from dissonance.bootstrap import System
@@ -73,7 +73,7 @@ def create(
 ) -> None:
     """Make a client and print its id and secret: the secret is shown this once, and only its hash is kept.
 
-    Without --task its own tokens are for every task.
+    Without --task its own tokens are for every task; a task that there is not is refused.
     """
     key = _public_key(public_key) if public_key is not None else ""
 
@@ -82,7 +82,7 @@ def create(
             name=name,
             grants=grant or [],
             known=read_grants(system.settings.grants),
-            tasks=task or [ANY_TASK],
+            tasks=await named_tasks(system.store, task),
             redirects=redirect or [],
             lifetime_s=seconds(lifetime),
             public_key=key,

@@ -15,9 +15,9 @@ from dissonance.cli.lengths import seconds
 from dissonance.cli.options import AsJson, Data
 from dissonance.cli.output import add_id_column, emit
 from dissonance.cli.token_revocations import Reason, revocation_line
+from dissonance.cli.token_tasks import named_tasks
 from dissonance.contracts.times import to_text
 from dissonance.security.grants import read_grants
-from dissonance.security.permissions import ANY_TASK
 from dissonance.security.revocations import REMEMBERED_US, CredentialList, Revocation
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def create(
 ) -> None:
     """Make an API key and print it alone: it is shown this once, and only its hash is kept.
 
-    Without --task it is for every task.
+    Without --task it is for every task; a task that there is not is refused.
     """
 
     async def work(system: System) -> MadeKey:
@@ -73,7 +73,7 @@ def create(
             grants=grant,
             known=read_grants(system.settings.grants),
             name=name,
-            tasks=task or [ANY_TASK],
+            tasks=await named_tasks(system.store, task),
             lifetime_s=seconds(lifetime),
         )
 

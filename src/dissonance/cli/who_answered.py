@@ -12,10 +12,10 @@ from rich.table import Table
 
 from dissonance.cli.connected import on_system
 from dissonance.cli.options import Data, TaskName
-from dissonance.cli.output import add_id_column, emit, share_done
+from dissonance.cli.output import add_id_column, emit, share_done, words
 from dissonance.contracts.ids import id_from_text, id_text
 from dissonance.contracts.times import to_text
-from dissonance.errors import InputError, StorageError
+from dissonance.errors import InputError, InvalidDataFile
 
 if TYPE_CHECKING:
     from dissonance.bootstrap import System
@@ -75,11 +75,11 @@ def who_answered(
 
 
 def read_ids(file: Path) -> list[bytes]:
-    """Empty lines are passed over. Raises `StorageError`, or `InputError` for what is no id, with its line."""
+    """Empty lines are passed over. Raises `InvalidDataFile`, or `InputError` for what is no id, with its line."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise StorageError(f"the file was not read: {error}", where=str(file), fix="name a file of ids") from error
+        raise InvalidDataFile(f"the file was not read: {error}", where=str(file), fix="name a file of ids") from error
     found = []
     for number, line in enumerate(lines, start=1):
         if line.strip():
@@ -123,7 +123,7 @@ def who_answered_table(answer: WhoAnsweredAnswer) -> Table:
     table.add_row("doubt, dissonance", f"{answer.doubt:.3f}, {answer.dissonance:.3f}")
     if answer.shadow_version is not None:
         table.add_row("asked beside it", f"version {answer.shadow_version}")
-    table.add_row("verdict", f"{answer.verdict}: {answer.reason}, under policy {answer.policy_version}")
+    table.add_row("verdict", f"{answer.verdict}: {words(answer.reason)}, under policy {answer.policy_version}")
     table.add_row(
         "label", {None: "none yet", True: "the answer was right", False: "the answer was wrong"}[answer.right]
     )

@@ -9,6 +9,8 @@ from dissonance.errors import WrongType
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR_US = 3_600_000_000
 EARLIEST_US = -62_135_596_800_000_000  # the start of the year 1
+UNITS_S = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
+LONGEST_SHOWN = 60
 LATEST_US = 253_402_300_799_999_999  # the end of the year 9999
 
 
@@ -48,9 +50,25 @@ def to_us(value: object, where: str) -> int:
     return time_us
 
 
+def lasting(seconds: int) -> str:
+    """A length of time as people say it, in the two largest units that it has.
+
+    >>> lasting(1_800), lasting(604_800), lasting(5_400), lasting(90_061), lasting(1), lasting(0)
+    ('30 minutes', '7 days', '1 hour 30 minutes', '1 day 1 hour', '1 second', '0 seconds')
+    """
+    said = []
+    for unit, length in UNITS_S.items():
+        count, seconds = divmod(seconds, length)
+        if count:
+            said.append(f"{count} {unit}" + ("" if count == 1 else "s"))
+    return " ".join(said[:2]) or "0 seconds"
+
+
 def _not_a_time(value: object, where: str) -> WrongType:
+    """`value` came from outside, and may be long."""
+    shown = repr(value)
     return WrongType(
-        f"{type(value).__name__} is not a time",
+        f"{shown if len(shown) <= LONGEST_SHOWN else shown[:LONGEST_SHOWN] + '…'} is not a time",
         where=where,
         fix="give RFC 3339 text such as 2018-01-31T12:00:00Z, or seconds since 1970",
     )

@@ -35,6 +35,11 @@ ALLOWED_TO_OLD = 0.05
 looks worse to it. Of honest updates after a shift it said up to -0.044, of wrong labels -0.196 (ADR 28)."""
 
 
+SIDE_NAMED = 2
+"""Form of steps from which on the last look says on which side of the limit a canary lies; earlier ones are replayed to
+the byte."""
+
+
 class Believed(NamedTuple):
     """Mean of (a critic's belief in the new model's answer - in the old one's) on the same `rows` inputs, and its
     standard error; no label is looked at. `allowed`: how far below zero this critic may be of an honest update."""
@@ -80,8 +85,9 @@ def next_step(
     now_us: int,
     policy: Policy,
     behaved: Behaved | None = None,
+    form: int = SIDE_NAMED,
 ) -> Step | None:
-    """None while nothing is decided."""
+    """None while nothing is decided. `form`: of its words."""
     if rollout.phase not in LIVE_PHASES:
         return None
     is_canary = rollout.phase is RolloutPhase.CANARY
@@ -91,7 +97,7 @@ def next_step(
     if is_canary and rollout.share == 0.0:
         return _after_shadow(rollout, believed, now_us, policy)
     if is_canary:
-        return _after_canary(rollout, paired, now_us, policy)
+        return _after_canary(rollout, paired, now_us, policy, form)
     return _after_promotion(rollout, paired, now_us, policy)
 
 
@@ -112,7 +118,7 @@ def _after_shadow(rollout: Rollout, believed: Believed | None, now_us: int, poli
     return None
 
 
-def _after_canary(rollout: Rollout, paired: PairedCounts, now_us: int, policy: Policy) -> Step | None:
+def _after_canary(rollout: Rollout, paired: PairedCounts, now_us: int, policy: Policy, form: int) -> Step | None:
     is_over = now_us >= rollout.phase_at_us + policy.canary_max_s * SECOND_US
     if paired.rows < policy.canary_labels_min:
         if is_over:
@@ -131,8 +137,24 @@ def _after_canary(rollout: Rollout, paired: PairedCounts, now_us: int, policy: P
     sure = score(paired, margin)
     return Step(
         RolloutPhase.ARMED if sure >= LAST_LOOK_Z else RolloutPhase.ABANDONED,
-        f"{_seen(paired)}: when its time was over, {sure:+.2f} standard errors from being worse by {margin:g}, of "
-        f"which {LAST_LOOK_Z:g} are needed",
+        f"{_seen(paired)}: {_last_look(sure, margin, form)}",
+    )
+
+
+def _last_look(sure: float, margin: float, form: int) -> str:
+    """
+    >>> _last_look(-0.9, 0.015, SIDE_NAMED)
+    'its time is over, and it lies 0.90 standard errors below "0.015 worse"; to go live it must lie 1.96 above that'
+    """
+    if form < SIDE_NAMED:
+        return (
+            f"when its time was over, {sure:+.2f} standard errors from being worse by {margin:g}, of which "
+            f"{LAST_LOOK_Z:g} are needed"
+        )
+    side = "above" if sure >= 0.0 else "below"
+    return (
+        f'its time is over, and it lies {abs(sure):.2f} standard errors {side} "{margin:g} worse"; to go live it must '
+        f"lie {LAST_LOOK_Z:g} above that"
     )
 
 

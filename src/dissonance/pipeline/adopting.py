@@ -15,7 +15,7 @@ from dissonance.contracts.unreadable import UNREADABLE
 from dissonance.decisions.models import Proposer
 from dissonance.decisions.onnx_proposer import OnnxProposer
 from dissonance.decisions.rows import category_sizes
-from dissonance.errors import GateRefused, ModelMisfit, ModelRefused, ModelUnsupported, StorageError
+from dissonance.errors import GateRefused, InputError, ModelMisfit, ModelUnsupported
 from dissonance.pipeline.aliases import production_version
 from dissonance.pipeline.describing import describe
 from dissonance.pipeline.reference import kept_from_updates, open_reference
@@ -63,7 +63,7 @@ async def register_file(
 
     The model takes the task's matrix: columns in the order of the schema, a category as its place among the schema's
     categories from 0 on, NaN where a value is missing; it answers with a probability for each class in the task's
-    order. Raises `StorageError`, `ModelUnsupported`, `ModelMisfit`, `ModelRefused`, `GateRefused` (no golden row is
+    order. Raises `InputError`, `ModelUnsupported`, `ModelMisfit`, `ModelRefused`, `GateRefused` (no golden row is
     left), `UnknownTask`, `ModelNotFound` or `EngineUnavailable`; nothing is kept then.
     """
     task = await workshop.store.by_name(name)
@@ -98,7 +98,7 @@ def _read(file: Path) -> bytes:
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise StorageError(
+        raise InputError(
             f"the model file cannot be read: {error.strerror or error}", where=str(file), fix="name another file"
         ) from error
     refuse_pickles({file.name: content})
@@ -112,7 +112,7 @@ def _fitted(
     stored, proposer = _opened(task, suffix, content)
     p = proposer.probabilities(rows.critic.features)
     if not ((p >= 0.0) & (p <= 1.0)).all():
-        raise ModelRefused(
+        raise ModelMisfit(
             "the model was refused: it answers with numbers that are no probabilities",
             where="model file",
             fix="train it as a classifier: LightGBM with the objective binary or multiclass",

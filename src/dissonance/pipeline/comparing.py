@@ -14,7 +14,7 @@ from dissonance.contracts.schema import FeatureKind, Task, schema_digest
 from dissonance.decisions.pairs import LoadedPair
 from dissonance.decisions.rows import category_sizes
 from dissonance.decisions.slices import slices_of
-from dissonance.decisions.updates.golden import WORN_KNOWN
+from dissonance.decisions.updates.golden import BOUND_NAMED
 from dissonance.decisions.updates.numbers import (
     Change,
     Cost,
@@ -83,7 +83,7 @@ def compare(
         identity=_identity(task, candidate),
         fairness=_fairness(task, Answered(golden.classes, before.answers, after.answers), golden, policy),
         not_in_schema=tuple(name for name in policy.sensitive if name not in task.schema.names),
-        golden_form=WORN_KNOWN,
+        golden_form=BOUND_NAMED,
         kl_inputs=given.window_of,
         **_held_out(candidate.version.metrics),
     )

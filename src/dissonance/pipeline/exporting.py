@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dissonance.decisions.pairs import LoadedPair
-from dissonance.errors import StorageError
+from dissonance.errors import InputError, StorageError
 from dissonance.pipeline.aliases import open_version
 from dissonance.pipeline.workshop import Workshop
 from dissonance.security.artefacts import MANIFEST_FILE, Artefact, ArtefactKeys, signature_of
@@ -34,7 +34,8 @@ async def export_model(workshop: Workshop, name: str, version: int, folder: Path
 
     What was signed in the form of an earlier release, and holds, is signed anew. Leaf values and categories tell of
     people: the files are not sealed any more. Raises `UnknownTask`, `ModelNotFound`, `ModelRefused`,
-    `EngineUnavailable`, or `StorageError` when the folder holds something or cannot be written; nothing is left then.
+    `EngineUnavailable`, `InputError` when something is at this place already, or `StorageError` when it cannot be
+    written; nothing is left then.
     """
     task = await workshop.store.by_name(name)
     pair = await open_version(workshop, task, version)
@@ -54,7 +55,7 @@ def _write(folder: Path, pair: LoadedPair, keys: ArtefactKeys) -> list[str]:
     beside = folder.with_name(f".{folder.name}.part")
     try:
         if folder.exists():
-            raise StorageError(
+            raise InputError(
                 "there is something at this place already", where=str(folder), fix="name a folder that is not there"
             )
         shutil.rmtree(beside, ignore_errors=True)  # of an export that was cut short

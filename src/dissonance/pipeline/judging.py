@@ -18,7 +18,7 @@ from dissonance.decisions.evidence.chain import GOLDEN_ROWS
 from dissonance.decisions.pairs import LoadedPair
 from dissonance.decisions.updates.numbers import Identity, UpdateNumbers
 from dissonance.decisions.updates.verdict import judge_update
-from dissonance.errors import GateRefused, ModelFailed, ModelMisfit, ModelRefused
+from dissonance.errors import GateRefused, ModelFailed, ModelMisfit, ModelRefused, RolloutUnderWay
 from dissonance.pipeline.aliases import drop_candidate, open_pair, open_version, production_version
 from dissonance.pipeline.anchoring import anchor
 from dissonance.pipeline.comparing import Given, compare
@@ -80,7 +80,7 @@ async def send_on(
     try:
         await require_not_taken_back(workshop, task, candidate.version)
         return SentOn(await begin(workshop, task, candidate, incumbent, cause=judged.event_id, by=GATE, reason=reason))
-    except GateRefused as refused:
+    except (GateRefused, RolloutUnderWay) as refused:
         log(_logger, LogAction.ROLLOUT_PASSED_OVER, task=task.name, version=candidate.version, why=str(refused))
         return SentOn([], str(refused))
 

@@ -19,8 +19,9 @@ NOBODY = Confirmed((), (), 0)
 
 class Promoted(NamedTuple):
     """`previous_version` was in production before; `judged` is what the gate said, None after a rollback and for a
-    version that was in production already. `phase`: `armed`, or `canary` where nothing moved yet. `replicas`: who
-    answers with `version` now, and who does not. `rollout`: the newest when a version was put back."""
+    version that was in production already. `phase`: of the newest rollout; `canary` where nothing moved yet.
+    `replicas`: who answers with `version` now, and who does not. `rollout`: the newest when a version was put back.
+    `changed`: by this call; False where all was so already."""
 
     task: Task
     version: int
@@ -30,6 +31,7 @@ class Promoted(NamedTuple):
     phase: RolloutPhase
     replicas: Confirmed = NOBODY
     rollout: Rollout | None = None
+    changed: bool = True
 
 
 def moved_by_hand(

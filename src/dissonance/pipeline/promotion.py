@@ -15,7 +15,7 @@ from dissonance.pipeline.confirming import confirm, roll_call
 from dissonance.pipeline.finishing import look_once_more
 from dissonance.pipeline.judging import Override, judge_pair
 from dissonance.pipeline.promoted import NOBODY, Promoted, moved_by_hand, token_of
-from dissonance.pipeline.rollouts import begin
+from dissonance.pipeline.rollouts import begin, refuse_unless_free
 from dissonance.pipeline.telling import publish
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import ModelVersion
@@ -37,8 +37,9 @@ async def promote(
     first. Returns when every replica of the proposer was seen to answer with it, after `limit_s` at the latest.
 
     Promoting what is in production already moves nothing and tells every replica again. Raises `InputError` for an
-    override without a reason, `GateRefused`, `UnknownTask`, `ModelNotFound`, `ModelRefused` or `EngineUnavailable`:
-    nothing changed then, or it says that the gate completes it; `ModelMoved` where somebody took it back meanwhile.
+    override without a reason, `RolloutUnderWay` before anything is judged while another version is on its way,
+    `GateRefused`, `UnknownTask`, `ModelNotFound`, `ModelRefused` or `EngineUnavailable`: nothing changed then, or it
+    says that the gate completes it; `ModelMoved` where somebody took it back meanwhile.
     """
     if override is not None and not override.strip():
         raise InputError(
@@ -50,8 +51,11 @@ async def promote(
     found = await asyncio.to_thread(find_version, workshop.registry, task, version)
     latest = await workshop.store.rollout(task.task_id)
     _refuse_taken_back(latest, found, version)
+    serving = await production_version(workshop, task)
+    if serving.version != found.version:
+        await refuse_unless_free(workshop, task, latest, at_once=not canary)
     candidate = await open_pair(workshop, task, found)
-    incumbent = await open_pair(workshop, task, await production_version(workshop, task))
+    incumbent = await open_pair(workshop, task, serving)
     if candidate.version.version == incumbent.version.version:
         known = await roll_call(workshop, task)
         await move_aliases(workshop, candidate)
@@ -61,7 +65,7 @@ async def promote(
         )
         replicas = await confirm(workshop, task, found.version, list(known), limit_s)
         critic = candidate.critic_version.version
-        return Promoted(task, found.version, critic, found.version, None, RolloutPhase.ARMED, replicas)
+        return Promoted(task, found.version, critic, found.version, None, _phase_of(latest), replicas, changed=False)
     cause = token_of(workshop)
     judged = await judge_pair(
         workshop,
@@ -103,6 +107,11 @@ async def promote(
         RolloutPhase.CANARY if canary else RolloutPhase.ARMED,
         NOBODY if canary else await confirm(workshop, task, candidate.version.version, list(known), limit_s),
     )
+
+
+def _phase_of(latest: Rollout | None) -> RolloutPhase:
+    """Of what is in production already; what no rollout put there has long settled."""
+    return RolloutPhase.SETTLED if latest is None or latest.phase is RolloutPhase.CANARY else latest.phase
 
 
 def _refuse_taken_back(latest: Rollout | None, found: ModelVersion, named: int | None) -> None:

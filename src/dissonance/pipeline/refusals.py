@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from dissonance.contracts.policy import Policy
-from dissonance.contracts.times import to_text
+from dissonance.contracts.times import lasting, to_text
 from dissonance.contracts.updates import RolloutPhase
-from dissonance.errors import GateRefused, NothingBefore
+from dissonance.errors import GateRefused, NothingBefore, RolloutUnderWay
 from dissonance.pipeline.telling import GATE
 from dissonance.ports.rollouts import Rollout
 
@@ -57,36 +55,36 @@ def was_taken_back(task: str, ended: Rollout) -> GateRefused:
     )
 
 
-def cools_off(task: str, version: int, taken_back: Rollout, cooling_off_s: int) -> GateRefused:
-    """After `taken_back` the loop rests; people may go on."""
+def cools_off(task: str, version: int | None, taken_back: Rollout, cooling_off_s: int) -> GateRefused:
+    """After `taken_back` the loop rests; people may go on. `version`: None where none was named."""
     until = _minute(taken_back.phase_at_us + cooling_off_s * 1_000_000)
     return GateRefused(
-        f"task {task} cools off until {until} of event time, {cooling_off_s} s after version {taken_back.version} was "
-        "rolled back",
+        f"task {task} cools off until {until} of event time, {lasting(cooling_off_s)} after version "
+        f"{taken_back.version} was rolled back",
         where="policy.cooling_off_s",
         fix=f"wait, or promote it by hand: {_by_hand(task, version)}",
     )
 
 
-def under_way(task: str, rollout: Rollout | None, policy: Policy) -> GateRefused:
+def under_way(task: str, rollout: Rollout | None, policy: Policy) -> RolloutUnderWay:
     """`rollout`: the one that is live; None where another replica has just begun or ended one."""
     if rollout is None:
-        return GateRefused(
+        return RolloutUnderWay(
             f"another rollout of task {task} began or ended at the same moment",
             where="rollout",
             fix=f"look (dissonance models updates {task}), then repeat this",
         )
     state, longest_s, end = _told(rollout, policy)
-    return GateRefused(
+    return RolloutUnderWay(
         f"version {rollout.version} of task {task} is under way: {state} since {_minute(rollout.phase_at_us)}, "
-        f"for {timedelta(seconds=longest_s)} at most (both of event time)",
+        f"for {lasting(longest_s)} at most (both of event time)",
         where="rollout",
         fix=f"wait until that is over (dissonance models updates {task}), or {end}: dissonance models rollback {task}",
     )
 
 
-def _by_hand(task: str, version: int) -> str:
-    return f"dissonance models promote {task} --version {version}"
+def _by_hand(task: str, version: int | None) -> str:
+    return f"dissonance models promote {task}" + ("" if version is None else f" --version {version}")
 
 
 def _told(rollout: Rollout, policy: Policy) -> tuple[str, int, str]:

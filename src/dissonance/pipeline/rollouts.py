@@ -20,7 +20,7 @@ from dissonance.contracts.updates import LIVE_PHASES, RolloutPhase
 from dissonance.decisions.beginning import first_phase, first_share
 from dissonance.decisions.evidence.bundle import Beginning, StepTaken
 from dissonance.decisions.pairs import LoadedPair
-from dissonance.decisions.rollouts import ALLOWED_TO_OLD, Believed, gravest, next_step
+from dissonance.decisions.rollouts import ALLOWED_TO_OLD, SIDE_NAMED, Believed, gravest, next_step
 from dissonance.errors import EngineError, ModelError
 from dissonance.pipeline.aliases import open_version, production_version, verified_version
 from dissonance.pipeline.anchoring import anchor
@@ -65,8 +65,8 @@ async def begin(
     """Start a canary, in the shadow first where the policy asks for it; with `at_once`, or a `canary_share` of 0,
     promote and watch. The same `cause` begins once.
 
-    Raises `GateRefused` while another rollout is live, or while the task cools off (not for `at_once`, which a person
-    asked for).
+    Raises `RolloutUnderWay` while another rollout is live, or `GateRefused` while the task cools off (not for
+    `at_once`, which a person asked for).
     """
     policy = await workshop.store.policy(task.task_id)
     now_us = await event_time_now_us(workshop, task.task_id)
@@ -104,6 +104,14 @@ async def begin(
             where=error.where,
             fix=f"the gate goes on when it can; or end it: dissonance models rollback {task.name}",
         ) from error
+
+
+async def refuse_unless_free(workshop: Workshop, task: Task, latest: Rollout | None, *, at_once: bool) -> None:
+    """Before anything is judged: a judgement that cannot go on has worn the golden rows for nothing. Raises as `begin`
+    does, which looks again: somebody may come between."""
+    policy = await workshop.store.policy(task.task_id)
+    now_us = await event_time_now_us(workshop, task.task_id)
+    _first_phase(task, None, latest, now_us, policy, at_once=at_once)
 
 
 async def _still_incumbent(
@@ -164,6 +172,7 @@ class Rollouts:
             paired=paired,
             believed=believed,
             behaved=behaved,
+            form=SIDE_NAMED,
             now_us=now_us,
             phase=step.phase,
             reason=step.reason,
@@ -228,7 +237,7 @@ async def carry_out(workshop: Workshop, task: Task, rollout: Rollout) -> list[Ev
 
 
 def _first_phase(
-    task: Task, version: int, latest: Rollout | None, now_us: int, policy: Policy, *, at_once: bool
+    task: Task, version: int | None, latest: Rollout | None, now_us: int, policy: Policy, *, at_once: bool
 ) -> RolloutPhase:
     if latest is not None and latest.phase in LIVE_PHASES:
         raise under_way(task.name, latest, policy)

@@ -81,6 +81,7 @@ async def rollback(
                 raise
             raise _saved_though(error, task, to, goes_on=found.is_said(saved[-1])) from error
     newest = saved[-1] if saved else found.latest
+    is_changed = bool(saved) or found.target.version != found.production.version
     if replicas.missing:
         await look_once_more(workshop, task, newest)
     return Promoted(
@@ -89,9 +90,10 @@ async def rollback(
         found.critic.version,
         found.production.version,
         None,
-        RolloutPhase.ROLLED_BACK,
+        RolloutPhase.SETTLED if newest is None else newest.phase,
         replicas,
         newest,
+        is_changed,
     )
 
 

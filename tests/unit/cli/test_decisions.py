@@ -114,6 +114,7 @@ def test_was_and_would_be_are_told_with_the_rules_that_differ() -> None:
     text = printed(lambda console: show_replayed(console, answer))
     for piece in ("KL_eps=0.5", "refused", "accepted", "KLBound", "rolled back (by hand)", "1 would have been decided"):
         assert piece in text, piece
+    assert text.count("rolled back (by hand)") == 2
     same = replayed_answer(TASK, [], {})
     assert "0 do not come out as recorded" in printed(lambda console: show_replayed(console, same))
 

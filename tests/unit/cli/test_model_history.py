@@ -43,7 +43,7 @@ def test_who_answered_is_told_by_both_times_with_the_canary_beside_it() -> None:
     answer = at_answer(At(TASK, InForce(1, 2, 0.25), InForce(None), rows), 0)
     text = printed(lambda console: show_at(console, answer))
     for piece in (
-        "by the clock: version 1, and canary 2 25% of requests",
+        "by the clock: version 1, and for 25% of requests version 2 as canary",
         "by event time: no version",
         "1,000 stored answers of the hour before, event time: no longer in the registry (production)",
         "version 2 (canary)",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 
+import msgspec
 import pytest
 from rich.console import Console, RenderableType
 
+from dissonance.cli import run
 from dissonance.cli.policy import (
     chosen,
     diff_answer,
@@ -17,7 +19,7 @@ from dissonance.cli.policy import (
 )
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.policy_api import PolicyReply
-from dissonance.errors import PolicyInvalid
+from dissonance.errors import InputError, PolicyInvalid
 
 AT = "2026-01-01T00:00:00.000000Z"
 VERSIONS = [
@@ -34,6 +36,12 @@ def shown(what: RenderableType) -> str:
 
 def test_changes_come_from_the_command_line() -> None:
     assert parse_changes(["KL_eps = 0.5"]) == {"KL_eps": "0.5"}
+
+
+def test_a_change_without_a_reason_names_the_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["policy", "set", "toy", "KL_eps=0.05", "--json"]) == InputError.exit_code
+    told = msgspec.json.decode(capsys.readouterr().out)
+    assert (told["where"], "as --reason" in told["fix"]) == ("--reason", True)
 
 
 def test_what_is_no_change_is_refused() -> None:

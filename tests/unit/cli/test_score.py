@@ -55,11 +55,16 @@ def test_rejected_rows_go_beside_the_output(out: str, name: str) -> None:
         (["rows.csv", "--out", "scores.csv", "--rejected", "bad.txt", "--on-bad-row", "report"], "no known kind"),
         (["rows.csv", "--out", "scores.csv", "--rejected", "bad.csv"], "not reported"),
         (["s3://rows.csv", "--out", "scores.csv"], "no address"),
+        (["nofile", "--out", "scores.csv"], "no such file"),
+        (["gone.csv", "--out", "scores.csv"], "no such file"),
         (["rows.csv", "--out", "ftp://there/scores.csv"], "no address"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_before_anything_is_asked(
-    arguments: list[str], what: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("rows.txt", "rows.csv"):
+        (tmp_path / name).touch()
     assert run(["score", "small", *arguments, "--json"]) in (InputError.exit_code, InvalidDataFile.exit_code)
     assert what in msgspec.json.decode(capsys.readouterr().out)["what"]

@@ -1,4 +1,4 @@
-"""`dissonance task` and `dissonance models`: what they read and what they print."""
+"""`dissonance task`: what it reads and what it prints."""
 
 from __future__ import annotations
 
@@ -12,15 +12,6 @@ import pytest
 import dissonance.pipeline
 from dissonance.cli import run
 from dissonance.cli.connected import STAGES, stages
-from dissonance.cli.models import (
-    PromotedAnswer,
-    model_line,
-    models_table,
-    promoted_answer,
-    replica_lines,
-    retrained_answer,
-    retrained_table,
-)
 from dissonance.cli.task import (
     TaskShown,
     created_answer,
@@ -28,16 +19,13 @@ from dissonance.cli.task import (
     golden_answer,
     golden_table,
     list_table,
+    make_sure,
     shown_table,
     task_line,
 )
 from dissonance.contracts.policy import Policy
-from dissonance.contracts.standings import NAMELESS
-from dissonance.pipeline.aliases import list_models
+from dissonance.errors import UnknownTask
 from dissonance.pipeline.golden import RefreshedGolden
-from dissonance.pipeline.promotion import promote
-from dissonance.pipeline.retrain import retrain
-from dissonance.pipeline.taking_back import rollback
 from support.printing import printed
 from support.workshop import Workshop, create, frame, small_task, workshop, write
 
@@ -78,25 +66,17 @@ def test_tasks_are_listed_and_shown(work: Workshop) -> None:
         assert expected in text
 
 
-def test_retraining_promoting_and_rolling_back_are_told(work: Workshop) -> None:
-    retrained = retrained_answer(asyncio.run(retrain(work, "small")))
-    assert (retrained.version, retrained.incumbent_version, retrained.labels) == (2, 1, 0)
-    assert f"{retrained.golden_after:.4f}" in printed(retrained_table(retrained))
-    promoted = promoted_answer(asyncio.run(promote(work, "small", by="a test")))
-    assert "No proposer runs" in replica_lines(promoted)[0]
-    assert (promoted.version, promoted.previous_version) == (2, 1)
-    golden = next(finding for finding in promoted.findings if finding.rule == "GoldenNonInferiority")
-    assert golden.numbers["candidate_accuracy"] == retrained.golden_after
-    back = promoted_answer(asyncio.run(rollback(work, "small", by="a test")))
-    assert (back.version, back.findings, back.verdict) == (1, [], None)
-    lines = [model_line(version) for version in asyncio.run(list_models(work, "small"))]
-    assert [(line.role, line.version) for line in lines if line.in_production] == [("proposer", 1), ("critic", 1)]
-    assert lines[0].digest[:12] in printed(models_table("small", lines))
-
-
 def test_deleting_for_a_program_must_be_confirmed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["task", "delete", "small", "--json"]) == 3
     assert msgspec.json.decode(capsys.readouterr().out)["where"] == "--yes"
+
+
+def test_nobody_is_asked_about_a_task_that_there_is_not(work: Workshop) -> None:
+    asked: list[str] = []
+    make_sure("small", lambda: asyncio.run(work.store.by_name("small")), asked.append)
+    with pytest.raises(UnknownTask):
+        make_sure("smal", lambda: asyncio.run(work.store.by_name("smal")), asked.append)
+    assert asked == ["Delete 'small' with all its rows and models, for good?"]
 
 
 def test_a_policy_that_cannot_be_read_stops_creation_before_anything(
@@ -130,26 +110,3 @@ def test_every_stage_of_the_pipeline_has_its_place_on_the_bar() -> None:
     pipeline = Path(dissonance.pipeline.__file__).parent
     said = {stage for file in pipeline.glob("*.py") for stage in re.findall(r'progress\("([^"]+)"', file.read_text())}
     assert said == set(STAGES)
-
-
-def test_who_answers_with_a_promoted_version_is_said_and_who_does_not_is_named() -> None:
-    answer = PromotedAnswer(
-        task="small",
-        version=1,
-        critic_version=1,
-        previous_version=2,
-        phase="rolled_back",
-        verdict=None,
-        findings=[],
-        replicas=["host/1"],
-        replicas_missing=["host/2"],
-        confirmed_ms=10_000.0,
-    )
-    said = replica_lines(answer)
-    assert said[0] == "1 of 2 replicas answer with it, 10000 ms after it moved"
-    assert "host/2" in said[1]
-    assert replica_lines(msgspec.structs.replace(answer, phase="canary")) == []
-    hung = msgspec.structs.replace(answer, replicas=[], replicas_missing=[NAMELESS])
-    assert replica_lines(hung)[0].startswith("NOT CONFIRMED: a proposer listens and answered nothing")
-    nobody = msgspec.structs.replace(answer, replicas=[], replicas_missing=[])
-    assert replica_lines(nobody)[0].startswith("No proposer runs that the broker knows of")

@@ -12,7 +12,7 @@ from dissonance.cli.models import app
 from dissonance.cli.who_answered import each_answered_table, read_ids, who_answered_answer, who_answered_table
 from dissonance.contracts.ids import id_text, uuid7_bytes
 from dissonance.contracts.verdicts import Reason, Verdict
-from dissonance.errors import InputError, StorageError
+from dissonance.errors import InputError, InvalidDataFile
 from dissonance.pipeline.who_answered import WhoAnswered
 from dissonance.ports.store import Experience
 from support.printing import printed
@@ -42,6 +42,13 @@ def test_it_tells_who_answered_who_doubted_and_what_became_of_it() -> None:
     assert "asked beside it" not in text
 
 
+def test_why_it_was_admitted_is_told_in_words() -> None:
+    row = msgspec.structs.replace(ROW, reason=Reason.WITHIN_BUDGET)
+    answer = who_answered_answer(WhoAnswered(RowMaker("who").task(), row, 5, 4, None))
+    assert "admitted: within budget, under policy 3" in printed(who_answered_table(answer))
+    assert answer.reason == "within_budget"
+
+
 def test_a_canary_its_shadow_and_a_label_are_told() -> None:
     row = msgspec.structs.replace(ROW, canary_arm="canary", right=False)
     text = printed(who_answered_table(who_answered_answer(WhoAnswered(RowMaker("who").task(), row, None, 4, 1))))
@@ -57,7 +64,7 @@ def test_a_file_of_ids_is_read_past_empty_lines_and_a_wrong_one_is_named(tmp_pat
     with pytest.raises(InputError) as refused:
         read_ids(file)
     assert refused.value.where.endswith("line 2")
-    with pytest.raises(StorageError):
+    with pytest.raises(InvalidDataFile):
         read_ids(tmp_path / "no such file")
 
 

@@ -24,6 +24,14 @@ def test_what_is_no_time_is_refused_by_name(value: object) -> None:
     assert caught.value.where == "rows[2].seen_at"
 
 
+def test_what_is_no_time_is_shown_and_no_more_of_it_than_a_line_holds() -> None:
+    with pytest.raises(WrongType, match=r"^'now' is not a time"):
+        to_us("now", "TIME")
+    with pytest.raises(WrongType) as caught:
+        to_us("x" * 10_000, "TIME")
+    assert len(caught.value.what) < 100
+
+
 @pytest.mark.parametrize("beyond_us", [1, 86_400_000_000, 10**30])
 def test_a_window_that_ends_beyond_the_years_of_rfc_3339_is_shown_at_their_end(beyond_us: int) -> None:
     assert to_text(LATEST_US + beyond_us) == "9999-12-31T23:59:59.999999Z"

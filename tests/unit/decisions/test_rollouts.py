@@ -97,7 +97,7 @@ def test_what_an_honest_update_may_cost_the_old_critic_ends_nothing_and_more_tha
 def test_a_canary_whose_time_is_over_says_how_sure_it_is_and_how_sure_it_must_be() -> None:
     found = step(CANARY, PairedCounts(50, 5, 5, 0), now_s=1_000)
     assert found is not None
-    assert "+0.28 standard errors from being worse by 0.015, of which 1.96 are needed" in found.reason
+    assert '0.28 standard errors above "0.015 worse"; to go live it must lie 1.96 above that' in found.reason
 
 
 @given(st.floats(-1, 1), st.floats(0, 1), st.integers(0, 10_000))

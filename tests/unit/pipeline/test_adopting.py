@@ -23,11 +23,11 @@ from dissonance.decisions.models import TEXT_FILE
 from dissonance.decisions.pairs import LoadedPair, find_version, load_pair, load_version
 from dissonance.errors import (
     DissonanceError,
+    InputError,
     ModelMisfit,
     ModelNotRenewable,
     ModelRefused,
     ModelUnsupported,
-    StorageError,
 )
 from dissonance.pipeline.adopting import Adopted, register_file
 from dissonance.pipeline.model_card import CARD_FILE
@@ -141,7 +141,7 @@ def test_what_does_not_fit_the_task_is_refused_by_name(place: Place) -> None:
     words = LogisticRegression().fit(np.nan_to_num(FEATURES), np.array(["no", "yes"])[CLASSES])
     assert "place of each class" in refused(place, "m.skops", skops.io.dumps(words)).what
     assert isinstance(refused(place, "m.skops", b"PK\x03\x04 no archive"), ModelRefused)
-    with pytest.raises(StorageError):
+    with pytest.raises(InputError):
         asyncio.run(register_file(place.work, "small", place.folder / "missing.onnx"))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dissonance.errors import ModelNotFound, StorageError
+from dissonance.errors import InputError, ModelNotFound
 from dissonance.pipeline.exporting import PARTS, PUBLIC_KEY, export_model, signature_name
 from dissonance.science.proposer import LightGBMProposer
 from support.workshop import small_task
@@ -38,7 +38,7 @@ def test_an_exported_pair_is_verified_by_others_until_a_byte_of_it_changes(tmp_p
 def test_nothing_is_written_over_and_an_unknown_version_writes_nothing(tmp_path: Path) -> None:
     work = small_task().work
     (tmp_path / "out").mkdir()
-    with pytest.raises(StorageError, match="something at this place"):
+    with pytest.raises(InputError, match="something at this place"):
         asyncio.run(export_model(work, "small", 1, tmp_path / "out"))
     with pytest.raises(ModelNotFound):
         asyncio.run(export_model(work, "small", 9, tmp_path / "new"))

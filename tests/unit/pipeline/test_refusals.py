@@ -6,7 +6,8 @@ import pytest
 
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.updates import RolloutPhase
-from dissonance.pipeline.refusals import nothing_before, under_way
+from dissonance.errors import RolloutUnderWay
+from dissonance.pipeline.refusals import cools_off, nothing_before, under_way
 from support.updates import rollout_of
 
 POLICY = Policy(canary_max_s=7_200, rollback_window_s=1_800)
@@ -15,9 +16,9 @@ POLICY = Policy(canary_max_s=7_200, rollback_window_s=1_800)
 @pytest.mark.parametrize(
     ("phase", "share", "state", "lasts", "end"),
     [
-        (RolloutPhase.CANARY, 0.25, "a canary that answers 25% of requests", "2:00:00", "or end it: "),
-        (RolloutPhase.CANARY, 0.0, "in the shadow of production", "2:00:00", "or end it: "),
-        (RolloutPhase.ARMED, 0.25, "promoted and watched", "0:30:00", "or go back to version 1: "),
+        (RolloutPhase.CANARY, 0.25, "a canary that answers 25% of requests", "2 hours", "or end it: "),
+        (RolloutPhase.CANARY, 0.0, "in the shadow of production", "2 hours", "or end it: "),
+        (RolloutPhase.ARMED, 0.25, "promoted and watched", "30 minutes", "or go back to version 1: "),
     ],
 )
 def test_what_is_under_way_is_named_with_its_state_its_time_and_its_ends(
@@ -25,6 +26,7 @@ def test_what_is_under_way_is_named_with_its_state_its_time_and_its_ends(
 ) -> None:
     rollout = rollout_of("a" * 32, 2, phase, share=share, phase_at_us=3_600_000_000)
     refused = under_way("toy", rollout, POLICY)
+    assert refused.title == "Another update of this task is under way"
     assert refused.what == (
         f"version 2 of task toy is under way: {state} since 1970-01-01 01:00 UTC, for {lasts} at most "
         "(both of event time)"
@@ -35,8 +37,19 @@ def test_what_is_under_way_is_named_with_its_state_its_time_and_its_ends(
 
 def test_what_began_at_the_same_moment_is_to_be_looked_at() -> None:
     refused = under_way("toy", None, POLICY)
+    assert isinstance(refused, RolloutUnderWay)
     assert "of task toy" in refused.what
     assert "dissonance models updates toy" in refused.fix
+
+
+def test_how_long_a_task_cools_off_is_said_in_words() -> None:
+    taken_back = rollout_of("a" * 32, 2, RolloutPhase.ROLLED_BACK, phase_at_us=3_600_000_000)
+    refused = cools_off("toy", 3, taken_back, 5_400)
+    assert refused.what == (
+        "task toy cools off until 1970-01-01 02:30 UTC of event time, 1 hour 30 minutes after version 2 was rolled back"
+    )
+    assert refused.fix == "wait, or promote it by hand: dissonance models promote toy --version 3"
+    assert cools_off("toy", None, taken_back, 5_400).fix.endswith("dissonance models promote toy")
 
 
 def test_the_first_version_says_so_and_how_to_name_another() -> None:

@@ -22,7 +22,7 @@ from dissonance.contracts.evidence import DecisionKind
 from dissonance.contracts.updates import RetrainCause, RolloutPhase
 from dissonance.contracts.verdicts import UpdateVerdict
 from dissonance.decisions.updates.verdict import RULES
-from dissonance.errors import GateRefused, InputError
+from dissonance.errors import GateRefused, InputError, RolloutUnderWay
 from dissonance.pipeline.aliases import open_version
 from dissonance.pipeline.judging import judge
 from dissonance.pipeline.promotion import promote
@@ -126,7 +126,7 @@ def test_the_same_few_inputs_over_and_over_take_nothing_back(place: Place) -> No
 def test_only_one_rollout_is_under_way_and_the_same_cause_begins_once(place: Place) -> None:
     first, again = place.begin(), place.begin()
     assert [event.event_id for event in first] == [event.event_id for event in again]
-    with pytest.raises(GateRefused, match="under way"):
+    with pytest.raises(RolloutUnderWay, match="under way"):
         place.begin("another")
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import pytest
 
 from dissonance.contracts.updates import RolloutPhase
-from dissonance.errors import EngineUnavailable, GateRefused, ModelMoved
+from dissonance.errors import EngineUnavailable, GateRefused, ModelMoved, RolloutUnderWay
 from dissonance.pipeline.promotion import promote
+from dissonance.pipeline.retrain import retrain
 from dissonance.pipeline.rollouts import Rollouts, begin
 from dissonance.pipeline.taking_back import rollback
 from dissonance.ports.registry import Alias, ModelRole
@@ -128,6 +130,49 @@ class Damaged:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._registry, name)
+
+
+def looks(place: Place) -> int:
+    return len(asyncio.run(place.work.store.updates(place.task.task_id)))
+
+
+@pytest.mark.parametrize("canary", [False, True])
+@pytest.mark.parametrize("at_once", [False, True])
+def test_what_may_not_go_live_now_is_not_judged_either_and_waits_as_a_candidate(
+    place: Place, canary: bool, at_once: bool
+) -> None:
+    place.begin(at_once=at_once)
+    asyncio.run(retrain(place.work, "small"))
+    decisions = place.decisions()
+    with pytest.raises(RolloutUnderWay, match="version 2 of task small is under way"):
+        asyncio.run(promote(place.work, "small", 3, by="ann", canary=canary))
+    assert (place.decisions(), looks(place)) == (decisions, 0)
+    assert place.version(3).alias is Alias.CANDIDATE
+
+
+def test_a_canary_by_hand_is_not_judged_while_the_task_cools_off(place: Place) -> None:
+    place.begin(at_once=True)
+    taken_back(place)
+    decisions = place.decisions()
+    with pytest.raises(GateRefused, match=r"cools off until .* 16 minutes 40 seconds after version 2"):
+        asyncio.run(promote(place.work, "small", 2, by="ann", canary=True))
+    assert (place.decisions(), looks(place)) == (decisions, 0)
+
+
+def test_who_comes_between_while_a_version_is_judged_stops_it_at_saving() -> None:
+    place = settled()
+    place.set_policy(KL_eps=1.0)
+    begin_other = partial(place.begin, "between", versions=(1, 2), at_once=True)
+    work = between(place, "artefact", ModelRole.CRITIC, begin_other)
+    with pytest.raises(RolloutUnderWay, match="version 1 of task small is under way"):
+        asyncio.run(promote(work, "small", 3, by="ann", override="a test"))
+    assert (place.in_production(), looks(place)) == (1, 1)
+
+
+def test_what_is_in_production_is_promoted_again_while_it_is_watched(place: Place) -> None:
+    place.begin(at_once=True)
+    done = asyncio.run(promote(place.work, "small", 2, by="ann"))
+    assert (done.phase, done.changed, looks(place)) == (RolloutPhase.ARMED, False, 0)
 
 
 def test_of_a_canary_that_ended_and_no_more_no_more_is_promised() -> None:

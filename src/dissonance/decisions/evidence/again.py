@@ -94,7 +94,7 @@ def _again(bundle: Bundle, policy: Policy) -> Said:
         return _in_phase(phase, first_share(policy))
     if bundle.step is not None:
         taken = bundle.step
-        step = next_step(taken.rollout, taken.paired, taken.believed, taken.now_us, policy, taken.behaved)
+        step = next_step(taken.rollout, taken.paired, taken.believed, taken.now_us, policy, taken.behaved, taken.form)
         if step is None:
             return Said(None)
         return _in_phase(step.phase, taken.rollout.share if step.share is None else step.share, step.reason)

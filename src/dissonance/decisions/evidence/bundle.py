@@ -57,7 +57,8 @@ class Beginning(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StepTaken(msgspec.Struct, frozen=True, kw_only=True):
-    """What `next_step` was given at event time `now_us`, and what it said; `rollout` as it was before."""
+    """What `next_step` was given at event time `now_us`, and what it said; `rollout` as it was before.
+    `form`: of its words, as `next_step` knows them."""
 
     rollout: Rollout
     paired: PairedCounts
@@ -66,6 +67,7 @@ class StepTaken(msgspec.Struct, frozen=True, kw_only=True):
     phase: RolloutPhase
     reason: str
     behaved: Behaved | None = None
+    form: int = 1
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True):

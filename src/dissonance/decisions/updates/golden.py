@@ -11,6 +11,9 @@ LEVEL = 0.05
 WORN_KNOWN = 2
 """Form of judgements from which on a holdout that is worn by looks is told from one that proves a drop."""
 
+BOUND_NAMED = 3
+"""Form from which on the interval's end is called what it is; earlier judgements are replayed to the byte."""
+
 HALF_A_ROW = 0.5e-6
 """Accuracies are shares of whole rows: more than any rounding error, less than any drop."""
 
@@ -23,7 +26,7 @@ class GoldenNonInferiority:
     have looked at the same rows (Bonferroni), since each look tells something about them (Dwork et al. 2015). Once so
     many have that no interval could lie within the margin any more, no drop at all may be seen: a candidate that
     answers as the incumbent is never refused, and more looks never let through what fewer refused. Judgements of form 1
-    asked for the impossible there, and are replayed as they were.
+    asked for the impossible there, and are replayed as they were; so is what judgements of form 2 said.
     """
 
     def check(self, numbers: UpdateNumbers, policy: Policy) -> RuleFinding:
@@ -34,6 +37,7 @@ class GoldenNonInferiority:
         is_worn = numbers.golden_form >= WORN_KNOWN and _half(corrected) > margin
         proven = golden.drop <= 0.0 if is_worn else corrected.high <= margin
         holds = golden.drop <= margin and (proven or _half(stated) > margin)
+        bound = "upper bound" if numbers.golden_form >= BOUND_NAMED else "at most"
         before, after = golden.incumbent_right / golden.rows, golden.candidate_right / golden.rows
         return RuleFinding(
             rule=type(self).__name__,
@@ -48,7 +52,7 @@ class GoldenNonInferiority:
                 "margin": policy.golden_drop_max,
             },
             what=f"accuracy on {golden.rows} golden rows goes from {before:.4f} to {after:.4f} (a drop of "
-            f"{golden.drop:.4f}, at most {corrected.high:.4f} after {looks} looks); the policy allows "
+            f"{golden.drop:.4f}, {bound} {corrected.high:.4f} after {looks} looks); the policy allows "
             f"{policy.golden_drop_max:.4f}",
         )
 

@@ -50,11 +50,11 @@ async def _files(stage: Stage, prediction_id: str) -> None:
 
 async def _models(stage: Stage) -> None:
     """What the pipeline has begun is ended first."""
-    await stage.command("models", "rollback", TASK, codes=(0, 1))
+    await stage.command("models", "rollback", TASK, codes=(0, *REFUSED))
     await stage.command("models", "retrain", TASK)
     override = ("--override", stage.canaries.text("models promote: override"))
     await stage.command("models", "promote", TASK, *override, codes=(0, 1))
-    await stage.command("models", "rollback", TASK, codes=(0, 1))
+    await stage.command("models", "rollback", TASK, codes=(0, *REFUSED))
 
 
 async def _people(stage: Stage) -> None:

@@ -83,13 +83,13 @@ def policy_reply(task: str, record: PolicyRecord) -> PolicyReply:
     return PolicyReply(task, record.policy, to_text(record.set_at_us), record.by, record.reason)
 
 
-def checked_reason(reason: str) -> str:
+def checked_reason(reason: str, where: str = "reason") -> str:
     """Without spaces around it. Raises `InputError` for none, or one that is no short line."""
     text = reason.strip()
     if not 0 < len(text) <= LONGEST_REASON or not text.isprintable():
         raise InputError(
             "a change of the policy needs a reason in one line of text",
-            where="reason",
-            fix=f"say why in 1 to {LONGEST_REASON} characters",
+            where=where,
+            fix=f"say why in 1 to {LONGEST_REASON} characters, as {where}",
         )
     return text

@@ -15,7 +15,7 @@ from dissonance.contracts.standings import Behaviour
 from dissonance.contracts.updates import LIVE_PHASES, RolloutPhase
 from dissonance.decisions.evidence.again import compared
 from dissonance.decisions.evidence.bundle import Bundle, read_bundle
-from dissonance.decisions.rollouts import Behaved, Believed
+from dissonance.decisions.rollouts import SIDE_NAMED, Behaved, Believed
 from dissonance.decisions.updates.numbers import REFERENCE_INPUTS, WINDOW_INPUTS, Change, SliceChange, UpdateNumbers
 from dissonance.errors import RecordBroken
 from dissonance.ports.rollouts import PairedCounts
@@ -98,6 +98,7 @@ def test_a_judgement_comes_out_of_its_bytes_to_the_byte(found: UpdateNumbers, po
     BEHAVED,
     COUNT,
     POLICIES,
+    st.sampled_from([1, SIDE_NAMED]),
 )
 def test_a_step_of_a_rollout_comes_out_of_its_bytes_to_the_byte(
     phase: RolloutPhase,
@@ -107,10 +108,19 @@ def test_a_step_of_a_rollout_comes_out_of_its_bytes_to_the_byte(
     behaved: Behaved | None,
     minutes: int,
     policy: Policy,
+    form: int,
 ) -> None:
     rollout = rollout_of("t" * 32, 2, phase, share=share)
-    bundle = step_bundle(rollout, paired, believed, minutes * 60_000_000, policy, behaved)
+    bundle = step_bundle(rollout, paired, believed, minutes * 60_000_000, policy, behaved, form)
     assert bundle is None or comes_out_again(bundle)
+
+
+def test_the_last_look_of_an_earlier_release_comes_out_in_its_own_words() -> None:
+    over, seen = rollout_of("t" * 32, 2), PairedCounts(50, 5, 5, 0)
+    for form, words in ((1, "standard errors from being worse by"), (SIDE_NAMED, "standard errors above")):
+        bundle = step_bundle(over, seen, None, 10**15, Policy(), form=form)
+        assert bundle is not None and words in bundle.reason
+        assert comes_out_again(bundle)
 
 
 def test_a_candidate_that_leaves_the_shadow_answers_the_share_that_the_policy_says() -> None:

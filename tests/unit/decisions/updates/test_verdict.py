@@ -160,6 +160,13 @@ def test_a_worn_holdout_lets_no_drop_through_and_judges_old_judgements_as_they_w
     assert failed(msgspec.structs.replace(worn, golden_form=1)) == ["GoldenNonInferiority"]
 
 
+def test_the_end_of_the_interval_is_called_a_bound_and_earlier_judgements_say_what_they_said() -> None:
+    looked = numbers(golden=change(0, 200), holdout_uses=4)
+    said = GoldenNonInferiority().check(looked, POLICY).what
+    assert ", upper bound 0." in said and "after 5 looks); the policy allows" in said
+    assert ", at most 0." in GoldenNonInferiority().check(msgspec.structs.replace(looked, golden_form=2), POLICY).what
+
+
 def test_a_small_holdout_that_cannot_tell_goes_by_the_drop_that_was_seen() -> None:
     assert failed(numbers(golden=change(1, 100, moved=5))) == []
     assert failed(numbers(golden=change(2, 100, moved=5))) == ["GoldenNonInferiority"]
