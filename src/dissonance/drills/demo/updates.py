@@ -26,8 +26,7 @@ def updates_of(judged: Iterable[UpdateJudged], rollouts: Iterable[Rollout]) -> l
     """One a version, in order of versions; both are newest first, as the store gives them."""
     refused: dict[int, str] = {}
     for each in judged:
-        failed = "; ".join(finding.what for finding in each.findings if not finding.holds)
-        held_against = "" if each.verdict is UpdateVerdict.ACCEPTED else failed or each.verdict.value
+        held_against = "" if each.verdict is UpdateVerdict.ACCEPTED else _failed(each) or each.verdict.value
         refused[each.version] = refused.get(each.version) or held_against
     latest: dict[int, Rollout] = {}
     for rollout in rollouts:
@@ -41,6 +40,13 @@ def updates_of(judged: Iterable[UpdateJudged], rollouts: Iterable[Rollout]) -> l
         )
         for version in sorted({*refused, *latest})
     ]
+
+
+def _failed(judged: UpdateJudged) -> str:
+    """The first rule that does not hold, and how many more: all of them stand where they were told."""
+    failed = [finding.what for finding in judged.findings if not finding.holds]
+    more = f"; {len(failed) - 1} more" if len(failed) > 1 else ""
+    return f"{failed[0]}{more}" if failed else ""
 
 
 def went_live(own: int) -> str:

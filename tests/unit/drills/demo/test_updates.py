@@ -36,6 +36,13 @@ def test_every_version_has_what_the_gate_held_against_it_and_the_phase_of_its_la
     ]
 
 
+def test_of_many_rules_that_do_not_hold_the_first_is_told_and_how_many_more_there_are() -> None:
+    judged = refused(3, "log loss 0.6")
+    worse = msgspec.structs.replace(judged, findings=(*judged.findings, *judged.findings))
+
+    assert updates_of([worse], []) == [Update(3, refused="log loss 0.6; 1 more")]
+
+
 def test_canaries_without_an_end_are_told_apart_from_those_that_ended_without_going_live() -> None:
     told = canaries_words([Update(4, phase="abandoned"), Update(5, phase="armed"), Update(6, phase="canary")])
 
