@@ -29,7 +29,12 @@ SEMGREP := SEMGREP_ENABLE_VERSION_CHECK=0 SEMGREP_SEND_METRICS=off .venv-linters
 .PHONY: help
 help: ## Show this list
 	@echo "Two commands show everything: make demo, make test."; echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { \
+	  line = sprintf("  make %-20s", $$1); count = split($$2, words, " "); \
+	  for (i = 1; i <= count; i++) { \
+	    if (length(line) + 1 + length(words[i]) > 80) {print line; line = sprintf("%27s", "")} \
+	    line = line " " words[i]} \
+	  print line}' Makefile
 
 .PHONY: setup
 setup: .venv/.stamp ## Make .venv and install the locked packages (once; the other targets do it for you)
@@ -53,7 +58,7 @@ setup: .venv/.stamp ## Make .venv and install the locked packages (once; the oth
 	@touch $@
 
 .PHONY: demo
-demo: setup ## Watch a real classifier being served, doubted, judged, recorded and updated (five to seven minutes)
+demo: setup ## Watch a real classifier being served, doubted, judged, recorded and updated (five to seven minutes on two idle cores)
 	@$(BIN)/dissonance demo
 
 # What a browser makes of the login page only a browser can say; without one, pytest says at its end what it skipped.

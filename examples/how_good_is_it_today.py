@@ -1,7 +1,7 @@
 """How good is a classifier on people that its training sample hardly reached, before any label of them is known?
 
 The data come with the package: employment of adults in Massachusetts. `python examples/how_good_is_it_today.py` prints
-what it finds, and writes `how-good-is-it-today.svg` where it is run.
+what it finds, and writes `out/how-good-is-it-today.svg` below the folder where it is run.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from dissonance.science.pictures import picture_of_harm
 
 INPUTS = ["AGEP", "SCHL", "MAR", "RELP", "DIS", "ESP", "CIT", "MIG", "MIL", "ANC", "NATIVITY", "SEX", "RAC1P"]
 NUMBERS = {"AGEP", "SCHL"}
+OUT = Path("out")
 
 
 def main() -> None:
@@ -40,8 +41,10 @@ def main() -> None:
     print(f"today, estimated          {found.accuracy:.3f}  {interval}")
     print(f"harm: drop {found.harm.drop:+.3f}, p = {found.harm.p_value:.4f}")
     explained = watch.explain(today, found)
-    print(explained.head(5).to_string(index=False, float_format="%.3f"))
-    picture_of_harm(explained).savefig(Path("how-good-is-it-today.svg"))
+    told = explained.drop(columns=["reference_belief", "window_belief"])
+    print(told.head(5).to_string(index=False, float_format="%.3f"))
+    OUT.mkdir(exist_ok=True)
+    picture_of_harm(explained).savefig(OUT / "how-good-is-it-today.svg")
     truth = (model.predict(today[INPUTS]) == today["employed"]).mean()
     print(f"what the labels say later {truth:.3f}")
 

@@ -33,6 +33,10 @@ def test_demo_accounts_for_every_event_and_the_managed_model_beats_the_frozen_on
     assert set(promoted) - {mischief["version"]}, "an update of the loop's own went live"
     assert mischief["version"] in promoted, "and one by override"
     assert "golden" in mischief["refusal"]
+    refused = {each["version"] for each in result["updates"] if each["refused"]}
+    assert mischief["version"] in refused, "what the gate refused is counted, the one of the story among it"
+    assert [step["name"] for step in result["steps"]][-2:] == ["account for every row", "stop roles and engines"]
+    assert sum(step["seconds"] for step in result["steps"]) <= result["seconds"]
     assert mischief["rolled_back_at_us"] >= mischief["forced_at_us"]
     report = (tmp_path / "report.html").read_text()
     assert "<svg" in report

@@ -27,4 +27,5 @@ def test_the_example_says_how_good_the_model_is_before_the_labels_do(tmp_path: P
     assert low <= truth <= high
     assert bound <= truth
     assert abs(estimate - truth) < 0.04
-    assert (tmp_path / "how-good-is-it-today.svg").read_text().startswith("<?xml")
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert (tmp_path / "out" / "how-good-is-it-today.svg").read_text().startswith("<?xml")

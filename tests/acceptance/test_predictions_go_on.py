@@ -85,15 +85,15 @@ class Stream:
                 if self.stop.is_set():
                     break
 
-    async def not_closed(self) -> set[str]:
-        """The breakers that are not closed; the proposer says that it is ready nevertheless."""
+    async def not_in_use(self) -> set[str]:
+        """The engines that are not asked; the proposer says that it is ready nevertheless."""
         async with (
             aiohttp.ClientSession(connector=connector_to(self._tls)) as session,
             session.get(f"{self._url}/readyz") as reply,
         ):
             said = await reply.json()
             assert reply.status == 200, said
-            return {name for name, state in said["engines"].items() if state != "closed"}
+            return {name for name, state in said["engines"].items() if state != "in use"}
 
     async def _ask(self, session: aiohttp.ClientSession, body: bytes) -> None:
         async with session.post(self._address, data=body, headers=self._headers) as reply:
@@ -139,7 +139,7 @@ async def spare_keys_held(proposer: DissonanceClient) -> None:
 async def engines_go_and_come(data: Path, stream: Stream) -> None:
     for engines in (["postgresql"], ["nats"], ["postgresql", "nats"]):
         with standing_still(data, engines):
-            while not WATCHED[tuple(engines)] <= await stream.not_closed():
+            while not WATCHED[tuple(engines)] <= await stream.not_in_use():
                 await asyncio.sleep(0.2)
             await asyncio.sleep(AWAY_S)
         await closed_again(stream)
@@ -150,7 +150,7 @@ async def engines_go_and_come(data: Path, stream: Stream) -> None:
 
 
 async def closed_again(stream: Stream) -> None:
-    while await stream.not_closed():
+    while await stream.not_in_use():
         await asyncio.sleep(0.2)
 
 

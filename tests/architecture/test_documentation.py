@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from dissonance.cli.access import protect
 from dissonance.cli.permissions import COMMANDS
 from dissonance.contracts.events import EVENT_TYPES
 from dissonance.contracts.topics import EventKind
+from dissonance.drills.records import Outcome, file_of, read_records
 from dissonance.roles.auditor.checks import CHECKS
 from dissonance.settings import PREFIX, Settings
 from support.source import DOCS, ROOT
@@ -162,3 +164,49 @@ def test_make_target_of_a_page_exists(page: Path) -> None:
     code = "\n".join(re.findall(r"`+([^`]+)`+", page.read_text(encoding="utf-8")))
 
     assert set(re.findall(r"(?:^|\s)make ([a-z-]+)", code)) <= targets
+
+
+def rows_that_miss(readme: str) -> set[str]:
+    """Records whose rows in the table of measurements say "missed"; "the same" is the record of the row above."""
+    found, record = set(), ""
+    for line in readme.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("|") and len(cells) == 4:
+            named = re.search(r"\(records/([^)]+\.json)\)", cells[3])
+            record = named.group(1) if named else record if cells[3] == "the same" else ""
+            if record and "missed" in cells[2]:
+                found.add(record)
+    return found
+
+
+def failing_records() -> list[str]:
+    """Of every drill and benchmark, the latest record, where that fails."""
+    folder = ROOT / "records"
+    latest = {record.name: record for record in read_records(folder)}
+    return [file_of(folder, record).name for record in latest.values() if record.verdict is Outcome.FAIL]
+
+
+def test_readme_says_of_every_record_that_falls_short_that_its_aim_is_missed() -> None:
+    told = rows_that_miss((ROOT / "README.md").read_text(encoding="utf-8"))
+
+    assert [name for name in failing_records() if name not in told] == []
+
+
+def test_a_miss_counts_for_the_record_of_its_own_row_alone() -> None:
+    table = """
+| what | measured | aim | record |
+|---|---|---|---|
+| one | 1 | 2: **missed** | [a](records/a.json) |
+| two | 3 | 2 | [b](records/b.json) |
+| three | 3 | 4: **missed** | the same |
+| four, missed | 3 | 3 | [c](records/c.json) |
+| five | 3 | 4: **missed** | |
+"""
+    assert rows_that_miss(table) == {"a.json", "b.json"}
+
+
+def test_make_help_fits_on_eighty_columns() -> None:
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert "make demo" in shown and "make clean" in shown
+    assert [line for line in shown.splitlines() if len(line) > 80] == []

@@ -19,6 +19,7 @@ from dissonance.drills.demo.result import (
     StepTime,
 )
 from dissonance.drills.demo.story import BACK, FALL, MEDDLING_SPAN, STREAM, STRETCH, WINDOW_US
+from dissonance.drills.demo.updates import Update
 from dissonance.drills.records import Machine
 from dissonance.ports.labels import AskedAs
 from dissonance.science.proportions import paired_difference, wilson_interval
@@ -163,6 +164,14 @@ def demo_result(
             MEDDLING_SPAN.end_us,
             "rolled back to version 2: worse without labels",
         ),
+        updates=[
+            Update(2, phase="settled"),
+            Update(3, refused="log loss 0.52, 0.48 in production"),
+            Update(SPOILT_VERSION, "golden accuracy 0.51, <u>0.79</u> in production", "rolled_back", "worse"),
+            Update(5, phase="abandoned", reason="not better"),
+            Update(6, phase="abandoned", reason="not better"),
+            Update(7, phase="canary"),
+        ],
         memory_bytes={"engines": 2**30, "proposer": 2**28, "backstage": 2**28},
         report=report,
     )

@@ -17,6 +17,7 @@ from dissonance.cli.connected import on_system
 from dissonance.cli.options import AsJson, Data
 from dissonance.cli.output import emit, share_done
 from dissonance.cli.private_files import private_file
+from dissonance.cli.tables import FittingTable
 from dissonance.contracts.accesses import Outcome
 from dissonance.contracts.times import to_text, to_us
 from dissonance.ports.accesses import KeptAccess, WantedAccesses
@@ -243,8 +244,8 @@ def verified_words(answer: VerifyAnswer) -> str:
 
 
 def accesses_table(lines: list[AccessLine]) -> Table:
-    table = Table(title="Accesses")
-    for heading in ("last", "times", "who", "from", "what", "task", "answer"):
+    table = FittingTable(title="Accesses")
+    for heading in ("last", "times", "who (from)", "what (task)", "answer"):
         table.add_column(heading, overflow="fold", justify="right" if heading == "times" else "left")
     for line in lines:
         colour = "red" if line.outcome is Outcome.DENIED else "green"
@@ -252,10 +253,8 @@ def accesses_table(lines: list[AccessLine]) -> Table:
         table.add_row(
             line.last[:19].replace("T", " "),
             f"{line.count:,}",
-            escape(line.who or "nobody"),
-            escape(line.source),
-            escape(line.what),
-            escape(line.task),
+            escape(f"{line.who or 'nobody'} ({line.source})"),
+            escape(f"{line.what} ({line.task})" if line.task else line.what),
             answer,
         )
     return table

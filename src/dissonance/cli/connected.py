@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from dissonance.cli.options import variables_of
-from dissonance.cli.output import error_console, progress
+from dissonance.cli.output import error_console, progress, still_going
 from dissonance.settings import read_settings
 
 if TYPE_CHECKING:
@@ -52,9 +52,13 @@ def on_system(data_folder: str | None, use: Callable[[System], Awaitable[T]]) ->
 
 @contextmanager
 def stages(what: str, *, quiet: bool) -> Iterator[Progress]:
-    """A bar that follows the stages of the pipeline, and a line for each that begins; `quiet` as with `--json`."""
-    with progress(what, total=100, quiet=quiet) as advance:
-        shown, told = 0, ""
+    """A bar that follows the stages of the pipeline, and a line for each that begins; where there is no terminal, a
+    line every ten seconds in place of the bar. `quiet` as with `--json`."""
+    shown, told = 0, ""
+    with (
+        progress(what, total=100, quiet=quiet) as advance,
+        still_going(lambda: f"{told or what}, {shown} %", quiet=quiet),
+    ):
 
         def follow(stage: str, share: float) -> None:
             nonlocal shown, told

@@ -16,6 +16,7 @@ from rich.table import Table
 from dissonance.cli.options import AsJson, Data, variables_of
 from dissonance.cli.output import emit, progress
 from dissonance.cli.private_files import private_file
+from dissonance.cli.tables import FittingTable
 from dissonance.contracts.codec import decode
 from dissonance.contracts.columns import columns
 from dissonance.contracts.times import to_text
@@ -272,7 +273,7 @@ def _show(console: Console, shown: ShownLetter) -> None:
 
 
 def _table(letters: Sequence[ListedLetter]) -> Table:
-    table = Table(title="Dead letters", caption="More of one: dissonance dead-letters show NUMBER")
+    table = FittingTable(title="Dead letters", caption="More of one: dissonance dead-letters show NUMBER")
     for heading in ("number", "died at", "consumer", "kind", "rows", "reason"):
         table.add_column(heading, overflow="fold", justify="right" if heading in ("number", "rows") else "left")
     for letter in letters:

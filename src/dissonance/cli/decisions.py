@@ -17,6 +17,7 @@ from dissonance.cli.decisions_replay import replay
 from dissonance.cli.options import AsJson, Data, TaskName
 from dissonance.cli.output import add_id_column, emit, share_done
 from dissonance.cli.private_files import private_file
+from dissonance.cli.tables import FittingTable
 from dissonance.contracts.decision_api import DecisionLine, DecisionReply, DecisionsReply
 
 if TYPE_CHECKING:
@@ -131,7 +132,9 @@ def export(reply: DecisionReply, file: Path) -> None:
 
 
 def decisions_table(reply: DecisionsReply) -> Table:
-    table = Table(title=f"Decisions on {reply.task}", caption=f"More of one: dissonance decisions show {reply.task} ID")
+    table = FittingTable(
+        title=f"Decisions on {reply.task}", caption=f"More of one: dissonance decisions show {reply.task} ID"
+    )
     add_id_column(table, "id", (line.decision_id[:12] for line in reply.decisions))
     for heading in ("decided at", "what", "version"):
         table.add_column(heading, overflow="fold", justify="right" if heading == "version" else "left")

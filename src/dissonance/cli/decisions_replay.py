@@ -9,12 +9,12 @@ import msgspec
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from dissonance.cli.connected import on_system
 from dissonance.cli.options import AsJson, Data, TaskName
 from dissonance.cli.output import add_id_column, emit, progress, words
 from dissonance.cli.policy_file import read_policy_file
+from dissonance.cli.tables import FittingTable
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.times import to_text
 from dissonance.decisions.policy_changes import Value, with_values
@@ -112,7 +112,9 @@ def _line(each: DecidedAgain) -> ReplayedLine:
 
 def show_replayed(console: Console, answer: DecisionsReplayed) -> None:
     under = ", ".join(f"{name}={value}" for name, value in sorted(answer.policy.items())) or "as recorded"
-    table = Table(title=escape(f"{len(answer.decisions):,} decisions on {answer.task} made again, policy {under}"))
+    table = FittingTable(
+        title=escape(f"{len(answer.decisions):,} decisions on {answer.task} made again, policy {under}")
+    )
     add_id_column(table, "id", (line.decision_id[:12] for line in answer.decisions))
     for heading in ("decided at", "version", "was"):
         table.add_column(heading, overflow="fold", justify="right" if heading == "version" else "left")

@@ -1,4 +1,4 @@
-"""`dissonance demo`: watch the whole system on real census data, in a few minutes."""
+"""`dissonance demo`: watch the whole system on real census data."""
 
 from __future__ import annotations
 
@@ -38,8 +38,9 @@ def demo(
 ) -> None:
     """Watch a classifier on real census data notice, ask, learn, judge, promote and take back, beside a frozen one.
 
-    Takes about five minutes on two cores. The exit code is 0 when every event that went in was found again, harm was
-    noticed, and the managed model did better than the frozen one.
+    Takes five to seven minutes on two idle cores, and up to three times that where other work keeps them busy: the
+    stream waits while models are trained and judged. The exit code is 0 when every event that went in was found again,
+    harm was noticed, and the managed model did better than the frozen one.
     """
     from dissonance.drills.demo.report import render_report
     from dissonance.drills.demo.run import DemoPlace

@@ -19,6 +19,7 @@ from rich.table import Table
 from dissonance.adapters.tls.required import unprotected
 from dissonance.cli.options import variables_of
 from dissonance.cli.output import console, emit, emit_json, error_console
+from dissonance.cli.tables import FittingTable
 from dissonance.errors import EngineError, TimedOut
 from dissonance.security.tls import Wire
 from dissonance.settings import Settings, given_addresses, read_settings
@@ -196,7 +197,7 @@ def _announce(specification: EnginesSpecification, addresses: EngineAddresses, a
 
 
 def _status_table(statuses: list[EngineStatus], folder: Path) -> Table:
-    table = Table(title=escape(f"Engines of {folder}"))
+    table = FittingTable(title=escape(f"Engines of {folder}"))
     for heading in ("engine", "state", "pid", "memory", "address"):
         table.add_column(heading, overflow="fold")
     for engine in statuses:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +14,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from dissonance.cli.output import QuietConsole, emit, emit_json, error_console
+from dissonance.cli.tables import FittingTable
 from dissonance.drills.records import Outcome, Raw, Record, file_of, read_records
 from dissonance.drills.signed import Checked, Standing, check_file
-
-FIGURES_WITHOUT_LIMITS = 4
-"""A record that states no limit shows this many of its numbers; all of them are in the file and in `--json`."""
+from dissonance.errors import InputError
 
 
 class Verified(msgspec.Struct, frozen=True):
@@ -36,22 +36,28 @@ class Kpi(msgspec.Struct, frozen=True):
 
 
 def kpis(
+    measured: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="All figures of this drill or benchmark.", show_default=False)
+    ] = None,
     records: Annotated[Path, typer.Option(help="The folder of records.")] = Path("records"),
+    every_figure: Annotated[bool, typer.Option("--all", help="All figures of each of them.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Exit with 1 when a latest record fails its limits.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Check the signature of every record instead.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole records as JSON.")] = False,
 ) -> None:
-    """Show the latest record of every drill and benchmark, with its verdict.
+    """Show the latest record of every drill and benchmark, with its verdict and what falls short.
 
-    The exit code is 0 when there are records and all of them pass, else 1. With `--verify` it is 1 when a record
-    is not what was signed.
+    The exit code is 0 once they are shown, whatever they say, and 1 when there are none. With `--check` it is 1 when
+    one of them fails, with `--verify` when a record is not what was signed.
     """
     if verify:
         _verify(records, as_json)
-    latest = latest_by_name(read_records(records))
+    latest = _chosen(latest_by_name(read_records(records)), measured)
     if as_json:
         emit_json(latest)
     elif latest:
-        QuietConsole().print(_table(latest, records))
+        details = [_details(kpi, records) for kpi in latest]
+        QuietConsole().print(*(details if every_figure or measured else [kpis_table(latest)]))
     else:
         error_console.print(
             f"There are no records in {records.absolute()}. Make some: dissonance drill nothing-lost, "
@@ -59,7 +65,19 @@ def kpis(
             markup=False,
             soft_wrap=True,
         )
-    raise typer.Exit(0 if latest and all(kpi.record.verdict is Outcome.PASS for kpi in latest) else 1)
+    failed = check and any(kpi.record.verdict is Outcome.FAIL for kpi in latest)
+    raise typer.Exit(1 if failed or not latest else 0)
+
+
+def _chosen(latest: Sequence[Kpi], name: str | None) -> Sequence[Kpi]:
+    """All, or the one of that name. Raises `InputError` when there is none of it."""
+    if name is None:
+        return latest
+    chosen = [kpi for kpi in latest if kpi.record.name == name]
+    if not chosen:
+        known = ", ".join(kpi.record.name for kpi in latest) or "none"
+        raise InputError(f"there is no record of '{name}'", where="NAME", fix=f"these have one: {known}")
+    return chosen
 
 
 def latest_by_name(records: Sequence[Record]) -> list[Kpi]:
@@ -72,7 +90,7 @@ def latest_by_name(records: Sequence[Record]) -> list[Kpi]:
 def _verify(folder: Path, as_json: bool) -> NoReturn:
     """Show how every record stands to its signature; 1 when one does not hold."""
     found = [_verified(folder, record) for record in read_records(folder)]
-    table = Table(title="Signatures of records")
+    table = FittingTable(title="Signatures of records")
     for heading in ("record", "signature", "by the key"):
         table.add_column(heading, overflow="fold")
     for each in found:
@@ -88,35 +106,51 @@ def _verified(folder: Path, record: Record) -> Verified:
     return Verified(path.name, checked.standing, checked.public_key)
 
 
-def _table(latest: Sequence[Kpi], folder: Path) -> Table:
-    table = Table(title="Measured, latest of each", caption="Raw numbers: dissonance kpis --json", show_lines=True)
-    for heading in ("what", "verdict", "figures", "measured on"):
+def kpis_table(latest: Sequence[Kpi]) -> Table:
+    table = FittingTable(title="Measured, latest of each", caption="All figures of one: dissonance kpis NAME")
+    for heading in ("what", "verdict", "when", "what falls short"):
         table.add_column(heading, overflow="fold")
     for kpi in latest:
         record = kpi.record
-        passed = record.verdict is Outcome.PASS
-        table.add_row(
-            f"[bold]{escape(record.name)}[/bold]\n{escape(record.what)}\n[dim]{escape(record.command)}[/dim]",
-            "[green]pass[/green]" if passed else f"[red]fail[/red]\n{escape(chr(10).join(record.reasons))}",
-            escape("\n".join(_figures(record))),
-            escape("\n".join(_provenance(record, kpi.earlier, check_file(file_of(folder, record))))),
-        )
+        table.add_row(record.name, _verdict(record), record.when[:10], escape("\n".join(map(in_words, record.reasons))))
     return table
 
 
-def _figures(record: Record) -> list[str]:
-    """The numbers that the verdict rests on, each with its limit; without limits the first few numbers."""
-    names = list(record.limits) or list(record.raw)[:FIGURES_WITHOUT_LIMITS]
-    return [
-        f"{name} {_show(record.raw.get(name))}" + (f" ({record.limits[name]})" if name in record.limits else "")
-        for name in names
-    ]
+def in_words(reason: str) -> str:
+    """
+    >>> in_words("farthest_from_middle is 0.1508262155; it must be at most 0.15")
+    'farthest from middle is 0.1508; it must be at most 0.15'
+    """
+    name, _, said = reason.partition(" ")
+    return f"{name.replace('_', ' ')} {re.sub(r'[0-9]+[.][0-9]+', lambda found: _show(float(found[0])), said)}".strip()
+
+
+def _verdict(record: Record) -> str:
+    return "[green]pass[/green]" if record.verdict is Outcome.PASS else "[red]fail[/red]"
+
+
+def _details(kpi: Kpi, folder: Path) -> Table:
+    """All figures of a record, those with a limit first."""
+    record = kpi.record
+    table = Table(title=f"{record.name}: {record.verdict}", show_header=False)
+    table.add_column(style="bold", overflow="fold", ratio=2)
+    table.add_column(overflow="fold", ratio=3)
+    table.add_row("what", escape(record.what))
+    table.add_row("command", escape(record.command))
+    table.add_row("verdict", "\n".join([_verdict(record), *map(escape, map(in_words, record.reasons))]))
+    table.add_row("measured", escape("\n".join(_provenance(record, kpi.earlier, check_file(file_of(folder, record))))))
+    for name in [*record.limits, *(name for name in record.raw if name not in record.limits)]:
+        limit = f" ({record.limits[name]})" if name in record.limits else ""
+        table.add_row(escape(name.replace("_", " ")), escape(f"{_show(record.raw.get(name))}{limit}"))
+    return table
 
 
 def _show(value: Raw) -> str:
     """Four digits are enough for a fraction in a table; whole numbers stay whole."""
     if value is None:
         return "not measured"
+    if isinstance(value, list):
+        return ", ".join(map(_show, value))
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1000 and not value.is_integer() else f"{value:.0f}"
     return str(value)

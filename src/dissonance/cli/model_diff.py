@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -12,11 +13,16 @@ from rich.table import Table
 from dissonance.cli.connected import on_system
 from dissonance.cli.options import AsJson, Data, TaskName
 from dissonance.cli.output import emit, progress
+from dissonance.cli.tables import FittingTable
 from dissonance.contracts.times import to_text
 
 if TYPE_CHECKING:
     from dissonance.bootstrap import System
     from dissonance.pipeline.model_diff import Described, ModelDiff
+
+
+TOLD_AS_FACT = "training_data_digest"
+"""A parameter that the manifest says, too."""
 
 
 class FactLine(msgspec.Struct, frozen=True):
@@ -78,7 +84,7 @@ def diff_answer(found: ModelDiff) -> ModelDiffAnswer:
 
 
 def diff_table(answer: ModelDiffAnswer) -> Table:
-    table = Table(
+    table = FittingTable(
         title=f"Versions {answer.before} and {answer.after} of {answer.task}",
         caption=f"On {answer.golden_rows:,} golden inputs: mean KL {answer.kl:.4f} nats (standard error "
         f"{answer.kl_error:.4f}), {answer.differing:.2%} of the answers differ",
@@ -86,8 +92,13 @@ def diff_table(answer: ModelDiffAnswer) -> Table:
     for heading in ("", f"version {answer.before}", f"version {answer.after}"):
         table.add_column(heading, overflow="fold")
     for line in answer.facts:
-        table.add_row(*map(escape, (line.what, line.before, line.after)))
+        table.add_row(*map(escape, (line.what, _shown(line.before), _shown(line.after))))
     return table
+
+
+def _shown(value: str) -> str:
+    """Of a digest its first digits: the whole ones are in `--json`."""
+    return value[:12] if re.fullmatch("[0-9a-f]{64}", value) else value
 
 
 def _facts(found: Described) -> dict[str, str]:
@@ -96,6 +107,6 @@ def _facts(found: Described) -> dict[str, str]:
         "trained after": "" if found.version.parent is None else str(found.version.parent),
         "size, bytes": f"{found.size_bytes:,}",
         **found.facts,
-        **{f"parameter {name}": value for name, value in sorted(found.parameters.items())},
+        **{f"parameter {name}": value for name, value in sorted(found.parameters.items()) if name != TOLD_AS_FACT},
         **{f"metric {name}": f"{value:.6g}" for name, value in sorted(found.version.metrics.items())},
     }

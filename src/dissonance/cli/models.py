@@ -19,6 +19,7 @@ from dissonance.cli.model_history import at, history
 from dissonance.cli.model_moves import emit_moved
 from dissonance.cli.options import AsJson, Data, TaskName
 from dissonance.cli.output import add_id_column, emit, words
+from dissonance.cli.tables import FittingTable
 from dissonance.cli.who_answered import who_answered
 from dissonance.contracts.standings import CONFIRM_LIMIT_S
 from dissonance.contracts.times import to_text
@@ -252,7 +253,7 @@ def phase_times(rollout: RolloutReply) -> str:
 
 
 def models_table(task: str, lines: list[ModelLine]) -> Table:
-    table = Table(title=f"Models of {task}")
+    table = FittingTable(title=f"Models of {task}")
     for heading in ("role", "version", "alias", "parent", "created at", "golden"):
         table.add_column(heading, overflow="fold")
     add_id_column(table, "digest", (line.digest[:12] for line in lines))

@@ -6,6 +6,7 @@ import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from threading import Event, Thread
 from typing import Any
 
 import msgspec
@@ -48,6 +49,8 @@ def without_controls(text: str) -> str:
 
 CONTROLS = frozenset({"Cc", "Cf", "Cs"})
 """Categories of Unicode: control characters, those that turn the direction of text, and halves of characters."""
+
+BEAT_S = 10.0
 
 WIDEST_ID = 40
 """Characters; the longest of ours, a UUID, has 36."""
@@ -143,6 +146,30 @@ def progress(
     with Progress(*columns, *counts, *speed, TimeElapsedColumn(), console=error_console, transient=True) as bar:
         task = bar.add_task(what, total=total)
         yield lambda count: bar.update(task, advance=count)
+
+
+@contextmanager
+def still_going(where: Callable[[], str], *, quiet: bool = False) -> Iterator[None]:
+    """For what takes minutes where there is no terminal to show a bar on: lines that tell `where` it is meanwhile."""
+    if quiet or error_console.is_terminal:
+        yield
+        return
+    ended = Event()
+    teller = Thread(target=tell_beats, args=(where, ended.wait), daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        teller.join()
+
+
+def tell_beats(where: Callable[[], str], ended_within: Callable[[float], bool]) -> None:
+    """A line every `BEAT_S` until it has ended."""
+    beats = 0
+    while not ended_within(BEAT_S):
+        beats += 1
+        error_console.print(f"  {beats * BEAT_S:.0f} s: {where()}", markup=False)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from dissonance.cli.connected import on_system
 from dissonance.cli.options import AsJson, Data, TaskName
 from dissonance.cli.output import emit
 from dissonance.cli.policy_file import read_policy_file
+from dissonance.cli.tables import FittingTable
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.policy_api import PolicyReply
 from dissonance.decisions.policy_changes import Difference, Value, changed, differences
@@ -162,7 +163,7 @@ def policy_table(reply: PolicyReply) -> Table:
 
 
 def diff_table(answer: DiffAnswer) -> Table:
-    table = Table(
+    table = FittingTable(
         title=f"Policy of {answer.task}: version {answer.before_version} → {answer.after_version}",
         caption=escape(f"{answer.by}: {answer.reason}"),
     )
@@ -174,7 +175,7 @@ def diff_table(answer: DiffAnswer) -> Table:
 
 
 def history_table(task: str, versions: list[PolicyReply]) -> Table:
-    table = Table(title=f"Policies of {task}")
+    table = FittingTable(title=f"Policies of {task}")
     for heading in ("version", "set at", "by", "why", "what changed"):
         table.add_column(heading, overflow="fold")
     older: list[PolicyReply | None] = [*versions[1:], None]

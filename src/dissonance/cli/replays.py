@@ -13,6 +13,7 @@ from rich.table import Table
 from dissonance.cli.connected import on_system
 from dissonance.cli.options import AsJson, Data, TaskName
 from dissonance.cli.output import add_id_column, emit
+from dissonance.cli.tables import FittingTable
 from dissonance.contracts.ids import id_text
 from dissonance.contracts.times import to_text
 from dissonance.errors import InputError
@@ -95,7 +96,7 @@ def kept_verdict(verdict: ReplayedVerdict) -> KeptVerdict:
 
 
 def replays_table(kept: Sequence[KeptReplay]) -> Table:
-    table = Table(title="Replays", caption="More of one: dissonance replays TASK --id ID")
+    table = FittingTable(title="Replays", caption="More of one: dissonance replays TASK --id ID")
     add_id_column(table, "id", (each.replay_id for each in kept))
     for heading in ("policy", "from", "until", "rows", "differing", "made at"):
         table.add_column(heading, overflow="fold", justify="right" if heading in ("rows", "differing") else "left")
@@ -107,7 +108,7 @@ def replays_table(kept: Sequence[KeptReplay]) -> Table:
 
 
 def verdicts_table(rows: Sequence[KeptVerdict]) -> Table:
-    table = Table(title="What came out otherwise")
+    table = FittingTable(title="What came out otherwise")
     add_id_column(table, "prediction", (each.prediction_id for each in rows))
     for heading in ("event time", "recorded", "now"):
         table.add_column(heading, overflow="fold")

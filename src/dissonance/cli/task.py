@@ -18,6 +18,7 @@ from dissonance.cli.connected import on_system, stages
 from dissonance.cli.options import AsJson, Data
 from dissonance.cli.output import add_id_column, emit
 from dissonance.cli.policy_file import read_policy_file
+from dissonance.cli.tables import FittingTable
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.contracts.times import to_text
@@ -279,16 +280,15 @@ def created_table(answer: TaskCreatedAnswer) -> Table:
 
 
 def list_table(lines: list[TaskLine]) -> Table:
-    table = Table(title="Tasks")
-    for heading in ("task", "target", "classes", "features", "created at"):
+    table = FittingTable(title="Tasks")
+    for heading in ("task", "target", "size", "created at"):
         table.add_column(heading, overflow="fold")
     add_id_column(table, "id", (line.task_id for line in lines))
     for line in lines:
         cells = (
             line.task,
             line.target,
-            str(line.classes),
-            str(line.features),
+            f"{line.classes} classes, {line.features} features",
             line.created_at[:16].replace("T", " "),
             line.task_id,
         )

@@ -15,6 +15,7 @@ from dissonance.cli.connected import on_system
 from dissonance.cli.lengths import seconds
 from dissonance.cli.options import AsJson, Data
 from dissonance.cli.output import add_id_column, console, emit
+from dissonance.cli.tables import FittingTable
 from dissonance.cli.token_tasks import named_tasks
 from dissonance.contracts.times import to_text
 from dissonance.errors import InputError
@@ -159,7 +160,7 @@ def _public_key(file: Path) -> str:
 
 
 def clients_table(lines: list[ClientLine]) -> Table:
-    table = Table(title="Clients")
+    table = FittingTable(title="Clients")
     add_id_column(table, "id", (line.id for line in lines))
     for heading in ("state", "expires", "proof", "grants", "tasks", "sends people back to", "made by"):
         table.add_column(heading, overflow="fold")

@@ -14,6 +14,7 @@ from dissonance.cli.connected import on_system
 from dissonance.cli.lengths import seconds
 from dissonance.cli.options import AsJson, Data
 from dissonance.cli.output import add_id_column, emit
+from dissonance.cli.tables import FittingTable
 from dissonance.cli.token_revocations import Reason, revocation_line
 from dissonance.cli.token_tasks import named_tasks
 from dissonance.contracts.times import to_text
@@ -140,7 +141,7 @@ def key_line(key: ApiKey, listed: CredentialList, now_us: int) -> KeyLine:
 
 
 def keys_table(lines: list[KeyLine]) -> Table:
-    table = Table(title="API keys")
+    table = FittingTable(title="API keys")
     add_id_column(table, "id", (line.id for line in lines))
     for heading in ("name", "state", "expires", "tasks", "permissions", "made by"):
         table.add_column(heading, overflow="fold")

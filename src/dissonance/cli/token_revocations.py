@@ -14,6 +14,7 @@ from dissonance.cli.acting import acting_as
 from dissonance.cli.connected import on_system
 from dissonance.cli.options import AsJson, Data
 from dissonance.cli.output import add_id_column, emit
+from dissonance.cli.tables import FittingTable
 from dissonance.contracts.times import to_text
 from dissonance.errors import InputError
 from dissonance.security.revocations import REMEMBERED_US, Revocation, Revoked
@@ -115,7 +116,7 @@ def revocation_line(each: Revocation) -> RevocationLine:
 
 
 def revoked_table(lines: list[RevocationLine]) -> Table:
-    table = Table(title="Revoked")
+    table = FittingTable(title="Revoked")
     table.add_column("what", overflow="fold")
     add_id_column(table, "id or name", (line.value for line in lines))
     for heading in ("since", "by", "why"):

@@ -14,6 +14,7 @@ from rich.table import Table
 from dissonance.cli.connected import on_system
 from dissonance.cli.options import AsJson, Data
 from dissonance.cli.output import console, emit
+from dissonance.cli.tables import FittingTable
 from dissonance.cli.token_clients import changing_logins
 from dissonance.contracts.times import to_text
 from dissonance.errors import InputError
@@ -152,7 +153,7 @@ def _tell(name: str, password: str, as_json: bool) -> None:
 
 
 def _table(lines: list[PersonLine]) -> Table:
-    table = Table(title="People who may log in")
+    table = FittingTable(title="People who may log in")
     for heading in ("name", "grants", "tasks", "since", "added by"):
         table.add_column(heading, overflow="fold")
     for line in lines:

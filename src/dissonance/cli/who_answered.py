@@ -13,6 +13,7 @@ from rich.table import Table
 from dissonance.cli.connected import on_system
 from dissonance.cli.options import Data, TaskName
 from dissonance.cli.output import add_id_column, emit, share_done, words
+from dissonance.cli.tables import FittingTable
 from dissonance.contracts.ids import id_from_text, id_text
 from dissonance.contracts.times import to_text
 from dissonance.errors import InputError, InvalidDataFile
@@ -131,14 +132,14 @@ def who_answered_table(answer: WhoAnsweredAnswer) -> Table:
 
 
 def each_answered_table(task: str, answers: Sequence[WhoAnsweredAnswer]) -> Table:
-    table = Table(title=f"{len(answers)} predictions of {task}")
+    table = FittingTable(title=f"{len(answers)} {'prediction' if len(answers) == 1 else 'predictions'} of {task}")
     add_id_column(table, "prediction", (each.prediction_id for each in answers))
-    for heading in ("version", "arm", "critic", "asked beside it", "answered at"):
+    for heading in ("version (arm)", "critic", "asked beside it", "answered at"):
         table.add_column(heading, overflow="fold")
     for each in answers:
         beside = "" if each.shadow_version is None else str(each.shadow_version)
-        versions = (_version(each.version), each.arm, _version(each.critic_version), beside)
-        table.add_row(each.prediction_id, *versions, each.answered_at)
+        versions = (f"{_version(each.version)} ({each.arm})", _version(each.critic_version), beside)
+        table.add_row(each.prediction_id, *versions, each.answered_at[:19].replace("T", " "))
     return table
 
 

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 import msgspec
 
 from dissonance.errors import DissonanceError
+from dissonance.ports.breaker import BreakerState
 from dissonance.ports.clock import Clock
 from dissonance.ports.limits import within
 from dissonance.telemetry.logs import log
@@ -23,6 +24,9 @@ EngineCheck = Callable[[], Coroutine[None, None, None]]
 KEPT_US = 1_000_000  # microseconds an answer is kept
 CHECK_TIMEOUT_S = 3.0  # seconds until a check that does not answer counts as not ready
 ENGINE_TIMEOUT_S = 2.0  # seconds until an engine that does not answer is named; less, so that it is named in time
+
+STANDS = {BreakerState.CLOSED: "in use", BreakerState.OPEN: "not asked", BreakerState.TRIAL: "tried"}
+"""What a circuit breaker means to who asks: "closed" reads as if the engine were away."""
 
 _logger = logging.getLogger(__name__)
 
@@ -42,8 +46,8 @@ class RoleReadiness(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Readiness(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Ready when every role is. `engines`: of each that has a circuit breaker, whether that is `closed` (it is asked),
-    `open` (it did not answer, and is not asked), or on `trial`."""
+    """Ready when every role is. `engines`: of each that has a circuit breaker, whether it is `in use`, `not asked`
+    (since it did not answer), or `tried` again."""
 
     ready: bool
     roles: dict[str, RoleReadiness]
@@ -75,7 +79,9 @@ class Health:
                 answers = await asyncio.gather(*(self._ask(role) for role in self._checks))
                 roles = dict(zip(self._checks, answers, strict=True))
                 ready = all(answer.ready for answer in answers)
-                self._kept = Readiness(ready, roles, {name: str(state) for name, state in self._engines().items()})
+                self._kept = Readiness(
+                    ready, roles, {name: STANDS[BreakerState(state)] for name, state in self._engines().items()}
+                )
                 self._kept_until_us = self._clock.now_us() + KEPT_US
             return self._kept
 

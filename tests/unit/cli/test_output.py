@@ -8,7 +8,7 @@ import pytest
 from rich.markup import escape
 from rich.table import Table
 
-from dissonance.cli.output import QuietConsole, console, emit_error, error_console
+from dissonance.cli.output import QuietConsole, console, emit_error, error_console, still_going, tell_beats
 from dissonance.errors import UnknownTask
 
 EVIL = "toy\x1b]0;owned\x07\x1b[2J\x9b1m\r\u202eyot"
@@ -50,3 +50,20 @@ def test_an_error_about_such_a_name_is_only_shown(capsys: pytest.CaptureFixture[
     emit_error(UnknownTask(f"no task is named '{EVIL}'", where=EVIL, fix=EVIL), as_json=True)
     printed = capsys.readouterr()
     assert "\x1b" not in printed.err + printed.out
+
+
+def test_work_that_goes_on_without_a_terminal_says_where_it_is_until_it_ends(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ended, where = iter([False, False, True]), iter(["fit the proposer, 30 %", "fit the critic, 66 %"])
+
+    tell_beats(lambda: next(where), lambda seconds: next(ended))
+
+    assert capsys.readouterr().err.splitlines() == ["  10 s: fit the proposer, 30 %", "  20 s: fit the critic, 66 %"]
+
+
+def test_work_that_is_over_soon_or_quiet_says_nothing_more(capsys: pytest.CaptureFixture[str]) -> None:
+    for quiet in (False, True):
+        with still_going(lambda: "work", quiet=quiet):
+            pass
+    assert capsys.readouterr().err == ""

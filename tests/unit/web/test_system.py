@@ -64,7 +64,7 @@ def test_engines_that_are_not_asked_are_named_while_all_roles_are_ready() -> Non
     app = echo_app(LocalAccess(), health={"proposer": Role().check}, engines=breakers.states)
     reply = call(app, "GET", "/readyz")
     assert reply.status == 200
-    assert reply.json()["engines"] == {"keys database": "open", "MLflow": "closed"}
+    assert reply.json()["engines"] == {"keys database": "not asked", "MLflow": "in use"}
 
 
 def test_many_probes_at_once_ask_each_role_once_and_again_when_the_answer_is_old() -> None:

@@ -12,6 +12,7 @@ from dissonance.contracts.events import Predicted
 from dissonance.contracts.ids import id_from_text
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.topics import EventKind
+from dissonance.contracts.updates import RolloutPhase
 from dissonance.drills.demo.progress import Progress
 from dissonance.drills.demo.result import Accounting, ReasonCount
 from dissonance.drills.demo.story import Span
@@ -47,6 +48,10 @@ async def look(system: Rows, task_id: str, progress: Progress) -> None:
     progress.admitted, progress.blocked = counts.admitted, counts.blocked
     progress.labels_joined = (await system.store.label_figures(task_id)).joined
     progress.policy = await system.store.policy(task_id)
+    rollout = await system.store.rollout(task_id)
+    if rollout is not None:
+        progress.model_version = rollout.leaves_in_production
+        progress.canary_version = rollout.version if rollout.phase is RolloutPhase.CANARY else None
 
 
 async def drained(

@@ -184,8 +184,7 @@ def _time_axis(axes: Any, result: DemoResult) -> None:
         axes.axvspan(
             _moment(span.start_us), _moment(span.end_us), color=ORANGE, alpha=0.12, lw=0, label=label, zorder=0
         )
-    own = [each for each in result.promoted if each.version != result.mischief.version]
-    for number, each in enumerate(own):
+    for number, each in enumerate(result.own_promotions):
         said = None if number else "a new version answers"
         axes.axvline(_moment(each.event_time_us), color=GREEN, lw=1.2, ls="--", label=said)
     axes.axvline(_moment(result.mischief.rolled_back_at_us), color="#c0504d", lw=1.2, ls=":", label="rolled back")

@@ -39,7 +39,7 @@ FOLLOWED = (
     EventKind.POLICY_CHANGED,
     EventKind.FINDING_RAISED,
 )
-MAKING = "a model is being made"
+MAKING = "the next version is being trained and judged"
 MAKING_LIMIT_S = 240.0
 """Seconds after which the stream goes on though no candidate was judged: more than a busy machine takes to make one."""
 

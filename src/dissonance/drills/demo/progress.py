@@ -19,7 +19,8 @@ class Note(NamedTuple):
 
 @dataclass
 class Progress:
-    """`now_s` is a clock that only goes forward, in seconds; `event_time_us` is where the stream is."""
+    """`now_s` is a clock that only goes forward, in seconds; `event_time_us` is where the stream is. `canary_version`:
+    what answers a share of the rows beside the model in production; `waiting_for`: why the stream stands still."""
 
     now_s: Callable[[], float]
     rows_total: int
@@ -35,10 +36,12 @@ class Progress:
     labels_joined: int = 0
     event_time_us: int = 0
     model_version: int = 0
+    canary_version: int | None = None
     promoted_at_us: int | None = None
     policy: Policy = field(default_factory=Policy)
     windows: list[WindowReply] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    waiting_for: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.started_s = self.now_s()

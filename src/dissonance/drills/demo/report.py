@@ -21,6 +21,7 @@ from dissonance.drills.demo.compare import Compared
 from dissonance.drills.demo.people import DELAY_US
 from dissonance.drills.demo.result import DemoResult
 from dissonance.drills.demo.story import BACK, STREAM, STRETCH
+from dissonance.drills.demo.updates import canaries_words, refused_words, went_live
 from dissonance.drills.page import figure, page, prose, section, table
 
 GIB = 2**30
@@ -122,7 +123,8 @@ def _story(result: DemoResult) -> str:
         People answer only what the system asks, {DELAY_US // DAY_US} days after the input: {labels.bought:,} labels in
         three years, of {labels.budget:,} that the policy would have paid for. What the loop learnt from them went
         through the gate, then a canary, then a watch with the version before in its shadow:
-        {len(_own_promotions(result))} updates went live by themselves.
+        {went_live(len(result.own_promotions))}. Canaries: {canaries_words(result.updates)}. The gate refused
+        {refused_words(result.updates, mischief.version)}.
 
         On {_day(mischief.forced_at_us)} somebody wanted version {mischief.version} promoted, which had learnt from
         wrong labels. The gate refused: {mischief.refusal}. It was overridden, and the loop took the model back by
@@ -140,10 +142,6 @@ def _noticed(result: DemoResult) -> str:
         f"fallen, from {harm.reference_accuracy:.1%} to an estimated {harm.estimated_accuracy:.1%}: the estimate used "
         f"no label, and {harm.labels_of_window} labels of the window that showed it were known by then."
     )
-
-
-def _own_promotions(result: DemoResult) -> list[int]:
-    return [each.version or 0 for each in result.promoted if each.version != result.mischief.version]
 
 
 def _happenings(result: DemoResult) -> str:
@@ -234,7 +232,8 @@ def _method(result: DemoResult) -> str:
         The account compares the ids of all acknowledged predictions with the store and the dead letters, one by one.
         Intervals of a share are Wilson's, those of a difference are paired (Agresti and Min 2005). The stretches were
         chosen so that accuracy truly drops; the critic was not tuned to notice. The frozen model is version 1 as it is
-        registered. Memory is the proportional size of all processes at the end.
+        registered. Seconds are counted from the first step until roles and engines had stopped; this page was made
+        after it. Memory is the proportional size of all processes at the end.
         """
     )
     return text + table(("step", "seconds"), steps, numbers={1}) + table(("process", "GiB"), memory, numbers={1})

@@ -11,6 +11,7 @@ from dissonance.drills.demo.compare import Compared, TrueWindow
 from dissonance.drills.demo.follow import Happening
 from dissonance.drills.demo.mischief import Mischief
 from dissonance.drills.demo.story import BACK, STRETCH
+from dissonance.drills.demo.updates import Update
 from dissonance.drills.records import Machine
 from dissonance.ports.labels import AskedAs
 
@@ -118,19 +119,21 @@ class DemoResult(msgspec.Struct, frozen=True, kw_only=True):
     labels: LabelsUsed
     compared: list[Compared]
     mischief: Mischief
+    updates: list[Update]
     memory_bytes: dict[str, int]
     report: str = ""
     data_folder: str = ""  # empty when it was a temporary one
 
     @property
-    def promoted(self) -> list[Happening]:
-        return [each for each in self.happenings if each.kind == EventKind.MODEL_PROMOTED]
+    def own_promotions(self) -> list[Happening]:
+        """Updates that the loop itself put into production; the one that somebody forced there is none."""
+        promoted = [each for each in self.happenings if each.kind == EventKind.MODEL_PROMOTED]
+        return [each for each in promoted if each.version != self.mischief.version]
 
     @property
     def shown(self) -> bool:
         """Whether the run showed what it is for: the account balances, harm was noticed, an update of the loop's own
         went live, and on the stretch and after it the managed model was right more often than the frozen one."""
         gains = {each.name: each.gain for each in self.compared}
-        own = [each for each in self.promoted if each.version != self.mischief.version]
         better = all(gains[name].estimate > 0.0 for name in (STRETCH, BACK))
-        return self.accounting.balanced and self.harm is not None and bool(own) and better
+        return self.accounting.balanced and self.harm is not None and bool(self.own_promotions) and better

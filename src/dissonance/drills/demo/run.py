@@ -13,6 +13,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from dissonance.bootstrap import System, open_system
 from dissonance.contracts.schema import Task
 from dissonance.contracts.times import to_text
@@ -125,7 +127,10 @@ async def run_demo(
             clients = await stack.enter_async_context(_clients(running))
             system = await stack.enter_async_context(open_system(Settings(data=str(place.data))))
         walk = _Walk(running, clients, system, await system.store.by_name(TASK), story, progress, steps)
-        return await walk.through(started_at)
+        result = await walk.through(started_at)
+        with steps.step("stop roles and engines"):
+            await stack.aclose()
+    return msgspec.structs.replace(result, steps=steps.done, seconds=progress.elapsed_s)
 
 
 class _Walk:
@@ -148,7 +153,7 @@ class _Walk:
         self._story = story
         self._progress = progress
         self._steps = steps
-        self._brake = Brake()
+        self._brake = Brake(progress.waiting_for)
         self._follower = Follower(system, task.task_id, progress, self._brake)
         pace = Pace(ROWS_PER_S, progress.now_s, (FALL, MEDDLING_SPAN), ROWS_PER_S / SLOW_DOWN)
         self._stream = Stream(clients.proposer, TASK, story.stream, progress, pace, self._brake)
@@ -181,7 +186,7 @@ class _Walk:
                 retries=self._clients.proposer.retries + self._clients.backstage.retries,
             )
             memory = await asyncio.to_thread(self._running.memory_bytes)
-            result = await sum_up(
+            return await sum_up(
                 self._system,
                 self._clients.backstage,
                 observed,
@@ -191,9 +196,6 @@ class _Walk:
                 memory_bytes=memory,
                 seed=SEED,
             )
-        progress.step = "stop roles and engines"
-        progress.note(progress.step)
-        return result
 
     async def _live(self) -> Mischief:
         """Everything at once; what only watches ends with the stream and the meddling."""

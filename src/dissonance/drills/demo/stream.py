@@ -72,10 +72,10 @@ class Pace:
 
 
 class Brake:
-    """Stops the stream while anybody holds it; who holds it says why."""
+    """Stops the stream while anybody holds it; who holds it says why. `held`: a set of others', in which to say so."""
 
-    def __init__(self) -> None:
-        self._held: set[str] = set()
+    def __init__(self, held: set[str] | None = None) -> None:
+        self._held = set() if held is None else held
         self._free = asyncio.Event()
         self._free.set()
 
@@ -139,6 +139,5 @@ class Stream:
                 self.answers[position] = int(prediction.answer)
                 self.positions[prediction.prediction_id] = position
             self._progress.acknowledged = len(self.positions)
-            self._progress.model_version = reply.model_version
         finally:
             self._slots.release()

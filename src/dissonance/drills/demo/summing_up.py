@@ -21,6 +21,7 @@ from dissonance.drills.demo.progress import Progress
 from dissonance.drills.demo.result import DemoResult, LabelsUsed, Notice, PolicyStep, StepTime
 from dissonance.drills.demo.story import FALL, PERIODS, STREAM, Span, Story
 from dissonance.drills.demo.stream import ROWS_PER_REQUEST
+from dissonance.drills.demo.updates import updates_of
 from dissonance.drills.records import describe_machine, find_commit
 
 DAY_US = 86_400_000_000
@@ -97,6 +98,7 @@ async def sum_up(
         ),
         compared=compare(PERIODS, stream.times_us, *right),
         mischief=seen.mischief,
+        updates=updates_of(await system.store.updates(task_id), await system.store.rollouts(task_id)),
         memory_bytes=memory_bytes,
     )
 

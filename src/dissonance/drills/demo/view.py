@@ -16,16 +16,23 @@ from rich.table import Table
 from rich.text import Text
 
 from dissonance.contracts.times import to_us
+from dissonance.contracts.updates import RolloutPhase
 from dissonance.contracts.window_api import WindowReply
 from dissonance.drills.demo.progress import Progress
 from dissonance.drills.demo.result import DemoResult
 from dissonance.drills.demo.story import FALL, RETURN, STREAM
+from dissonance.drills.demo.updates import canaries_words, refused_words, went_live
 
 REFRESH_S = 0.25
 LINE_EVERY_S = 5.0
 NOTES_SHOWN = 7
 EVERY = 6  # windows to a character
 CHECKED = 12  # windows whose random check is told
+LEGEND = (
+    "day of the stream: model in production, canary beside it; accuracy as",
+    "estimated without labels (as a random check of labels says); labels",
+    "bought, of those that the budget would have paid for until then",
+)
 BARS = "▁▂▃▄▅▆▇█"
 GIB = 2**30
 
@@ -40,33 +47,58 @@ async def show_live(progress: Progress, console: Console) -> None:
 
 async def show_plain(progress: Progress, console: Console) -> None:
     """A line for whatever happened and one every few seconds of streaming, until cancelled."""
-    shown, last_s = 0, 0.0
+    shown, lines = 0, StreamLines()
     with suppress(asyncio.CancelledError):
         while True:
             await asyncio.sleep(REFRESH_S)
             shown = _print_notes(progress, console, shown)
-            if 0 < progress.rows_sent < progress.rows_total and progress.elapsed_s - last_s >= LINE_EVERY_S:
-                last_s = progress.elapsed_s
-                _line(console, progress.elapsed_s, stream_line(progress))
+            for line in lines.due(progress):
+                _line(console, progress.elapsed_s, line)
     _print_notes(progress, console, shown)
 
 
+class StreamLines:
+    """What there is to say of the stream every few seconds: where it is, or once why it stands still."""
+
+    def __init__(self) -> None:
+        self._last_s = 0.0
+        self._rows = 0
+        self._told: set[str] = set()  # of why it stands still now
+
+    def due(self, progress: Progress) -> list[str]:
+        """The first time with what its figures are."""
+        if not 0 < progress.rows_sent < progress.rows_total or progress.elapsed_s - self._last_s < LINE_EVERY_S:
+            return []
+        self._last_s = progress.elapsed_s
+        first, moved = not self._rows, progress.rows_sent != self._rows
+        self._rows = progress.rows_sent
+        if moved:
+            self._told.clear()
+            return [*(LEGEND if first else ()), stream_line(progress)]
+        news = progress.waiting_for - self._told
+        self._told |= news
+        return [f"the stream waits: {why}" for why in sorted(news)]
+
+
 def stream_line(progress: Progress) -> str:
-    """Where the stream is, in one line."""
-    latest = progress.windows[-1] if progress.windows else None
+    """Where the stream is, in one line that fits beside the seconds on 80 columns; `LEGEND` says what is what."""
+    parts = [f"{_day(progress.event_time_us)}: {_models(progress)}"]
+    if progress.windows:
+        parts.append(f"accuracy {progress.windows[-1].estimated_accuracy:.2f}{_checked(progress)}")
+    parts.append(f"labels {progress.labels_joined:,} of {budget_so_far(progress):,}")
+    return "; ".join(parts)
+
+
+def _models(progress: Progress) -> str:
+    """What is in production, and what answers a share of the rows beside it."""
+    canary = "" if progress.canary_version is None else f", canary v{progress.canary_version}"
+    return f"v{progress.model_version}{canary}"
+
+
+def _checked(progress: Progress) -> str:
     checked = progress.windows[-CHECKED:]
     rows, right = sum(w.random_checked for w in checked), sum(w.random_right for w in checked)
-    parts = [
-        f"{_day(progress.event_time_us)}  {progress.rows_sent:,}/{progress.rows_total:,} rows",
-        f"model v{progress.model_version}",
-        f"admitted {progress.admitted:,} blocked {progress.blocked:,}",
-        f"labels {progress.labels_joined:,} of {budget_so_far(progress):,} λ {progress.policy.lambda_in_force:g}",
-    ]
-    if latest is not None:
-        parts.append(f"doubt {latest.mean_doubt:.3f} estimated {latest.estimated_accuracy:.3f}")
-    if rows:
-        parts.append(f"random check {right / rows:.3f} of {rows}")
-    return " | ".join(parts)
+    return f" ({right / rows:.2f})" if rows else ""
 
 
 def budget_so_far(progress: Progress) -> int:
@@ -100,14 +132,14 @@ def end_table(result: DemoResult) -> RenderableType:
         f"{labels.bought:,} bought for {labels.rows:,} inputs, {labels.budget:,} would have been paid for; "
         f"{sum(labels.asked.values()) - labels.bought:,} second looks",
     )
-    own = [each for each in result.promoted if each.version != result.mischief.version]
+    own = result.own_promotions
     table.add_row(
         "updates",
-        f"{len(own)} went live by themselves"
-        + "".join(f", version {each.version} on {_day(each.event_time_us)}" for each in own),
+        went_live(len(own)) + "".join(f", version {each.version} on {_day(each.event_time_us)}" for each in own),
     )
-    table.add_row("refused", escape(f"version {result.mischief.version}: {result.mischief.refusal}"))
-    table.add_row("taken back", escape(f"forced through, {result.mischief.rollback}"))
+    table.add_row("canaries", canaries_words(result.updates))
+    table.add_row("refused", escape(refused_words(result.updates, result.mischief.version)))
+    table.add_row("taken back", escape(_taken_back(result)))
     for compared in result.compared:
         table.add_row(
             compared.name,
@@ -115,13 +147,32 @@ def end_table(result: DemoResult) -> RenderableType:
             f"{_points(compared.gain.estimate)} points (95 %: {_points(compared.gain.low)} to "
             f"{_points(compared.gain.high)}) on {compared.rows:,} rows",
         )
-    table.add_row("penalty", f"λ {result.policy.lambda_in_force:g} at the end (at most {result.policy.lambda_max:g})")
-    table.add_row("time", f"{result.seconds:.0f} s in all, {result.stream_seconds:.0f} s of it streaming")
+    table.add_row(
+        "penalty",
+        f"weight of the dissonance penalty, λ: {result.policy.lambda_in_force:g} at the end, at most "
+        f"{result.policy.lambda_max:g}",
+    )
+    table.add_row(
+        "time",
+        f"{result.seconds:.0f} s from the first step until everything was stopped, {result.stream_seconds:.0f} s of it "
+        "streaming",
+    )
     memory = ", ".join(f"{name} {size / GIB:.2f}" for name, size in result.memory_bytes.items())
     table.add_row("memory", f"{sum(result.memory_bytes.values()) / GIB:.2f} GiB ({memory})")
     table.add_row("report", escape(result.report))
     table.add_row("look further", _further(result))
     return table
+
+
+def _taken_back(result: DemoResult) -> str:
+    """The version that was forced through, and updates that went live and did not last."""
+    mischief = result.mischief
+    others = [
+        f"version {each.version}: {each.reason}"
+        for each in result.updates
+        if each.phase == RolloutPhase.ROLLED_BACK and each.version != mischief.version
+    ]
+    return "; ".join([f"version {mischief.version}, forced through: {mischief.rollback}", *others])
 
 
 def _noticed(result: DemoResult) -> str:
@@ -151,12 +202,12 @@ def _accounted(result: DemoResult) -> str:
 
 def _further(result: DemoResult) -> str:
     if not result.data_folder:
-        return "dissonance demo --keep keeps the data folder, to look into it with dissonance up"
-    folder = escape(result.data_folder)
+        return "dissonance demo --keep keeps the data folder, and says here which --data to give to dissonance up"
+    data = f"--data {escape(result.data_folder)}"
     return (
-        f"export DISSONANCE_DATA={folder}\n"
-        "dissonance up starts PostgreSQL, NATS and MLflow on it again and prints their addresses; MLflow's page shows "
-        f"the models. Beside it: dissonance run all, dissonance task show {result.task}, "
+        f"dissonance up {data}\n"
+        "starts PostgreSQL, NATS and MLflow on it again and prints their addresses; MLflow's page shows the models. "
+        f"Beside it, each with the same --data: dissonance run all, dissonance task show {result.task}, "
         f"dissonance models list {result.task}"
     )
 
@@ -165,15 +216,16 @@ def _panel(progress: Progress) -> RenderableType:
     counts = Table.grid(padding=(0, 3))
     counts.add_row(
         f"event time [bold]{_day(progress.event_time_us)}[/bold]",
-        f"model [bold]v{progress.model_version}[/bold]" if progress.model_version else "",
-        f"acknowledged [bold]{progress.acknowledged:,}[/bold]",
-        f"admitted [green]{progress.admitted:,}[/green]",
-        f"blocked [yellow]{progress.blocked:,}[/yellow]",
-        f"labels [bold]{progress.labels_joined:,}[/bold] of {budget_so_far(progress):,}",
-        f"λ [bold]{progress.policy.lambda_in_force:g}[/bold]",
+        f"model [bold]{_models(progress)}[/bold]" if progress.model_version else "",
+        f"labels bought [bold]{progress.labels_joined:,}[/bold] of {budget_so_far(progress):,}",
+    )
+    counts.add_row(
+        f"answered [bold]{progress.acknowledged:,}[/bold]",
+        f"admitted [green]{progress.admitted:,}[/green], blocked [yellow]{progress.blocked:,}[/yellow]",
+        f"weight of the penalty, λ [bold]{progress.policy.lambda_in_force:g}[/bold]",
     )
     notes = [
-        Text(f"{note.elapsed_s:6.1f} s  {note.text}", style="dim" if age else "bold")
+        Text(f"{note.elapsed_s:4.0f} s  {note.text}", style="dim" if age else "bold")
         for age, note in enumerate(reversed(progress.notes[-NOTES_SHOWN:]))
     ]
     bar = Table.grid(expand=True)
@@ -227,7 +279,7 @@ def _print_notes(progress: Progress, console: Console, shown: int) -> int:
 
 
 def _line(console: Console, elapsed_s: float, text: str) -> None:
-    console.print(f"{elapsed_s:6.1f} s  {text}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{elapsed_s:4.0f} s  {text}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _points(share: float) -> str:

@@ -12,12 +12,14 @@ from dissonance.contracts.ids import id_text
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.contracts.topics import EventKind
+from dissonance.contracts.updates import RolloutPhase
 from dissonance.contracts.verdicts import Reason, Verdict
-from dissonance.drills.demo.account import STILL_S, account, drained, reasons_by_window
+from dissonance.drills.demo.account import STILL_S, account, drained, look, reasons_by_window
 from dissonance.drills.demo.progress import Progress
 from dissonance.drills.demo.result import Accounting, ReasonCount
 from dissonance.drills.demo.story import Span
 from support.store import RowMaker
+from support.updates import rollout_of, step_of
 
 
 class Doubles(NamedTuple):
@@ -121,6 +123,23 @@ def test_wait_ends_at_once_when_everything_is_there_and_gives_up_when_nothing_mo
 
     assert asyncio.run(scenario(3)) == 0.0
     assert STILL_S <= asyncio.run(scenario(4)) <= STILL_S + 1.0
+
+
+def test_version_in_production_and_the_canary_beside_it_are_told_apart() -> None:
+    async def scenario(*phases: RolloutPhase) -> tuple[int, int | None]:
+        case = Case("canary")
+        await case.create()
+        for revision, phase in enumerate(phases, start=1):
+            rollout = rollout_of(case.task.task_id, 4, phase, revision=revision)
+            assert await case.system.store.save_rollout(rollout, step_of(rollout))
+        case.progress.model_version = 1
+        await look(case.system, case.task.task_id, case.progress)
+        return case.progress.model_version, case.progress.canary_version
+
+    assert asyncio.run(scenario()) == (1, None)
+    assert asyncio.run(scenario(RolloutPhase.CANARY)) == (1, 4)
+    assert asyncio.run(scenario(RolloutPhase.CANARY, RolloutPhase.ARMED)) == (4, None)
+    assert asyncio.run(scenario(RolloutPhase.CANARY, RolloutPhase.ABANDONED)) == (1, None)
 
 
 def test_verdicts_are_counted_by_window_and_reason() -> None:

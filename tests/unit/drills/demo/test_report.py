@@ -82,7 +82,8 @@ def test_report_states_the_account_the_comparison_and_what_the_loop_did(html: st
         "Every event that went in",
         "7,400 labels in three years, of 8,768",
         "10 days after the stretch began",
-        "1 updates went live by themselves",
+        "1 update went live by itself. Canaries: 2 ended without going live: versions 5 and 6;",
+        "2 versions: 3 (log loss 0.52",
         "version 4 promoted, which had learnt from wrong labels",
         "31 days of event time later",
     ):
