@@ -29,14 +29,21 @@ RULES = descriptions()[-2].checks
 
 class ToldHands:
     """`ports.steps.Hands` that notes what it is asked. `refusing`: a step that does, at the gate by one `rule`, or by
-    none of those there are. `away`: how often an engine is."""
+    none of those there are. `away`: how often an engine is. `waiting`: a step that is passed over."""
 
-    def __init__(self, refusing: StepName | None = None, rule: str = "", away: int = 0) -> None:
+    def __init__(
+        self,
+        refusing: StepName | None = None,
+        rule: str = "",
+        away: int = 0,
+        waiting: StepName | None = None,
+    ) -> None:
         self.asked: list[tuple[StepName, str, Order]] = []
         self.found = [Trigger("event-2", "census", "labels came", 20), Trigger("event-3", "unknown", "", 30)]
         self._refusing = refusing
         self._rule = rule
         self._away = away
+        self._waiting = waiting
 
     def do(self, step: StepName, run: str, order: Order) -> Done:
         self.asked.append((step, run, order))
@@ -54,7 +61,7 @@ class ToldHands:
             finished_at_us=0,
             task_id="b" * 32,
         )
-        return Done(record, False)
+        return Done(record, False, passed_over=step is self._waiting)
 
     def tasks(self) -> list[str]:
         return ["census"]
@@ -68,7 +75,7 @@ def steps_of(hands: ToldHands) -> list[StepName]:
 
 
 def test_run_does_every_step_once_in_order_and_keeps_what_each_found(tmp_path: Path) -> None:
-    hands = ToldHands()
+    hands = ToldHands(waiting=StepName.ROLLOUT)
     assert run_in_process(tmp_path, descriptions(), hands, Order("census", "rows.csv", reason="a test"))
     assert steps_of(hands) == [step.name for step in STEPS]
     assert hands.asked[0][2] == Order("census", "rows.csv", reason="a test")
@@ -79,6 +86,9 @@ def test_run_does_every_step_once_in_order_and_keeps_what_each_found(tmp_path: P
         assert event.asset_materialization.partition == "census"
         assert event.asset_materialization.metadata["digest"].value == f"{2:064d}"
         assert event.asset_materialization.metadata["rows"].value == 7
+        last = instance.get_latest_materialization_event(dagster.AssetKey("rollout"))
+        assert last is not None and last.asset_materialization is not None
+        assert last.asset_materialization.metadata["state"].value == "passed over"
         assert not instance.telemetry_enabled
 
 

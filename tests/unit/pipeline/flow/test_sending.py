@@ -24,6 +24,7 @@ from dissonance.pipeline.golden import refresh_golden
 from dissonance.pipeline.promotion import promote
 from dissonance.pipeline.retrain import retrain
 from dissonance.pipeline.taking_back import rollback
+from dissonance.pipeline.verifying import verify_decisions
 from dissonance.ports.registry import ModelRole
 from dissonance.ports.rollouts import Rollout
 from dissonance.ports.steps import Done, RunRequest, StepName
@@ -98,6 +99,7 @@ def test_stricter_policy_is_judged_by_anew_and_refuses_what_the_one_before_accep
     assert latest(work, task).phase is RolloutPhase.ABANDONED
     told = asyncio.run(published(work, EventKind.CANDIDATE_REGISTERED))
     assert len(told) == 1, "told again, the gate's role would go by the judgement of before"
+    assert asyncio.run(verify_decisions(work, task.name)).broken is None
 
 
 def test_looser_policy_is_judged_by_anew_and_sends_what_was_refused_before(tmp_path: Path) -> None:
