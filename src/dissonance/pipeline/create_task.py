@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -257,8 +258,8 @@ async def _keep(
     kept, registering = False, False
     try:
         await workshop.store.create(task, policy)
-        progress("seal the rows", 0.0)
-        await store_reference(workshop, task, prepared.rows, splits_of(prepared.parts), prepared.data_subjects)
+        sealing = partial(progress, "seal the rows")
+        await store_reference(workshop, task, prepared.rows, splits_of(prepared.parts), prepared.data_subjects, sealing)
         progress("register the models", 0.0)
         await asyncio.to_thread(workshop.registry.ready)  # away here, it has nothing that could remain
         registering = True

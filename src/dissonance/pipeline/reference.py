@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -47,10 +47,17 @@ class OpenedRows(NamedTuple):
 
 
 async def store_reference(
-    workshop: Workshop, task: Task, rows: LabelledRows, splits: Sequence[Split], data_subjects: Sequence[str]
+    workshop: Workshop,
+    task: Task,
+    rows: LabelledRows,
+    splits: Sequence[Split],
+    data_subjects: Sequence[str],
+    progress: Callable[[float], None],
 ) -> None:
-    """Seal every row under its data subject's key and store it. `data_subjects`: ids in plain, one a row."""
+    """Seal every row under its data subject's key and store it. `data_subjects`: ids in plain, one a row; `progress` is
+    told what share is done."""
     for start in range(0, len(data_subjects), CHUNK_ROWS):
+        progress(start / len(data_subjects))
         chunk = slice(start, start + CHUNK_ROWS)
         part = rows.at(np.arange(start, min(start + CHUNK_ROWS, len(data_subjects))))
         sealed = await sealed_reference(workshop, task, part, splits[chunk], data_subjects[chunk], start)

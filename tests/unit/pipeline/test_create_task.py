@@ -106,6 +106,7 @@ def test_creation_is_told_on_the_bus_and_progress_ends_at_done(data: Path) -> No
     assert isinstance(event, TaskCreated)
     assert (event.task_id, event.name) == (created.task.task_id, "small")
     assert seen[:2] == [("ask the engines", 0.0), ("read", 0.0)]
+    assert ("seal the rows", 0.0) in seen
     assert seen[-1] == ("done", 1.0)
 
 
