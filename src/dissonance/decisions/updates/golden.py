@@ -37,7 +37,9 @@ class GoldenNonInferiority:
         is_worn = numbers.golden_form >= WORN_KNOWN and _half(corrected) > margin
         proven = golden.drop <= 0.0 if is_worn else corrected.high <= margin
         holds = golden.drop <= margin and (proven or _half(stated) > margin)
-        bound = "upper bound" if numbers.golden_form >= BOUND_NAMED else "at most"
+        bound, counted = "at most", f"{looks} looks"
+        if numbers.golden_form >= BOUND_NAMED:
+            bound, counted = "upper bound", "1 look" if looks == 1 else counted
         before, after = golden.incumbent_right / golden.rows, golden.candidate_right / golden.rows
         return RuleFinding(
             rule=type(self).__name__,
@@ -52,7 +54,7 @@ class GoldenNonInferiority:
                 "margin": policy.golden_drop_max,
             },
             what=f"accuracy on {golden.rows} golden rows goes from {before:.4f} to {after:.4f} (a drop of "
-            f"{golden.drop:.4f}, {bound} {corrected.high:.4f} after {looks} looks); the policy allows "
+            f"{golden.drop:.4f}, {bound} {corrected.high:.4f} after {counted}); the policy allows "
             f"{policy.golden_drop_max:.4f}",
         )
 

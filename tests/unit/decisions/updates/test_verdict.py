@@ -164,6 +164,7 @@ def test_the_end_of_the_interval_is_called_a_bound_and_earlier_judgements_say_wh
     looked = numbers(golden=change(0, 200), holdout_uses=4)
     said = GoldenNonInferiority().check(looked, POLICY).what
     assert ", upper bound 0." in said and "after 5 looks); the policy allows" in said
+    assert "after 1 look); the" in GoldenNonInferiority().check(numbers(golden=change(0, 200)), POLICY).what
     assert ", at most 0." in GoldenNonInferiority().check(msgspec.structs.replace(looked, golden_form=2), POLICY).what
 
 
