@@ -32,7 +32,8 @@ def login_folder() -> Path:
 
 
 def installation(settings: Settings) -> str:
-    return str(settings.keys_folder)
+    """The same one by whatever path it is named: by another, who is logged in would be nobody but the account."""
+    return str(settings.keys_folder.resolve())
 
 
 def is_logged_in() -> bool:

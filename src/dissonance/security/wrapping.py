@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from dissonance.errors import SealBroken
+from dissonance.errors import DataFolderError, SealBroken
 from dissonance.security.envelope import KEY_BYTES, NONCE_BYTES, VERSION
 from dissonance.security.opening_many import OVERHEAD_BYTES, DoesNotOpen, open_many
 
@@ -155,7 +155,7 @@ class HeldKeys(NamedTuple):
 
     active: int
     wraps: Mapping[int, KeyWrap]
-    lost: Mapping[int, SealBroken] = {}
+    lost: Mapping[int, SealBroken | DataFolderError] = {}
 
     @property
     def wrap(self) -> KeyWrap:

@@ -69,3 +69,12 @@ def test_nobody_is_logged_in_where_nobody_did(tmp_path: Path) -> None:
 
 def test_an_issuer_that_is_away_does_not_hear_of_a_logout(tmp_path: Path, nobody: str) -> None:
     assert not give_back(Settings(data=str(tmp_path)), KeptLogin(token(60), "dsr_x", nobody))
+
+
+def test_who_is_logged_in_is_so_by_whatever_path_the_data_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "linked").symlink_to(tmp_path / "data")
+    _, tokens = kept(tmp_path / "data", KeptLogin(token(600)))
+
+    for path in ("linked", "data/../data"):
+        assert current_token(Settings(data=str(tmp_path / path)), tokens, NOW_S) == token(600)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from dissonance.errors import SealBroken
+from dissonance.errors import DataFolderError, SealBroken
 from dissonance.ports.clock import Randomness
 from dissonance.ports.key_parts import PART_BYTES, PART_ID_BYTES, KeyParts
 from dissonance.ports.key_versions import KeyState, PartState
@@ -61,11 +61,11 @@ class VersionKeys:
         everything that does not rest under it can be opened.
         """
         wraps: dict[RestingKey, KeyWrap] = {}
-        lost: dict[int, SealBroken] = {}
+        lost: dict[int, SealBroken | DataFolderError] = {}
         for each in usable:
             try:
                 wraps[each] = self._known.get(each) or self._opened(each)
-            except SealBroken as error:
+            except (SealBroken, DataFolderError) as error:
                 lost[each.version] = error
         active = usable[0].version
         if active in lost:

@@ -2,7 +2,8 @@
 the key folder (ADR 73).
 
 Making a version active waits for statements that make data keys, and holds back new ones while it commits: from then on
-none is kept under the version before, by whatever process, so that wrapping anew comes to an end.
+none is kept under the version before, by whatever process, so that wrapping anew comes to an end. So does ending a
+version: what another process wraps under it is there before it is looked for, or comes to nothing.
 """
 
 from __future__ import annotations
@@ -97,20 +98,14 @@ class PostgresKeyVersions:
         return version
 
     async def rewrap(self, follow: Follow) -> int:
-        held = await self.read()
-        total = int((await self._unlimited("count_to_rewrap", under=held.active))[0][0])
-        done = 0
-        task, data_subject = UUID(int=0), b""
-        while rows := await self._next("keys_to_rewrap", held, task=task, data_subject=data_subject):
-            task, data_subject = rows[-1][0], rows[-1][1]
-            done += await self._rewrap_keys(held, rows)
-            follow(min(done, total), total)
-        spare_id = b""
-        while rows := await self._next("spares_to_rewrap", held, spare_id=spare_id):
-            spare_id = rows[-1][0]
-            done += await self._rewrap_spares(held, rows)
-            follow(min(done, total), total)
-        return done
+        """Under the version that is active in the end: one that another rotation retires meanwhile takes no more."""
+        done, held = 0, await self.read()
+        while True:
+            done += await self._rewrap_under(held, follow)
+            now = await self.read()
+            if now.active == held.active:
+                return done
+            held = now
 
     async def revoke(self, version: int) -> None:
         await self._end(version, KeyState.REVOKED)
@@ -131,6 +126,7 @@ class PostgresKeyVersions:
         parameters = {"version": version, "state": state.value, "now_us": self._clock.now_us()}
         async with self._database.connection(state.value, limited=False) as connection, connection.transaction():
             await connection.execute("SET LOCAL statement_timeout = 0")
+            await self._database.execute_on(connection, "hold_back_new_keys", {})
             if not await self._database.execute_on(connection, "end_version", parameters):
                 resting = there.data_keys + there.spare_keys
                 raise KeyInUse(
@@ -152,6 +148,29 @@ class PostgresKeyVersions:
             part = self._keys.state_of(part_id, KeyState(state))
             found.append((KeyVersion(version, KeyState(state), *rest)._replace(part=part), part_id))
         return found
+
+    async def _rewrap_under(self, held: HeldKeys, follow: Follow) -> int:
+        total = int((await self._unlimited("count_to_rewrap", under=held.active))[0][0])
+        done = 0
+        task, data_subject = UUID(int=0), b""
+        while rows := await self._next("keys_to_rewrap", held, task=task, data_subject=data_subject):
+            if await self._is_overtaken(held, rows):
+                return done
+            task, data_subject = rows[-1][0], rows[-1][1]
+            done += await self._rewrap_keys(held, rows)
+            follow(min(done, total), total)
+        spare_id = b""
+        while rows := await self._next("spares_to_rewrap", held, spare_id=spare_id):
+            if await self._is_overtaken(held, rows):
+                return done
+            spare_id = rows[-1][0]
+            done += await self._rewrap_spares(held, rows)
+            follow(min(done, total), total)
+        return done
+
+    async def _is_overtaken(self, held: HeldKeys, rows: list[tuple[Any, ...]]) -> bool:
+        """By another rotation: keys rest under a version that was not there yet when `held` was read."""
+        return any(row[-1] not in held.wraps for row in rows) and (await self.read()).active != held.active
 
     async def _rewrap_keys(self, held: HeldKeys, rows: list[tuple[Any, ...]]) -> int:
         wrapped = []

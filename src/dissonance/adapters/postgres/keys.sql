@@ -66,11 +66,12 @@ WHERE wrapped_under <> %(under)s AND (task_id, data_subject) > (%(task)s, %(data
 ORDER BY task_id, data_subject LIMIT %(limit)s;
 
 -- name: rewrap_keys
--- purpose: put them under this version, but for what was destroyed meanwhile
+-- purpose: put them under this version, if it is active still, but for what was destroyed meanwhile
 UPDATE data_subject_keys k SET wrapped = g.wrapped, wrapped_under = %(under)s
 FROM unnest(%(tasks)s::uuid[], %(data_subjects)s::bytea[], %(before)s::bytea[], %(wrapped)s::bytea[])
     AS g (task_id, data_subject, before, wrapped)
-WHERE k.task_id = g.task_id AND k.data_subject = g.data_subject AND k.wrapped = g.before;
+WHERE k.task_id = g.task_id AND k.data_subject = g.data_subject AND k.wrapped = g.before
+    AND EXISTS (SELECT FROM key_encryption_keys v WHERE v.version = %(under)s AND v.state = 'active');
 
 -- name: spares_to_rewrap
 -- purpose: the next spare keys, in order
@@ -78,10 +79,11 @@ SELECT spare_id, wrapped, wrapped_under FROM spare_keys
 WHERE wrapped_under <> %(under)s AND spare_id > %(spare_id)s ORDER BY spare_id LIMIT %(limit)s;
 
 -- name: rewrap_spares
--- purpose: put them under this version, but for what was destroyed meanwhile
+-- purpose: put them under this version, if it is active still, but for what was destroyed meanwhile
 UPDATE spare_keys s SET wrapped = g.wrapped, wrapped_under = %(under)s
 FROM unnest(%(spare_ids)s::bytea[], %(before)s::bytea[], %(wrapped)s::bytea[]) AS g (spare_id, before, wrapped)
-WHERE s.spare_id = g.spare_id AND s.wrapped = g.before;
+WHERE s.spare_id = g.spare_id AND s.wrapped = g.before
+    AND EXISTS (SELECT FROM key_encryption_keys v WHERE v.version = %(under)s AND v.state = 'active');
 
 -- name: obtain_keys
 -- purpose: new keys where there was none (if their version is active), and the keys there were; misses what others made

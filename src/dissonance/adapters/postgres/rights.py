@@ -130,8 +130,12 @@ def beside(url: str, database: str) -> str:
 
     >>> beside("postgresql://postgres@/dissonance?host=/d/postgres", "mlflow")
     'postgresql://postgres@/mlflow?host=/d/postgres'
+    >>> beside("postgresql:///dissonance?host=/d/postgres", "mlflow")
+    'postgresql:///mlflow?host=/d/postgres'
     """
-    return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
+    parts = urlsplit(url)
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{parts.scheme}://{parts.netloc}/{database}{query}"  # urlunsplit leaves an empty place out
 
 
 def rights_of(schema: Schema, part: str) -> dict[str, Privileges]:

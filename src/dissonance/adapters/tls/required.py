@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
@@ -36,34 +36,33 @@ def secured_addresses(given: EngineAddresses, plain: Collection[Wire], authority
 
 
 def secured_database(url: str, plain: Collection[Wire], authority: str) -> str:
-    """A unix socket needs nothing (ADR 11).
+    """A unix socket needs nothing (ADR 11). What is missing is added to the end of `url`, which stays as it is.
 
     >>> secured_database("postgresql:///dissonance?host=/run/postgresql", (), "/ca.pem")
     'postgresql:///dissonance?host=/run/postgresql'
     >>> secured_database("postgresql://u@db/a", (), "/ca.pem").partition("?")[2]
     'sslmode=verify-full&ssl_min_protocol_version=TLSv1.3&gssencmode=disable&sslrootcert=/ca.pem'
     """
-    parts = urlsplit(url)
-    if url and parts.scheme not in ("postgresql", "postgres"):
-        raise ConfigurationError(
-            "that is no address of a PostgreSQL",
-            where=_setting(Wire.DATABASE),
-            fix="write it as postgresql://user@host:port/database?sslrootcert=FILE",
-        )
     options = _options(url)
     if not is_remote(url) or (Wire.DATABASE in plain and options.get("sslmode") != VERIFIED):
         return url
     for name, wanted in REQUIRED.items():
-        if options.setdefault(name, wanted) != wanted:
+        if options.get(name, wanted) != wanted:
             raise _refused(Wire.DATABASE, f"{name}={options[name]}", f"{name}={wanted}")
-    options.setdefault("sslrootcert", authority)
-    return urlunsplit(parts._replace(query=urlencode(options, safe="/", quote_via=quote)))
+    missing = {name: value for name, value in (*REQUIRED.items(), ("sslrootcert", authority)) if name not in options}
+    if not missing:
+        return url
+    secured = f"{url}{'&' if '?' in url else '?'}{urlencode(missing, safe='/', quote_via=quote)}"
+    if _options(secured) != options | missing:
+        raise _no_address()
+    return secured
 
 
 def is_remote(url: str) -> bool:
     """Whether a database is, or may be, reached over a network, be it the one inside this machine.
 
-    Of several hosts one is enough. An address without any is that of whom PGHOST or a service file names.
+    Of several hosts one is enough. An address without any is that of whom PGHOST or a service file names; such a file
+    may name a network address beside a socket, too.
 
     >>> [is_remote(url) for url in ("", "postgresql:///d?host=/run", "postgresql://u@%2Frun/d")]
     [False, False, False]
@@ -71,13 +70,31 @@ def is_remote(url: str) -> bool:
     [True, True, True]
     """
     options = _options(url)
-    hosts = options.get("host", unquote(urlsplit(url).netloc.rpartition("@")[2]))
-    return bool(url) and ("hostaddr" in options or not all(host.startswith("/") for host in hosts.split(",")))
+    local = all(host.startswith("/") for host in options.get("host", "").split(","))
+    return bool(url) and (not local or "hostaddr" in options or "service" in options)
 
 
 def _options(url: str) -> dict[str, str]:
-    """As libpq reads them: a plus is a plus, and of two the later one counts."""
-    return dict(parse_qsl(urlsplit(url).query.replace("+", "%2B"), keep_blank_values=True))
+    """As libpq reads them, by libpq: it knows other words for some (`ssl=true`), and no fragments. Raises
+    `ConfigurationError`."""
+    if not url:
+        return {}
+    import psycopg.conninfo  # every command reads its settings, and few of them such an address
+
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise _no_address()
+    try:
+        return {name: str(value) for name, value in psycopg.conninfo.conninfo_to_dict(url).items()}
+    except psycopg.ProgrammingError as error:  # its message may quote a password
+        raise _no_address() from error
+
+
+def _no_address() -> ConfigurationError:
+    return ConfigurationError(
+        "that is no address of a PostgreSQL",
+        where=_setting(Wire.DATABASE),
+        fix="write it as postgresql://user@host:port/database?sslrootcert=FILE, with special signs as %XX",
+    )
 
 
 def require_safe_for_tokens(url: str) -> None:

@@ -25,11 +25,13 @@ PLAIN = Remains(
     "windows, budgets and the chain of verdicts rest on them; no input and no answer can be read off them (ADR 9)",
 )
 CIPHERTEXT = Remains(
-    "the sealed bytes of the rows", "digests of the golden holdout and of decisions cover them; nothing opens them"
+    "the sealed bytes of the rows",
+    "digests of the golden holdout and of decisions cover them; nothing opens them but a key that is named below",
 )
 CACHES = Remains(
-    f"the key in the memory of other processes, for at most {CACHED_US // 1_000_000} s",
-    "keys are cached; while the keys database is away for as long as DISSONANCE_KEYS_AWAY_S says (ADR 40)",
+    f"the key in the memory of other processes, which use it for at most {CACHED_US // 1_000_000} s more",
+    "keys are cached: each is let go of when others come after DISSONANCE_KEYS_AWAY_S, for which it is used on only "
+    "while the keys database is away (ADR 40)",
 )
 KEY_BACKUPS = Remains(
     "the wrapped key in copies and backups of the keys database from before",

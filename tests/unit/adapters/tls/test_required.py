@@ -31,6 +31,8 @@ def test_safe_addresses_stay_as_they_are_given() -> None:
         ("database_url", "postgresql://u:hidden@db/a?sslmode=verify-full&sslmode=prefer", Wire.DATABASE),
         ("database_url", "postgresql://u:hidden@/a?host=/run,db&sslmode=", Wire.DATABASE),
         ("database_url", "postgresql:///a?sslmode=disable", Wire.DATABASE),
+        ("database_url", "postgresql://u:hidden@db/a?sslmode=verify-full#&sslmode=disable", Wire.DATABASE),
+        ("database_url", "postgresql://u:hidden@db/a?sslmode=verify-full&ssl=true", Wire.DATABASE),
     ],
 )
 def test_an_address_without_tls_is_refused_unless_a_setting_lets_it_be(address: str, url: str, wire: Wire) -> None:
@@ -51,18 +53,35 @@ def test_an_older_tls_or_another_encryption_is_refused_also_where_the_database_m
             secured_database(url, plain, CA)
 
 
-@pytest.mark.parametrize("given", ["host=db dbname=a sslmode=disable", "mysql://db/a"])
+@pytest.mark.parametrize(
+    "given",
+    ["host=db dbname=a sslmode=disable", "mysql://db/a", "POSTGRESQL://db/a", "postgresql://db/a?no=option"],
+)
 def test_what_is_no_address_of_a_postgresql_is_not_handed_on_unread(given: str) -> None:
     with pytest.raises(ConfigurationError, match="postgresql://"):
         secured_database(given, set(Wire), CA)
 
 
 @pytest.mark.parametrize(
-    "place", ["u:p@db:5432/a", "/a", "/a?host=/run,db", "/a?hostaddr=10.0.0.1", "/a?service=s", "%2Frun,db/a"]
+    "place",
+    [
+        "u:p@db:5432/a",
+        "/a",
+        "/a?host=/run,db",
+        "/a?hostaddr=10.0.0.1",
+        "/a?service=s",
+        "/a?host=/run&service=s",
+        "%2Frun,db/a",
+        "%2Frun#,db/a",
+        "u@db,@%2Frun/a",
+    ],
 )
 def test_a_database_that_may_be_remote_is_checked_by_authority_and_name_without_being_asked(place: str) -> None:
     wanted = f"sslmode=verify-full&ssl_min_protocol_version=TLSv1.3&gssencmode=disable&sslrootcert={CA}"
-    assert secured_database(f"postgresql://{place}", (), CA).endswith(wanted)
+    secured = secured_database(f"postgresql://{place}", (), CA)
+    assert secured.endswith(wanted)
+    said = conninfo_to_dict(f"postgresql://{place}")
+    assert conninfo_to_dict(secured) == said | dict(pair.split("=") for pair in wanted.split("&"))
 
 
 def test_what_an_address_says_else_stays_as_libpq_reads_it() -> None:
