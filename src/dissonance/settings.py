@@ -151,10 +151,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.keys_folder.with_name(f"{self.keys_folder.name}-erased")
 
 
+ELSEWHERE = "PGHOSTADDR"
+"""The one variable of libpq that goes before the host in an address."""
+
+
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """Settings from variables of the environment.
 
-    Raises `ConfigurationError` that names the variable for an unknown name, a wrong type or a value out of range.
+    Raises `ConfigurationError` that names the variable for an unknown name, a wrong type or a value out of range, and
+    for one of libpq's that would lead addresses of sockets over a network, past TLS (ADR 75).
 
     >>> read_settings({"DISSONANCE_HTTP_PORT": "8080"}).http_port
     8080
@@ -166,6 +171,12 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             f"unknown setting {PREFIX}{name.upper()}",
             where="environment",
             fix=f"unset it; the settings are {', '.join(PREFIX + field.upper() for field in sorted(known))}",
+        )
+    if environment.get(ELSEWHERE):
+        raise ConfigurationError(
+            f"{ELSEWHERE} sends every connection to PostgreSQL elsewhere, in the clear where its address is a socket",
+            where="environment",
+            fix=f"unset {ELSEWHERE}; name the host in {PREFIX}DATABASE_URL",
         )
     return Settings(
         **{field.name: _value(field, given[field.name]) for field in fields(Settings) if field.name in given}

@@ -63,6 +63,13 @@ def test_an_unknown_setting_stops_the_start_by_name_and_says_which_there_are() -
     assert "DISSONANCE_DATABASE_URL" in raised.value.fix
 
 
+def test_a_variable_that_leads_sockets_over_a_network_stops_the_start() -> None:
+    with pytest.raises(ConfigurationError, match="PGHOSTADDR sends every connection") as refused:
+        read_settings({"PGHOSTADDR": "127.0.0.1"})
+    assert "unset PGHOSTADDR" in refused.value.fix
+    assert read_settings({"PGHOSTADDR": "", "PGHOST": "db"}) == read_settings({})
+
+
 def test_folders_are_absolute_and_the_keys_are_beside_the_data_unless_told(tmp_path: Path) -> None:
     assert read_settings({"DISSONANCE_DATA": str(tmp_path)}).keys_folder == tmp_path / "keys"
     elsewhere = read_settings({"DISSONANCE_DATA": str(tmp_path), "DISSONANCE_KEY_FOLDER": "some/keys"})

@@ -46,10 +46,11 @@ def secured_database(url: str, plain: Collection[Wire], authority: str) -> str:
     options = _options(url)
     if not is_remote(url) or (Wire.DATABASE in plain and options.get("sslmode") != VERIFIED):
         return url
-    for name, wanted in REQUIRED.items():
-        if options.get(name, wanted) != wanted:
-            raise _refused(Wire.DATABASE, f"{name}={options[name]}", f"{name}={wanted}")
-    missing = {name: value for name, value in (*REQUIRED.items(), ("sslrootcert", authority)) if name not in options}
+    for name, value in REQUIRED.items():
+        if options.get(name, value) != value:
+            raise _refused(Wire.DATABASE, f"{name}={options[name]}", f"{name}={value}")
+    wanted = {**REQUIRED, "sslrootcert": authority}  # an empty one is none: libpq would look in the home folder
+    missing = {name: value for name, value in wanted.items() if not options.get(name)}
     if not missing:
         return url
     secured = f"{url}{'&' if '?' in url else '?'}{urlencode(missing, safe='/', quote_via=quote)}"

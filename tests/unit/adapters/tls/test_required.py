@@ -91,6 +91,11 @@ def test_what_an_address_says_else_stays_as_libpq_reads_it() -> None:
     assert conninfo_to_dict(secured) == conninfo_to_dict(url)
 
 
+def test_an_empty_root_certificate_is_none() -> None:
+    secured = secured_database("postgresql://db/a?sslrootcert=", (), CA)
+    assert conninfo_to_dict(secured)["sslrootcert"] == CA
+
+
 def test_what_may_be_plain_and_is_not_needs_no_finding() -> None:
     assert unprotected(SAFE, {Wire.NATS, Wire.DATABASE, Wire.MLFLOW}) == ()
     assert unprotected(SAFE, set(Wire)) == (Wire.HTTP, Wire.GRPC)
