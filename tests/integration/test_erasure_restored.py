@@ -11,11 +11,12 @@ from pathlib import Path
 import msgspec
 import pytest
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 
 from dissonance.adapters.embedded.addresses import EngineAddresses
 from dissonance.adapters.files.local import LocalFiles
 from dissonance.adapters.memory.registry import MemoryRegistry
+from dissonance.adapters.postgres.rights import beside
 from dissonance.bootstrap import System, open_system
 from dissonance.bootstrap_databases import erasure_notes
 from dissonance.contracts.policy import Policy
@@ -44,7 +45,7 @@ def copied(url: str, server: str) -> str:
     name = f"test_{secrets.token_hex(6)}"
     here = sql.Identifier(str(conninfo_to_dict(url)["dbname"]))
     execute(server, sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), here))
-    return make_conninfo(url, dbname=name)
+    return beside(url, name)
 
 
 @pytest.mark.parametrize("rows_too", [False, True])

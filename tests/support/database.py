@@ -8,18 +8,19 @@ from contextlib import contextmanager
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
+
+from dissonance.adapters.postgres.rights import beside
 
 
 @contextmanager
 def fresh_database(server_url: str) -> Iterator[str]:
     """An empty database beside the one of `server_url`, dropped at the end; yields its address."""
-    name = sql.Identifier(f"test_{secrets.token_hex(6)}")
-    execute(server_url, sql.SQL("CREATE DATABASE {}").format(name))
+    name = f"test_{secrets.token_hex(6)}"
+    execute(server_url, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     try:
-        yield make_conninfo(server_url, dbname=name.as_string().strip('"'))
+        yield beside(server_url, name)
     finally:
-        execute(server_url, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+        execute(server_url, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def execute(url: str, statement: sql.Composed | sql.SQL, parameters: tuple[object, ...] = ()) -> None:
