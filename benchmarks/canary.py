@@ -150,7 +150,7 @@ def by_rule_before(drawn: Canaries) -> dict[int, Ends]:
     mean = (drawn.gained - drawn.lost) / n
     up, down = drawn.gained + 1.0, drawn.lost + 1.0
     spread = (up + down) / (n + 2.0) - ((up - down) / (n + 2.0)) ** 2
-    half = np.sqrt(spread / n) * np.array([errors_at_any_time(each) for each in n])
+    half = np.sqrt(spread / n) * np.array([errors_at_any_time(float(each)) for each in n])
     may = n >= POLICY.canary_labels_min
     promotes, stops = may & (mean - half > -MARGIN), may & (mean + half < 0.0)
     first = [np.where(each.any(axis=1), each.argmax(axis=1) + 1, 2 * n[-1]) for each in (promotes, stops)]

@@ -117,7 +117,7 @@ async def prepared(running: RunningSystem, folder: Path, rows: int) -> Place:
         await system.store.create(task, Policy())
         labelled = _labelled(task, rows)
         people = [f"reference-{number}" for number in range(rows)]
-        await store_reference(system, task, labelled, [Split.TRAIN] * rows, people)
+        await store_reference(system, task, labelled, [Split.TRAIN] * rows, people, lambda share: None)
         await fill(system, task, "0a" * 32, rows, frozenset(range(rows)), lambda count: None)
         url = running.engines_ready["addresses"]["database_url"]
         await asyncio.to_thread(_write_plain, url, labelled)

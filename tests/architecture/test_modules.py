@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import doctest
 import importlib
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -193,3 +194,13 @@ def test_a_broad_catch_would_be_found(tmp_path: Path, handler: str, lines: list[
     module.write_text(f"try: x()\n{handler}\n")
 
     assert broad_catches(module) == lines
+
+
+def test_types_of_every_benchmark_are_checked() -> None:
+    checked = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]
+    there = {
+        each.stem if each.suffix else each.name
+        for each in (ROOT / "benchmarks").iterdir()
+        if each.suffix in ("", ".py")
+    }
+    assert {*checked["modules"], *checked["packages"]} == (there | {"dissonance"}) - {"data", "results"}
