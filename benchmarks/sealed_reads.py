@@ -89,9 +89,9 @@ async def snapshot(system: System, place: Place) -> LabelledRows:
     """Rows of the data file and of experience, as the training step of the pipeline reads them."""
     bench = open_bench(system)
     ids, nobody = RowIds(bench.hash_key), OpenedRows(place.rows.at(np.array([], dtype=np.int64)), [], [], 0)
-    rows = await asyncio.to_thread(read_rows, bench.files, bench.folder, place.task, place.snapshot)
-    opened = await open_snapshot(system, place.task, rows, ids)
-    material = material_of(place.task, rows, opened, nobody, frozenset(), 0)
+    read = await asyncio.to_thread(read_rows, bench.files, bench.folder, place.task, place.snapshot, ids)
+    opened = await open_snapshot(system, place.task, read, ids)
+    material = material_of(place.task, read.rows, opened, nobody, frozenset(), 0)
     return material.train.rows + material.experience.rows
 
 
@@ -148,7 +148,7 @@ async def _write_snapshot(system: System, task: Task) -> str:
     collected = await collect(system, task, CLOCK.now_us(), ids)
     row_ids = [ids(*each) for each in zip(collected.rows, collected.plain, strict=True)]
     digest = digest_of_ids(task, row_ids)
-    await asyncio.to_thread(write_snapshot, bench.files, path_of(bench.folder, digest), collected.rows, row_ids)
+    await asyncio.to_thread(write_snapshot, bench.files, path_of(bench.folder, digest), collected.rows, row_ids, ids)
     return digest
 
 

@@ -55,15 +55,15 @@ def test_keys_of_each_come_in_order_also_again_and_none_of_those_who_have_none(c
     async def story(one: DataSubjectKeys, two: DataSubjectKeys) -> None:
         people = [number.to_bytes(16) for number in range(many)]
         made = await one.obtain(case.task_id, people[:-1])
-        assert await two.find_each(case.task_id, []) == []
+        assert (await two.fetch_each(case.task_id, []))() == []
         keys = [made[each] for each in people[:-1]]
-        assert await two.find_each(case.task_id, people * 2) == [*keys, None] * 2
+        assert (await two.fetch_each(case.task_id, people * 2))() == [*keys, None] * 2
         await one.destroy(case.task_id, people[:1])
         await two.versions.rotate()
         made = await two.obtain(case.task_id, [b"new" * 5 + b"!"])
         wanted = [*people[1:], *made, people[0], b"s" * 16]
-        assert await one.find_each(case.task_id, wanted) == [*keys[1:], None, *made.values(), None, None]
-        assert await one.find_each(case.other_task_id, people) == [None] * many
+        assert (await one.fetch_each(case.task_id, wanted))() == [*keys[1:], None, *made.values(), None, None]
+        assert (await one.fetch_each(case.other_task_id, people))() == [None] * many
 
     case.tell(story)
 

@@ -9,8 +9,8 @@ import pytest
 
 from dissonance.contracts.verdicts import Reason, Verdict
 from dissonance.errors import MalformedEvent
-from dissonance.ports.store import Counts, Store, Sureness, WindowFigures
-from support.store import NO_TASK, WEEK_S, StoreCase, labels, with_task
+from dissonance.ports.store import Counts, LearnableRows, Split, Store, Sureness, WindowFigures
+from support.store import NO_TASK, WEEK_S, StoreCase, labels, learnable, with_task
 
 
 def test_recorded_rows_come_back_whole(case: StoreCase) -> None:
@@ -186,15 +186,20 @@ def test_learnable_is_admitted_and_labelled_in_order_of_event_time(case: StoreCa
         blocked = case.make.judged(task_id, 1, verdict=Verdict.BLOCKED, reason=Reason.RANGE)
         await store.record([admitted, blocked])
         labelled = [*admitted.prediction_ids[:2], *blocked.prediction_ids]
-        await store.add_labels(task_id, labels(labelled, [b"l"] * 3, [1] * 3, [True] * 3))
-        learnable = await store.learnable(task_id)
-        assert [row.prediction_id for row in learnable] == admitted.prediction_ids[1::-1]
-        assert all((row.label_sealed, row.labelled_at_us, row.label_source) == (b"l", 1, "api") for row in learnable)
-        assert all((row.model_digest, row.shadow_digest) == ("0a" * 32, "0b" * 32) for row in learnable)
-        for row, i in zip(learnable, (1, 0), strict=True):
-            assert (row.data_subject, row.sealed) == (admitted.data_subjects[i], admitted.sealed[i])
-            times = (admitted.event_times_us[i], admitted.processing_times_us[i])
-            assert (row.event_time_us, row.processing_time_us) == times
+        await store.add_labels(task_id, labels(labelled, [b"l", b"longer", b"l"], [1] * 3, [True] * 3))
+        order = [1, 0]
+        assert await learnable(store, task_id) == LearnableRows(
+            event_times_us=[admitted.event_times_us[i] for i in order],
+            prediction_ids=[admitted.prediction_ids[i] for i in order],
+            data_subjects=[admitted.data_subjects[i] for i in order],
+            processing_times_us=[admitted.processing_times_us[i] for i in order],
+            sealed=[admitted.sealed[i] for i in order],
+            labels_sealed=[[b"l", b"longer"][i] for i in order],
+            labelled_at_us=[1] * 2,
+            model_digests=["0a" * 32] * 2,
+            shadow_digests=["0b" * 32] * 2,
+            label_sources=["api"] * 2,
+        )
         assert await store.counts(task_id) == Counts(admitted=3, blocked=1, labelled=3)
 
     case.tell(story)
@@ -207,8 +212,33 @@ def test_learnable_of_one_event_time_are_in_order_of_their_ids(case: StoreCase) 
         await store.record([event])
         ids = event.prediction_ids
         await store.add_labels(task_id, labels(ids, [b"l"] * 6, [1] * 6, [True] * 6))
-        found = [row.prediction_id for row in await store.learnable(task_id)]
+        found = (await learnable(store, task_id)).prediction_ids
         assert found == [*sorted(ids[1::2]), *sorted(ids[::2])]
+
+    case.tell(story)
+
+
+def test_learnable_of_many_parts_is_all_of_it_and_no_more(case: StoreCase) -> None:
+    async def story(store: Store) -> None:
+        task_id, other = await with_task(store, case.make), await with_task(store, case.make)
+        times = [[number % 3 for number in range(n)] for n in (1_500, 1_500, 7)]
+        events = [case.make.judged(task_id, len(each), event_times_us=each) for each in times]
+        await store.record([*events, case.make.judged(other, 3)])
+        ids = [each for event in events for each in event.prediction_ids]
+        await store.add_labels(task_id, labels(ids, [b"l"] * len(ids), [1] * len(ids), [True] * len(ids)))
+        parts = [part.prediction_ids async for part in store.learnable(task_id)]
+        assert len(parts) > 1
+        time_of = dict(zip(ids, (time for each in times for time in each), strict=True))
+        assert [each for part in parts for each in part] == sorted(ids, key=lambda each: (time_of[each], each))
+
+    case.tell(story)
+
+
+def test_no_learnable_rows_have_no_parts(case: StoreCase) -> None:
+    async def story(store: Store) -> None:
+        task_id = await with_task(store, case.make)
+        assert [part async for part in store.learnable(task_id)] == []
+        assert [part async for part in store.reference_pages(task_id, Split.TRAIN)] == []
 
     case.tell(story)
 

@@ -7,7 +7,7 @@ from dissonance.ports.labels import AskedAs, DrawnRows, LabelFigures
 from dissonance.ports.rollouts import STEPS_OF_CHANCE, PairedCounts, step_of_chance
 from dissonance.ports.store import Store
 from support.requests import asked
-from support.store import NO_TASK, StoreCase, labels, with_task
+from support.store import NO_TASK, StoreCase, labels, learnable, with_task
 
 HOUR_US = 3_600_000_000
 
@@ -24,10 +24,10 @@ def test_withdrawn_label_is_gone_and_an_older_one_does_not_bring_it_back(case: S
         row = (await store.find(task_id, ids))[ids[0]]
         assert (row.label_sealed, row.labelled_at_us, row.right) == (None, None, None)
         assert (await store.counts(task_id)).labelled == 0 == (await store.figures(task_id, 0, 10, 1.0)).labelled
-        assert await store.learnable(task_id) == []
+        assert (await learnable(store, task_id)).prediction_ids == []
         assert await store.label_figures(task_id) == LabelFigures(0, 0, 0, 1, None)
         assert await store.add_labels(task_id, labels(ids, [b"again"], [300], [False])) == 1
-        assert [each.label_sealed for each in await store.learnable(task_id)] == [b"again"]
+        assert (await learnable(store, task_id)).labels_sealed == [b"again"]
 
     case.tell(story)
 
@@ -42,7 +42,7 @@ def test_label_that_waits_for_a_second_look_teaches_nobody_and_counts_nowhere(ca
         await store.add_labels(
             task_id, labels(ids, [b"a", b"b", b"c"], [7, 8, 9], [True] * 3, learnable=[False, True, True])
         )
-        assert [row.label_sealed for row in await store.learnable(task_id)] == [b"b"]
+        assert (await learnable(store, task_id)).labels_sealed == [b"b"]
         assert (await store.find(task_id, ids))[ids[0]].label_sealed == b"a"
         assert (await store.figures(task_id, 0, 3, 1.0)).labelled == 1
         assert await store.label_figures(task_id) == LabelFigures(3, 1, 1, 0, 9)

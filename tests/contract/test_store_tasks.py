@@ -183,6 +183,9 @@ def test_reference_rows_of_several_thousand_are_all_kept(case: StoreCase) -> Non
         rows = ReferenceRows(list(range(n)), [Split.TRAIN] * n, [b"s" * 16] * n, [str(i).encode() for i in range(n)])
         assert await store.add_reference(task_id, rows) == n
         assert await store.reference(task_id, Split.TRAIN) == rows
+        parts = [page.sealed async for page in store.reference_pages(task_id, Split.TRAIN)]
+        assert len(parts) > 1
+        assert [each for part in parts for each in part] == rows.sealed
 
     case.tell(story)
 

@@ -19,7 +19,7 @@ from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Feature, FeatureKind, FeatureSchema, Task
 from dissonance.contracts.verdicts import Reason, Verdict
 from dissonance.ports.labels import LabelRows
-from dissonance.ports.store import Store, VerdictRows, Window
+from dissonance.ports.store import LearnableRows, Store, VerdictRows, Window
 from dissonance.security.text_seal import TextSeal
 from support.database import execute
 
@@ -222,3 +222,11 @@ class PostgresStoreCase:
 
 async def _await(story: Awaitable[None]) -> None:
     await story
+
+
+async def learnable(store: Store, task_id: str) -> LearnableRows:
+    """All parts in one."""
+    parts = [part async for part in store.learnable(task_id)]
+    return LearnableRows._make(
+        [[each for part in parts for each in part[i]] for i in range(len(LearnableRows._fields))]
+    )

@@ -22,7 +22,7 @@ from dissonance.pipeline.evidence import Said, decided, evidence_of
 from dissonance.pipeline.file_limits import MOST_BYTES
 from dissonance.pipeline.flow.incoming import NO_TIME, Incoming, leave_out
 from dissonance.pipeline.golden_digest import stored_digest
-from dissonance.pipeline.reference import CHUNK_ROWS, open_experience, open_stored, sealed_reference
+from dissonance.pipeline.reference import CHUNK_ROWS, learnable_rows, open_experience, open_stored, sealed_reference
 from dissonance.pipeline.schema_inference import encode_frame
 from dissonance.pipeline.splitting import MIN_PART_ROWS
 from dissonance.pipeline.training import LabelledRows
@@ -130,7 +130,7 @@ async def _unknown(
         left, _ = leave_out(numbered, golden, frozenset(), [*opened.values(), taught], ALWAYS_US, back_fill=False)
         return np.sort(left.times_us) - 1
     people = {each for rows in known.values() for each in rows.data_subjects}
-    people |= {row.data_subject for row in await workshop.store.learnable(task.task_id)}
+    people.update((await learnable_rows(workshop, task)).data_subjects)
     strangers = list(dict.fromkeys(each for each in incoming.data_subjects if each not in people))
     there: set[bytes] = set()
     for start in range(0, len(strangers), CHUNK_ROWS):

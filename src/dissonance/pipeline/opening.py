@@ -1,54 +1,109 @@
-"""Many sealed rows opened one chunk after the other, while the keys of the next chunks are on their way."""
+"""Many sealed rows opened part by part, while the next parts and their keys are on their way."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from typing import NamedTuple, Protocol, TypeVar
 
 from dissonance.contracts.schema import Task
 from dissonance.pipeline.workshop import Workshop
+from dissonance.ports.keys import Unwrap
 
-T = TypeVar("T")
-
-CHUNK_ROWS = 20_000
+CHUNK_ROWS = 10_000
 """Rows that are opened at once."""
 
-CHUNKS_AHEAD = 3
-"""Chunks whose keys are on their way: one alone often came late, since whoever opens leaves little time to receive."""
+MOST_KEYS = 20_000
+"""That are asked for at once."""
+
+
+class Part(Protocol):
+    """Some of the rows. `data_subjects`: whom each is about, by hash."""
+
+    @property
+    def data_subjects(self) -> Sequence[bytes]: ...
+
+
+class Chunk(NamedTuple):
+    """Of rows that are here: `rows` says which."""
+
+    data_subjects: Sequence[bytes]
+    rows: slice
+
+
+P = TypeVar("P", bound=Part)
+T = TypeVar("T")
 
 
 async def opened(
     workshop: Workshop,
     task: Task,
-    data_subjects: Sequence[bytes],
-    open_chunk: Callable[[Sequence[bytes | None], slice], list[T]],
+    parts: AsyncGenerator[P, None],
+    open_part: Callable[[P, Sequence[bytes | None]], list[T]],
 ) -> list[T]:
-    """What `open_chunk` makes of n rows; in a thread, it is given the key of each, None where there is none, and which
-    rows they are for.
+    """What `open_part` makes of the rows, in order; in a thread, it is given the key of each, None where there is none.
 
-    Raises what that raises, and `EngineUnavailable`.
+    Raises what that and `parts` raise, and `EngineUnavailable`.
     """
     done: list[T] = []
-    chunks = [slice(start, start + CHUNK_ROWS) for start in range(0, len(data_subjects), CHUNK_ROWS)]
-    ahead = iter(chunks)
-    coming: deque[asyncio.Task[list[bytes | None]]] = deque()
+    read: asyncio.Queue[P | None] = asyncio.Queue()
+    keyed: asyncio.Queue[tuple[list[P], Unwrap] | None] = asyncio.Queue()
 
-    def ask() -> None:
-        if (chunk := next(ahead, None)) is not None:
-            coming.append(asyncio.create_task(workshop.keys.find_each(task.task_id, data_subjects[chunk])))
+    async def read_all() -> None:
+        try:
+            async with aclosing(parts):
+                async for part in parts:
+                    read.put_nowait(part)
+        finally:
+            read.put_nowait(None)
 
-    for _ in range(CHUNKS_AHEAD):
-        ask()
+    async def ask() -> None:
+        try:
+            async for several in _growing(read):
+                people = [each for part in several for each in part.data_subjects]
+                keyed.put_nowait((several, await workshop.keys.fetch_each(task.task_id, people)))
+        finally:
+            keyed.put_nowait(None)
+
+    running = [asyncio.create_task(read_all()), asyncio.create_task(ask())]
     try:
-        for chunk in chunks:
-            keys = await coming[0]
-            coming.popleft()
-            ask()
-            done += await asyncio.to_thread(open_chunk, keys, chunk)
+        while (each := await keyed.get()) is not None:
+            several, unwrap = each
+            done += await asyncio.to_thread(_open, open_part, several, unwrap)
+        await asyncio.gather(*running)
     finally:
-        for each in coming:
-            each.cancel()
-        await asyncio.gather(*coming, return_exceptions=True)
+        for each_running in running:
+            each_running.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
     return done
+
+
+async def _growing(read: asyncio.Queue[P | None]) -> AsyncGenerator[list[P], None]:
+    """Parts of as many rows as came before together: a store finds many keys at once in less time each, and whoever
+    opens them should not wait for the first."""
+    before, several, rows = 0, list[P](), 0
+    while (part := await read.get()) is not None:
+        several.append(part)
+        rows += len(part.data_subjects)
+        if rows >= min(before, MOST_KEYS):
+            yield several
+            before, several, rows = before + rows, [], 0
+    if several:
+        yield several
+
+
+def _open(open_part: Callable[[P, Sequence[bytes | None]], list[T]], parts: Sequence[P], unwrap: Unwrap) -> list[T]:
+    keys, start, done = unwrap(), 0, list[T]()
+    for part in parts:
+        stop = start + len(part.data_subjects)
+        done += open_part(part, keys[start:stop])
+        start = stop
+    return done
+
+
+async def chunks(data_subjects: Sequence[bytes]) -> AsyncGenerator[Chunk, None]:
+    """Of rows that are here, in order."""
+    for start in range(0, len(data_subjects), CHUNK_ROWS):
+        rows = slice(start, start + CHUNK_ROWS)
+        yield Chunk(data_subjects[rows], rows)

@@ -47,8 +47,7 @@ class Sorted(NamedTuple):
 
 async def answered(workshop: Workshop, task: Task, experience: OpenedRows) -> Asked:
     """Raises `EngineUnavailable`."""
-    ids = [row.prediction_id for row in experience.experience]
-    requests = await workshop.store.requests_for(task.task_id, ids)
+    requests = await workshop.store.requests_for(task.task_id, experience.provenance.prediction_ids)
     done = [each for each in requests if each.state is RequestState.ANSWERED]
     at_random = frozenset(each.prediction_id for each in done if each.asked_as is AskedAs.RANDOM_CHECK)
     return Asked(frozenset(each.prediction_id for each in done), at_random)
@@ -56,7 +55,7 @@ async def answered(workshop: Workshop, task: Task, experience: OpenedRows) -> As
 
 def random_check(experience: OpenedRows, asked: Asked) -> list[int]:
     """Positions of its labels."""
-    return [i for i, row in enumerate(experience.experience) if row.prediction_id in asked.at_random]
+    return [i for i, each in enumerate(experience.provenance.prediction_ids) if each in asked.at_random]
 
 
 def batches_of(experience: OpenedRows, asked: Asked) -> dict[tuple[str, bool], list[int]]:
@@ -65,9 +64,10 @@ def batches_of(experience: OpenedRows, asked: Asked) -> dict[tuple[str, bool], l
     if len(random_check(experience, asked)) < LEAST_TRUSTED:
         return {}
     found: dict[tuple[str, bool], list[int]] = defaultdict(list)
-    for position, row in enumerate(experience.experience):
-        if row.prediction_id not in asked.at_random:
-            found[row.label_source, row.prediction_id in asked.every].append(position)
+    origin = experience.provenance
+    for position, (each, source) in enumerate(zip(origin.prediction_ids, origin.label_sources, strict=True)):
+        if each not in asked.at_random:
+            found[source, each in asked.every].append(position)
     return {key: positions for key, positions in found.items() if len(positions) >= LEAST_BATCH}
 
 
@@ -91,7 +91,7 @@ def sort_out(experience: OpenedRows, asked: Asked, p: Matrix, *, category_sizes:
             for inside in np.flatnonzero(suspicion.slice.inside(batch.features) & found.held):
                 held.setdefault(positions[inside], suspicion.story)
     stories = list(held.values())
-    kept = [i for i in range(len(experience.experience)) if i not in held]
+    kept = [i for i in range(len(experience.data_subjects)) if i not in held]
     return Sorted(kept, stories.count(Story.POISONED), stories.count(Story.UNDECIDED))
 
 

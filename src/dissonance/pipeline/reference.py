@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import AsyncGenerator, Callable, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -13,27 +14,41 @@ from numpy.typing import NDArray
 from dissonance.contracts.schema import Task
 from dissonance.contracts.sealed import SealedRow
 from dissonance.errors import SealBroken
-from dissonance.pipeline.opening import opened
+from dissonance.pipeline.opening import chunks, opened
 from dissonance.pipeline.training import LabelledRows
 from dissonance.pipeline.workshop import Workshop
-from dissonance.ports.store import Learnable, ReferenceRows, Split, Window
+from dissonance.ports.store import LearnableRows, ReferenceRows, Split, Window
 from dissonance.security.row_columns import row_columns
-from dissonance.security.rows import label_row_id, open_plain, reference_row_id, reference_row_ids, seal_rows
+from dissonance.security.rows import open_plain, open_plain_labels, reference_row_id, reference_row_ids, seal_rows
 
 CHUNK_ROWS = 20_000
 """Rows whose keys are held at once."""
 
 
+class Provenance(NamedTuple):
+    """Where labelled experience is from, row by row: what was predicted, by which model, and who gave the label."""
+
+    prediction_ids: list[bytes]
+    model_digests: list[str]
+    label_sources: list[str]
+
+    def at(self, positions: Sequence[int]) -> Provenance:
+        return Provenance._make([column[i] for i in positions] for column in self)
+
+
+NOWHERE = Provenance([], [], [])
+"""Of rows that are no experience."""
+
+
 class OpenedRows(NamedTuple):
     """Rows that could be opened. `row_numbers` of the data file (-1 for experience), `data_subjects` by their hash;
-    `erased`: rows left out because their data subject's key is gone. `experience`: as it is stored; of reference rows
-    nothing."""
+    `erased`: rows left out because their data subject's key is gone."""
 
     rows: LabelledRows
     row_numbers: list[int]
     data_subjects: list[bytes]
     erased: int
-    experience: tuple[Learnable, ...] = ()
+    provenance: Provenance = NOWHERE
 
     def only(self, kept: Sequence[int]) -> OpenedRows:
         """The rows at these positions."""
@@ -42,7 +57,7 @@ class OpenedRows(NamedTuple):
             row_numbers=[self.row_numbers[i] for i in kept],
             data_subjects=[self.data_subjects[i] for i in kept],
             erased=self.erased,
-            experience=tuple(self.experience[i] for i in kept) if self.experience else (),
+            provenance=self.provenance.at(kept) if self.provenance.prediction_ids else NOWHERE,
         )
 
 
@@ -91,7 +106,7 @@ async def sealed_reference(
 
 async def open_reference(workshop: Workshop, task: Task, split: Split) -> OpenedRows:
     """Raises `SealBroken` when a row was changed or holds no label."""
-    return await open_stored(workshop, task, await workshop.store.reference(task.task_id, split))
+    return await _open_parts(workshop, task, workshop.store.reference_pages(task.task_id, split))
 
 
 def kept_from_updates(data_subject: bytes) -> bool:
@@ -111,37 +126,44 @@ async def open_kept(workshop: Workshop, task: Task, most_rows: int) -> OpenedRow
     )
 
 
-class _Part(NamedTuple):
-    """Of a chunk: positions of the rows that could be opened, and what they hold."""
-
-    positions: list[int]
-    features: NDArray[np.float64]
-    labels: NDArray[np.int64]
-
-
 async def open_stored(workshop: Workshop, task: Task, stored: ReferenceRows) -> OpenedRows:
     """Those that can be opened. Raises as `open_reference` does."""
+    return await _open_parts(workshop, task, _by_chunks(stored))
 
-    def open_chunk(keys: Sequence[bytes | None], chunk: slice) -> list[_Part]:
-        ids = reference_row_ids(stored.row_numbers[chunk])
-        plain = open_plain(keys, task.task_id, ids, stored.data_subjects[chunk], stored.sealed[chunk])
-        columns = row_columns([row for row in plain if row is not None], len(task.schema.features))
-        there = [i for i, row in enumerate(plain, start=chunk.start) if row is not None]
-        return [_Part(there, columns.features, columns.labels)]
 
-    parts = await opened(workshop, task, stored.data_subjects, open_chunk)
-    there = [i for part in parts for i in part.positions]
-    return OpenedRows(
-        rows=_labelled(task, parts),
-        row_numbers=[stored.row_numbers[i] for i in there],
-        data_subjects=[stored.data_subjects[i] for i in there],
-        erased=len(stored.row_numbers) - len(there),
-    )
+async def _by_chunks(stored: ReferenceRows) -> AsyncGenerator[ReferenceRows, None]:
+    async for chunk in chunks(stored.data_subjects):
+        yield ReferenceRows(*(column[chunk.rows] for column in msgspec.structs.astuple(stored)))
+
+
+class _Part(NamedTuple):
+    """Of some rows those that could be opened, and what they hold. `erased`: how many could not."""
+
+    features: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    row_numbers: list[int]
+    data_subjects: list[bytes]
+    erased: int
+    provenance: Provenance = NOWHERE
+
+
+async def _open_parts(workshop: Workshop, task: Task, parts: AsyncGenerator[ReferenceRows, None]) -> OpenedRows:
+    def open_part(stored: ReferenceRows, found: Sequence[bytes | None]) -> list[_Part]:
+        there, keys = _those_with_keys(found)
+        if len(there) < len(found):
+            stored = ReferenceRows(*([column[i] for i in there] for column in msgspec.structs.astuple(stored)))
+        ids = reference_row_ids(stored.row_numbers)
+        plain = open_plain(keys, task.task_id, ids, stored.data_subjects, stored.sealed)
+        columns = row_columns(plain, len(task.schema.features))
+        erased = len(found) - len(there)
+        return [_Part(columns.features, columns.labels, stored.row_numbers, stored.data_subjects, erased)]
+
+    return _joined(task, await opened(workshop, task, parts, open_part))
 
 
 async def open_experience(workshop: Workshop, task: Task) -> OpenedRows:
     """Admitted rows that have a label, in order of event time."""
-    return await _open_labelled(workshop, task, await workshop.store.learnable(task.task_id))
+    return await _open_labelled(workshop, task, workshop.store.learnable(task.task_id))
 
 
 async def open_answered(
@@ -149,37 +171,71 @@ async def open_answered(
 ) -> OpenedRows:
     """Of those the newest that this model answered, itself or in a shadow, and so did not learn from; none of a
     window."""
+    stored = await learnable_rows(workshop, task)
+    by = zip(stored.model_digests, stored.shadow_digests, stored.event_times_us, strict=True)
     answered = [
-        row
-        for row in await workshop.store.learnable(task.task_id)
-        if model_digest in (row.model_digest, row.shadow_digest)
-        and not outside.start_us <= row.event_time_us < outside.end_us
+        i
+        for i, (*models, event_time_us) in enumerate(by)
+        if model_digest in models and not outside.start_us <= event_time_us < outside.end_us
     ]
-    return await _open_labelled(workshop, task, answered[-most_rows:])
+    return await _open_labelled(workshop, task, _alone(stored.at(answered[-most_rows:])))
 
 
-async def _open_labelled(workshop: Workshop, task: Task, rows: Sequence[Learnable]) -> OpenedRows:
-    data_subjects = [row.data_subject for row in rows]
+async def learnable_rows(workshop: Workshop, task: Task) -> LearnableRows:
+    """All of them, sealed, in order of event time."""
+    parts = [part async for part in workshop.store.learnable(task.task_id)]
+    return LearnableRows._make(_columns(parts, LearnableRows._fields))
 
-    def open_chunk(found: Sequence[bytes | None], chunk: slice) -> list[_Part]:
-        there = [i for i, key in enumerate(found, start=chunk.start) if key is not None]
-        keys, part = [key for key in found if key is not None], [rows[i] for i in there]
-        ids, people = [row.prediction_id for row in part], [row.data_subject for row in part]
-        inputs = open_plain(keys, task.task_id, ids, people, [row.sealed for row in part])
-        label_ids = [label_row_id(each) for each in ids]
-        labels = open_plain(keys, task.task_id, label_ids, people, [row.label_sealed for row in part])
-        features = row_columns([row for row in inputs if row is not None], len(task.schema.features)).features
-        return [_Part(there, features, row_columns([row for row in labels if row is not None], 0).labels)]
 
-    parts = await opened(workshop, task, data_subjects, open_chunk)
-    there = [i for part in parts for i in part.positions]
+async def _alone(rows: LearnableRows) -> AsyncGenerator[LearnableRows, None]:
+    yield rows
+
+
+async def _open_labelled(workshop: Workshop, task: Task, parts: AsyncGenerator[LearnableRows, None]) -> OpenedRows:
+    def open_part(rows: LearnableRows, found: Sequence[bytes | None]) -> list[_Part]:
+        there, keys = _those_with_keys(found)
+        rows = rows.at(there) if len(there) < len(found) else rows
+        ids, people = rows.prediction_ids, rows.data_subjects
+        inputs = open_plain(keys, task.task_id, ids, people, rows.sealed)
+        labels = open_plain_labels(keys, task.task_id, ids, people, rows.labels_sealed)
+        return [
+            _Part(
+                features=row_columns(inputs, len(task.schema.features)).features,
+                labels=row_columns(labels, 0).labels,
+                row_numbers=[-1] * len(there),
+                data_subjects=people,
+                erased=len(found) - len(there),
+                provenance=Provenance(ids, rows.model_digests, rows.label_sources),
+            )
+        ]
+
+    return _joined(task, await opened(workshop, task, parts, open_part))
+
+
+def _those_with_keys(found: Sequence[bytes | None]) -> tuple[list[int], list[bytes]]:
+    """Which of the rows, and the keys of these."""
+    keys = [key for key in found if key is not None]
+    every = len(keys) == len(found)
+    return list(range(len(found))) if every else [i for i, key in enumerate(found) if key is not None], keys
+
+
+def _joined(task: Task, parts: Sequence[_Part]) -> OpenedRows:
+    features = np.concatenate([np.empty((0, len(task.schema.features))), *(part.features for part in parts)])
+    classes = np.concatenate([np.empty(0, dtype=np.int64), *(part.labels for part in parts)])
+    if len(classes) and not (classes.min() >= 0 and classes.max() < len(task.classes)):
+        raise SealBroken("a stored row has no label of the task", where="label", fix="restore it from a backup")
     return OpenedRows(
-        rows=_labelled(task, parts),
-        row_numbers=[-1] * len(there),
-        data_subjects=[data_subjects[i] for i in there],
-        erased=len(rows) - len(there),
-        experience=tuple(rows[i] for i in there),
+        rows=LabelledRows(features, classes),
+        row_numbers=[each for part in parts for each in part.row_numbers],
+        data_subjects=[each for part in parts for each in part.data_subjects],
+        erased=sum(part.erased for part in parts),
+        provenance=Provenance._make(_columns([part.provenance for part in parts], Provenance._fields)),
     )
+
+
+def _columns(parts: Sequence[tuple[list[Any], ...]], names: Sequence[str]) -> list[list[Any]]:
+    """Each one after the other."""
+    return [list(chain.from_iterable(part[i] for part in parts)) for i in range(len(names))]
 
 
 def without(opened: OpenedRows, data_subjects: frozenset[bytes]) -> OpenedRows:
@@ -192,11 +248,3 @@ def digest_of(rows: LabelledRows) -> str:
     digest = hashlib.sha256(np.ascontiguousarray(rows.features).tobytes())
     digest.update(np.ascontiguousarray(rows.classes).tobytes())
     return digest.hexdigest()
-
-
-def _labelled(task: Task, parts: Sequence[_Part]) -> LabelledRows:
-    features = np.concatenate([np.empty((0, len(task.schema.features))), *(part.features for part in parts)])
-    classes = np.concatenate([np.empty(0, dtype=np.int64), *(part.labels for part in parts)])
-    if len(classes) and not (classes.min() >= 0 and classes.max() < len(task.classes)):
-        raise SealBroken("a stored row has no label of the task", where="label", fix="restore it from a backup")
-    return LabelledRows(features, classes)

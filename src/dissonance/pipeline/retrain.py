@@ -208,7 +208,7 @@ def _sorted_out(recipe: Recipe, material: Material, old: Believed, incumbent: Lo
     """By a model of all labels that nobody could choose; nothing is fitted while no batch is large enough to judge."""
     experience, asked = material.experience, material.asked
     if not batches_of(experience, asked):
-        return Sorted(list(range(len(experience.experience))), 0, 0)
+        return Sorted(list(range(len(experience.data_subjects))), 0, 0)
     checked = random_check(experience, asked)
     trusted = experience.only(checked)
     folds = _folds(trusted.data_subjects, recipe.seed)
@@ -222,7 +222,9 @@ def _unseen(
 ) -> Unseen:
     """What neither model has learnt: rows that the incumbent itself answered (it was made before); the critic's
     reference rows while those are few."""
-    answered = np.array([row.model_digest == incumbent.version.digest for row in experience.experience], dtype=np.bool_)
+    answered = np.array(
+        [each == incumbent.version.digest for each in experience.provenance.model_digests], dtype=np.bool_
+    )
     if answered.sum() >= LEAST_UNSEEN:
         rows = fresh.at(answered)
         return Unseen(LabelledRows(rows.features, rows.classes), new.p_fresh[answered], fresh=True)

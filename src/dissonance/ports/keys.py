@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from dissonance.ports.key_versions import KeyVersions
@@ -13,6 +13,9 @@ DataSubjectHash = bytes
 DataKey = bytes
 """An AES-256 key, 32 bytes."""
 
+
+Unwrap = Callable[[], list[DataKey | None]]
+"""A key for each data subject that was asked for, in order, None where there is none."""
 
 SpareId = bytes
 """Name of a spare key, 16 random bytes."""
@@ -36,8 +39,9 @@ class DataSubjectKeys(Protocol):
         """The keys that exist; destroyed and unknown subjects are missing from the result."""
         ...
 
-    async def find_each(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> list[DataKey | None]:
-        """As `find`: one for each that is asked for, in order, None where there is none. For rows by the thousand."""
+    async def fetch_each(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> Unwrap:
+        """As `find`, for rows by the thousand: what comes back unwraps them, in whichever thread it is called. Raises
+        `EngineUnavailable`; `SealBroken` may come then too."""
         ...
 
     def remembered(

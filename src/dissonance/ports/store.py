@@ -6,7 +6,7 @@ by its natural key; every method may raise `EngineUnavailable`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -71,20 +71,23 @@ class Experience(msgspec.Struct, frozen=True, gc=False):
     shadow_digest: str = ""
 
 
-class Learnable(msgspec.Struct, frozen=True, gc=False):
-    """As much of a stored input with a label as learning from it asks for. `label_source`: who gave the label. Comes by
-    the hundred thousand, as `Experience` does."""
+class LearnableRows(NamedTuple):
+    """As much of stored inputs with a label as learning from them asks for, in columns. `label_sources`: who gave the
+    labels."""
 
-    prediction_id: bytes
-    data_subject: bytes
-    event_time_us: int
-    processing_time_us: int
-    sealed: bytes
-    label_sealed: bytes
-    labelled_at_us: int
-    model_digest: str
-    shadow_digest: str
-    label_source: str
+    event_times_us: list[int]
+    prediction_ids: list[bytes]
+    data_subjects: list[bytes]
+    processing_times_us: list[int]
+    sealed: list[bytes]
+    labels_sealed: list[bytes]
+    labelled_at_us: list[int]
+    model_digests: list[str]
+    shadow_digests: list[str]
+    label_sources: list[str]
+
+    def at(self, positions: Sequence[int]) -> LearnableRows:
+        return LearnableRows._make([column[i] for i in positions] for column in self)
 
 
 class Sureness(NamedTuple):
@@ -216,7 +219,13 @@ class TaskStore(Protocol):
 class ReferenceStore(Protocol):
     async def add_reference(self, task_id: str, rows: ReferenceRows) -> int: ...
 
-    async def reference(self, task_id: str, split: Split) -> ReferenceRows: ...
+    async def reference(self, task_id: str, split: Split) -> ReferenceRows:
+        """In the order of the data file."""
+        ...
+
+    def reference_pages(self, task_id: str, split: Split) -> AsyncGenerator[ReferenceRows, None]:
+        """As `reference`, part by part, all of one moment: for rows by the thousand."""
+        ...
 
     async def golden_data_subjects(self, task_id: str) -> frozenset[bytes]:
         """Whoever is, or was before, in the golden holdout."""
@@ -275,8 +284,9 @@ class ExperienceStore(Protocol):
         last ones, whatever else there is."""
         ...
 
-    async def learnable(self, task_id: str) -> list[Learnable]:
-        """Admitted rows with a label that may be learnt from, in order of event time."""
+    def learnable(self, task_id: str) -> AsyncGenerator[LearnableRows, None]:
+        """Admitted rows with a label that may be learnt from, in order of event time, those of one time in order of
+        their ids; part by part, all of one moment."""
         ...
 
     async def rows_per_hour(

@@ -21,6 +21,8 @@ from dissonance.errors import KeyDestroyed, SealBroken
 from dissonance.security.envelope import NONCE_BYTES, VERSION
 from dissonance.security.opening_many import OVERHEAD_BYTES, DoesNotOpen, open_many
 
+LABEL = b"label"
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(SealedRow).decode
 
@@ -33,7 +35,7 @@ class NonceSource(Protocol):
 
 def label_row_id(prediction_id: bytes) -> bytes:
     """The row id that a label is sealed under, so that it cannot stand in for the row it belongs to."""
-    return b"label" + prediction_id
+    return LABEL + prediction_id
 
 
 def reference_row_id(row_number: int) -> bytes:
@@ -87,44 +89,51 @@ def open_rows(
 
     Raises `SealBroken`, naming the row, when key, bytes or row are not those it was sealed with.
     """
-    held = open_plain([keys.get(each) for each in data_subjects], task_id, row_ids, data_subjects, sealed)
-    return [None if plain is None else _decoded(plain, row_id) for row_id, plain in zip(row_ids, held, strict=True)]
+    rows = enumerate(zip(data_subjects, row_ids, sealed, strict=True))
+    there = {i: row for i, row in rows if row[0] in keys}
+    people, ids, blobs = zip(*there.values(), strict=True) if there else ((), (), ())
+    plain = open_plain([keys[each] for each in people], task_id, ids, people, blobs)
+    opened: list[SealedRow | None] = [None] * len(sealed)
+    for i, each, row_id in zip(there, plain, ids, strict=True):
+        opened[i] = _decoded(each, row_id)
+    return opened
 
 
 def open_plain(
-    keys: Sequence[bytes | None],
+    keys: Sequence[bytes],
     task_id: str,
     row_ids: Sequence[bytes],
     data_subjects: Sequence[bytes],
     sealed: Sequence[bytes],
-) -> list[bytes | None]:
+) -> list[bytes]:
     """As `open_rows`, by the key of each row, what was sealed as it is: msgpack of `SealedRow`, for `row_columns`."""
-    there = [key for key in keys if key is not None]
-    if len(there) < len(keys):
-        return _those_with_keys(keys, task_id, row_ids, data_subjects, sealed)
-    prefix = _prefix(task_id)
+    return _opened(keys, _prefix(task_id), row_ids, data_subjects, sealed)
+
+
+def open_plain_labels(
+    keys: Sequence[bytes],
+    task_id: str,
+    prediction_ids: Sequence[bytes],
+    data_subjects: Sequence[bytes],
+    sealed: Sequence[bytes],
+) -> list[bytes]:
+    """As `open_plain`, labels that were sealed under `label_row_id`."""
+    return _opened(keys, _prefix(task_id) + LABEL, prediction_ids, data_subjects, sealed)
+
+
+def _opened(
+    keys: Sequence[bytes],
+    prefix: bytes,
+    row_ids: Sequence[bytes],
+    data_subjects: Sequence[bytes],
+    sealed: Sequence[bytes],
+) -> list[bytes]:
     n = len(row_ids)
     associated = map(b"".join, zip(repeat(prefix, n), row_ids, repeat(b"|", n), data_subjects, strict=True))
     try:
-        return [*open_many(there, sealed, associated)]
+        return open_many(keys, sealed, associated)
     except DoesNotOpen as error:
         raise _broken(row_ids[error.position], sealed[error.position]) from error
-
-
-def _those_with_keys(
-    keys: Sequence[bytes | None],
-    task_id: str,
-    row_ids: Sequence[bytes],
-    data_subjects: Sequence[bytes],
-    sealed: Sequence[bytes],
-) -> list[bytes | None]:
-    rows = enumerate(zip(keys, row_ids, data_subjects, sealed, strict=True))
-    there = {i: row for i, row in rows if row[0] is not None}
-    held, ids, people, blobs = zip(*there.values(), strict=True) if there else ((), (), (), ())
-    opened: list[bytes | None] = [None] * len(keys)
-    for i, plain in zip(there, open_plain(held, task_id, ids, people, blobs), strict=True):
-        opened[i] = plain
-    return opened
 
 
 def _broken(row_id: bytes, blob: bytes) -> SealBroken:

@@ -6,10 +6,11 @@ each data key rests under one of them (ADR 57).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+import numpy as np
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -97,23 +98,25 @@ class KeyWrap:
         """The key. Raises `SealBroken` under another key-encryption key, or for another data subject."""
         return self.unseal(wrapped, _bound_to(task_id, data_subject))
 
-    def open_many(self, task_id: str, wrapped: Iterable[tuple[Any, ...]]) -> dict[bytes, bytes]:
-        """As `open`, the keys of many data subjects: of each, first it and its wrapped key."""
+    def open_many(self, task_id: str, data_subjects: Sequence[bytes], wrapped: Sequence[bytes]) -> dict[bytes, bytes]:
+        """As `open`, the keys of many data subjects."""
         bound = VERSION + _bound_to(task_id, b"")
-        rows = list(wrapped)
-        people = [row[0] for row in rows]
         try:
-            keys = open_many([self._key] * len(rows), [row[1] for row in rows], map(bound.__add__, people))
+            keys = open_many([self._key] * len(wrapped), wrapped, map(bound.__add__, data_subjects))
         except DoesNotOpen as error:
             raise _does_not_open() from error
-        return dict(zip(people, keys, strict=True))
+        return dict(zip(data_subjects, keys, strict=True))
 
     def open_joined(self, task_id: str, data_subjects: bytes, wrapped: bytes) -> dict[bytes, bytes]:
         """As `open_many`, of data subjects and wrapped keys that lie one after the other."""
-        people, keys = _cut(data_subjects, HASH_BYTES), _cut(wrapped, WRAPPED_BYTES)
-        if len(people) != len(keys):
+        count = len(data_subjects) // HASH_BYTES
+        if (len(data_subjects), len(wrapped)) != (count * HASH_BYTES, count * WRAPPED_BYTES):
             raise _does_not_open()
-        return self.open_many(task_id, zip(people, keys, strict=True))
+        people, keys = (
+            np.frombuffer(joined, dtype=f"V{size}").tolist()
+            for joined, size in ((data_subjects, HASH_BYTES), (wrapped, WRAPPED_BYTES))
+        )
+        return self.open_many(task_id, people, keys)
 
     def new_version(self, version: int, random: bytes) -> bytes:
         """A new key-encryption key under this one: the root key, or `with_part`. `random` as for `new`."""
@@ -173,10 +176,6 @@ class HeldKeys(NamedTuple):
                 fix="see dissonance keys list; restore the keys database from a backup in which that key is",
             )
         return self.wraps[version]
-
-
-def _cut(joined: bytes, size: int) -> list[bytes]:
-    return [joined[start : start + size] for start in range(0, len(joined), size)]
 
 
 def _does_not_open() -> SealBroken:

@@ -42,7 +42,7 @@ def given(served: Served, *, poisoned: bool, changed: bool = False, asked: bool 
 
 
 def ids_of(served: Served) -> set[bytes]:
-    return {row.prediction_id for row in asyncio.run(open_experience(served.work, served.task)).experience}
+    return set(asyncio.run(open_experience(served.work, served.task)).provenance.prediction_ids)
 
 
 def answer(served: Served, ids: set[bytes], asked_as: AskedAs) -> None:

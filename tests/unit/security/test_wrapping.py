@@ -38,11 +38,11 @@ def test_bytes_that_are_no_wrapped_key_are_refused(wrapped: bytes) -> None:
 def test_many_wrapped_keys_open_to_what_each_opens_to() -> None:
     wrap = KeyWrap(b"\x01" * 32)
     people = [bytes([number]) * 16 for number in range(3)]
-    wrapped = [(person, wrap.new(PLACE[0], person, person * 2 + RANDOM[:12]), 1) for person in people]
-    opened = wrap.open_many(PLACE[0], wrapped)
-    assert opened == {person: wrap.open(PLACE[0], person, key) for person, key, _ in wrapped}
-    assert wrap.open_many(PLACE[0], []) == {}
-    joined = [b"".join(column) for column in ([row[0] for row in wrapped], [row[1] for row in wrapped])]
+    wrapped = [wrap.new(PLACE[0], person, person * 2 + RANDOM[:12]) for person in people]
+    opened = wrap.open_many(PLACE[0], people, wrapped)
+    assert opened == {person: wrap.open(PLACE[0], person, key) for person, key in zip(people, wrapped, strict=True)}
+    assert wrap.open_many(PLACE[0], [], []) == {}
+    joined = [b"".join(people), b"".join(wrapped)]
     assert wrap.open_joined(PLACE[0], *joined) == opened
     for lacking in (1, 61):
         with pytest.raises(SealBroken, match="key-encryption key"):
@@ -53,7 +53,7 @@ def test_many_wrapped_keys_open_to_what_each_opens_to() -> None:
 def test_one_that_is_no_wrapped_key_among_many_is_refused(broken: bytes) -> None:
     wrap = KeyWrap(b"\x01" * 32)
     with pytest.raises(SealBroken, match="key-encryption key"):
-        wrap.open_many(PLACE[0], [(PLACE[1], wrap.new(*PLACE, RANDOM)), (b"t" * 16, broken)])
+        wrap.open_many(PLACE[0], [PLACE[1], b"t" * 16], [wrap.new(*PLACE, RANDOM), broken])
 
 
 @given(st.tuples(st.binary(min_size=1), st.text(), st.text()), st.tuples(st.binary(min_size=1), st.text(), st.text()))

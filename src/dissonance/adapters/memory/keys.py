@@ -9,7 +9,7 @@ from dissonance.adapters.memory.clock import FixedClock
 from dissonance.adapters.memory.key_versions import MemoryKeyVersions, WrappedKeys
 from dissonance.errors import EngineUnavailable
 from dissonance.ports.clock import Clock, Randomness
-from dissonance.ports.keys import DataKey, DataSubjectHash, SpareId
+from dissonance.ports.keys import DataKey, DataSubjectHash, SpareId, Unwrap
 from dissonance.security.envelope import NONCE_BYTES
 from dissonance.security.wrapping import NEW_KEY_BYTES, SubjectHash
 
@@ -66,9 +66,9 @@ class MemoryDataSubjectKeys:
         self._got |= {(task_id, data_subject): (key, self._clock.now_us()) for data_subject, key in found.items()}
         return found
 
-    async def find_each(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> list[DataKey | None]:
+    async def fetch_each(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> Unwrap:
         found = await self.find(task_id, data_subjects)
-        return [found.get(each) for each in data_subjects]
+        return lambda: [found.get(each) for each in data_subjects]
 
     def remembered(
         self, task_id: str, data_subjects: Sequence[DataSubjectHash], read_within_s: float | None = None

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from typing import Final
+
+import msgspec
+
 from dissonance.adapters.memory.held import Held
 from dissonance.errors import EngineError
 from dissonance.ports.decisions import Decision
 from dissonance.ports.store import ReferenceRows, Split
+
+PAGE_ROWS: Final = 1_000
 
 
 class MemoryReference(Held):
@@ -29,6 +36,11 @@ class MemoryReference(Held):
             data_subjects=[row[1] for _, row in found],
             sealed=[row[2] for _, row in found],
         )
+
+    async def reference_pages(self, task_id: str, split: Split) -> AsyncGenerator[ReferenceRows, None]:
+        rows = await self.reference(task_id, split)
+        for start in range(0, len(rows.row_numbers), PAGE_ROWS):
+            yield ReferenceRows(*(column[start : start + PAGE_ROWS] for column in msgspec.structs.astuple(rows)))
 
     async def golden_data_subjects(self, task_id: str) -> frozenset[bytes]:
         splits = [await self.reference(task_id, split) for split in (Split.GOLDEN, Split.RETIRED)]

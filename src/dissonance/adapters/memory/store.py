@@ -6,8 +6,9 @@ import hashlib
 import logging
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 
@@ -19,7 +20,7 @@ from dissonance.adapters.memory.findings import MemoryFindings
 from dissonance.adapters.memory.idempotency import MemoryIdempotency
 from dissonance.adapters.memory.labels import MemoryLabels
 from dissonance.adapters.memory.logins import MemoryLogins
-from dissonance.adapters.memory.reference import MemoryReference
+from dissonance.adapters.memory.reference import PAGE_ROWS, MemoryReference
 from dissonance.adapters.memory.replays import MemoryReplays
 from dissonance.adapters.memory.rollouts import MemoryRollouts
 from dissonance.adapters.memory.task_rows import LabelLine, TaskRows
@@ -36,7 +37,7 @@ from dissonance.ports.labels import AskedAs
 from dissonance.ports.store import (
     Counts,
     Experience,
-    Learnable,
+    LearnableRows,
     Outcome,
     PolicyRecord,
     Sureness,
@@ -74,7 +75,7 @@ class MemoryStore(
         self.in_plain: list[str] = []
 
     @asynccontextmanager
-    async def claim(self, name: str) -> AsyncIterator[None]:
+    async def claim(self, name: str) -> AsyncGenerator[None, None]:
         self._require()
         if name in self._claimed:
             raise TaskExists(
@@ -253,10 +254,13 @@ class MemoryStore(
         wanted = ordered if newest is None else ordered[max(0, len(ordered) - newest) :]
         return [self._labelled(task_id, row.prediction_id) for row in wanted]
 
-    async def learnable(self, task_id: str) -> list[Learnable]:
+    async def learnable(self, task_id: str) -> AsyncGenerator[LearnableRows, None]:
         rows = [row for row in self._experience(task_id).values() if row.verdict is Verdict.ADMITTED]
         counted = [(row, self._counted(task_id, row)) for row in sorted(rows, key=_by_event_time)]
-        return [_learnable(row, label) for row, label in counted if label is not None]
+        found = [_learnable(row, label) for row, label in counted if label is not None]
+        for start in range(0, len(found), PAGE_ROWS):
+            columns = zip(*found[start : start + PAGE_ROWS], strict=True)
+            yield LearnableRows._make(map(list, columns))
 
     async def counts(self, task_id: str) -> Counts:
         rows = self._experience(task_id).values()
@@ -348,18 +352,19 @@ def _by_event_time(row: Experience) -> tuple[int, bytes]:
     return row.event_time_us, row.prediction_id
 
 
-def _learnable(row: Experience, label: LabelLine) -> Learnable:
-    return Learnable(
-        prediction_id=row.prediction_id,
-        data_subject=row.data_subject,
-        event_time_us=row.event_time_us,
-        processing_time_us=row.processing_time_us,
-        sealed=row.sealed,
-        label_sealed=label.sealed,
-        labelled_at_us=label.labelled_at_us,
-        model_digest=row.model_digest,
-        shadow_digest=row.shadow_digest,
-        label_source=label.source,
+def _learnable(row: Experience, label: LabelLine) -> tuple[Any, ...]:
+    """As `LearnableRows` has columns."""
+    return (
+        row.event_time_us,
+        row.prediction_id,
+        row.data_subject,
+        row.processing_time_us,
+        row.sealed,
+        label.sealed,
+        label.labelled_at_us,
+        row.model_digest,
+        row.shadow_digest,
+        label.source,
     )
 
 

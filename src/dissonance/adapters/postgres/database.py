@@ -11,7 +11,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext, suppress
 from typing import Any, Self
 
 import psycopg
@@ -43,6 +43,10 @@ REST_S = 1.0
 
 LOCK_MS = 10_000
 
+ANYWHERE = "random_page_cost=1.1"
+"""What lies in memory or on flash costs about the same wherever it lies: otherwise whoever asks for some thousand keys
+reads the whole table."""
+
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 Parameters = Mapping[str, object]
 
@@ -69,7 +73,7 @@ class Database:
         self._breaker = breaker
         self._refused: psycopg.Error | None = None
         self._limit_s = statement_s + HANG_UP_SLACK_S
-        limits = f"-c statement_timeout={round(1000 * statement_s)} -c lock_timeout={LOCK_MS}"
+        limits = f"-c statement_timeout={round(1000 * statement_s)} -c lock_timeout={LOCK_MS} -c {ANYWHERE}"
         self._queries = load_queries(queries)
         self._opening = asyncio.Lock()
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
@@ -105,10 +109,14 @@ class Database:
         with self._guarded(), translated(doing):
             connection = await self._live()
             try:
-                with _hanging_up(connection, self._limit_s) if limited else nullcontext():
+                with self.hanging_up(connection) if limited else nullcontext():
                     yield connection
             finally:
                 await self._pool.putconn(connection)
+
+    def hanging_up(self, connection: Connection) -> AbstractContextManager[None]:
+        """Around what may take as long as one statement."""
+        return _hanging_up(connection, self._limit_s)
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
@@ -158,6 +166,10 @@ class Database:
             await cursor.execute(self._queries[query], self._sealed(query, parameters))
             found = await cursor.fetchall()
         return found if self._texts is None else self._texts.rows(query, found)
+
+    def opened(self, text: str) -> str:
+        """What was sealed of a text of rows that came packed."""
+        return text if self._texts is None else self._texts.text(text)
 
     async def execute(self, query: str, parameters: Parameters) -> int:
         """Rows that a named query touched."""

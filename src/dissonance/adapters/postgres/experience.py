@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from functools import lru_cache, partial
 from itertools import chain
-from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
 from dissonance.adapters.postgres import partitions
 from dissonance.adapters.postgres.columns import Bigints, Byteas, Floats, Texts, Uuids
+from dissonance.adapters.postgres.database import Parameters
+from dissonance.adapters.postgres.packed import Kind, Packed, packed_pages
 from dissonance.adapters.postgres.part import CHUNK_ROWS, digest_bytes, id_parameters, task_key
 from dissonance.adapters.postgres.weekly import WeeklyPart
 from dissonance.contracts.events import Judged
 from dissonance.contracts.ids import uuid7_floor
 from dissonance.contracts.times import HOUR_US
 from dissonance.contracts.verdicts import Reason, Verdict
-from dissonance.ports.store import Counts, Experience, Learnable, Outcome, Sureness, WindowFigures
+from dissonance.ports.store import Counts, Experience, LearnableRows, Outcome, Sureness, WindowFigures
 
 DIGESTS_KEPT = 256
 """As hex digits: there are few, and every row names three."""
+
+LEARNABLE = {
+    "event_time_us": Kind.INTEGER,
+    "prediction_id": Kind.VALUE,
+    "data_subject": Kind.VALUE,
+    "processing_time_us": Kind.INTEGER,
+    "sealed": Kind.VALUE,
+    "label": Kind.VALUE,
+    "labelled_at_us": Kind.INTEGER,
+    "model_digest": Kind.VALUE,
+    "shadow_digest": Kind.VALUE,
+    "source": Kind.VALUE,
+}
+"""As `LearnableRows` has columns."""
+
+BEFORE_ALL: Parameters = {"after_us": -(2**63), "after_id": UUID(int=0)}
 
 _VERDICTS = {each.value: each for each in Verdict}
 _REASONS = {each.value: each for each in Reason}
@@ -72,10 +90,16 @@ class PostgresExperience(WeeklyPart):
         parameters = {"task": task_key(task_id), "start_us": start_us, "end_us": end_us, "newest": newest}
         return [_experience(row) for row in (await self._database.rows("between", parameters))[::-1]]
 
-    async def learnable(self, task_id: str) -> list[Learnable]:
-        rows = await self._database.rows("learnable", {"task": task_key(task_id)})
-        rows.sort(key=itemgetter(2))  # by event time; those of one time stay in order of their ids
-        return [Learnable(*(*row[:7], _hex(row[7]), _hex(row[8]), row[9])) for row in rows]
+    async def learnable(self, task_id: str) -> AsyncGenerator[LearnableRows, None]:
+        parameters = {"task": task_key(task_id), **BEFORE_ALL}
+        pages = packed_pages(self._database, "learnable", LEARNABLE, parameters, _last)
+        async with aclosing(pages):
+            async for *columns, models, shadows, sources in pages:
+                texts = (_each(_hex, models), _each(_hex, shadows), _each(self._source, sources))
+                yield LearnableRows._make((*columns, *texts))
+
+    def _source(self, stored: bytes) -> str:
+        return self._database.opened(stored.decode())
 
     async def rows_per_hour(
         self, task_id: str, data_subjects: Sequence[bytes], hours: Sequence[int]
@@ -151,6 +175,17 @@ class PostgresExperience(WeeklyPart):
     async def dropped_by_retention(self, task_id: str) -> int:
         rows = await self._database.rows("dropped_by_retention", {"task": task_key(task_id)})
         return int(rows[0][0])
+
+
+def _each(function: Callable[[bytes], str], values: Sequence[bytes]) -> list[str]:
+    """Of values of which there are few different ones."""
+    known = {each: function(each) for each in set(values)}
+    return list(map(known.__getitem__, values))
+
+
+def _last(columns: Sequence[Packed]) -> Parameters:
+    times, ids, *_ = columns
+    return {"after_us": int.from_bytes(times.joined[-8:], signed=True), "after_id": UUID(bytes=ids.joined[-16:])}
 
 
 def _joined(columns: Any) -> list[Any]:

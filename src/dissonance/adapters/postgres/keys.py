@@ -18,7 +18,7 @@ from dissonance.adapters.postgres.version import require_version
 from dissonance.ports.breaker import Breaker
 from dissonance.ports.clock import Clock, Randomness
 from dissonance.ports.key_parts import KeyParts
-from dissonance.ports.keys import DataKey, DataSubjectHash, SpareId
+from dissonance.ports.keys import DataKey, DataSubjectHash, SpareId, Unwrap
 from dissonance.security.envelope import NONCE_BYTES
 from dissonance.security.key_cache import CACHED_US, KeyCache
 from dissonance.security.wrapping import NEW_KEY_BYTES, KeyWrap, SubjectHash
@@ -28,7 +28,7 @@ SPARE_ID_BYTES = 16
 UNUSED_SPARES_KEPT_US = 90 * 86_400 * 1_000_000
 """Spare keys that nothing was heard of for so long died with the process that had them."""
 
-MANY_KEYS = 50_000
+MANY_KEYS = 200_000
 """Keys that one statement reads."""
 
 STATEMENT_S = 7.0
@@ -117,25 +117,33 @@ class PostgresDataSubjectKeys:
             keys |= here
         return keys
 
-    async def find_each(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> list[DataKey | None]:
+    async def fetch_each(self, task_id: str, data_subjects: Sequence[DataSubjectHash]) -> Unwrap:
         """Many are read anew, and not remembered: others' keys would go for them."""
         if len(data_subjects) < CHUNK_KEYS:
             keys = await self.find(task_id, data_subjects)
-            return [keys.get(each) for each in data_subjects]
-        found: list[DataKey | None] = []
+            return lambda: [keys.get(each) for each in data_subjects]
+        packed = []
         for start in range(0, len(data_subjects), MANY_KEYS):
-            found += await self._read_each(task_id, data_subjects[start : start + MANY_KEYS])
-        return found
+            packed += await self._packed(task_id, data_subjects[start : start + MANY_KEYS])
 
-    async def _read_each(self, task_id: str, data_subjects: Sequence[bytes]) -> list[bytes | None]:
+        def unwrap() -> list[bytes | None]:
+            keys: dict[bytes, bytes] = {}
+            for wrap, people, wrapped in packed:
+                keys |= wrap.open_joined(task_id, people, wrapped)
+            return list(map(keys.get, data_subjects))
+
+        return unwrap
+
+    async def _packed(self, task_id: str, data_subjects: Sequence[bytes]) -> list[tuple[KeyWrap, bytes, bytes]]:
+        """By version: what unwraps its keys, whose they are, and the wrapped keys."""
         held = await self.versions.held()
         parameters = {"task": task_key(task_id), "data_subjects": Byteas(data_subjects)}
-        keys: dict[bytes, bytes] = {}
+        found = []
         for version, people, wrapped in await self._database.rows("find_packed_keys", parameters):
             if version not in held.wraps:
                 held = await self.versions.knowing(version)
-            keys |= held.under(version).open_joined(task_id, people, wrapped)
-        return list(map(keys.get, data_subjects))
+            found.append((held.under(version), people, wrapped))
+        return found
 
     async def _read(self, task_id: str, data_subjects: Sequence[bytes]) -> dict[bytes, bytes]:
         parameters = {"task": task_key(task_id), "data_subjects": Byteas(data_subjects)}
@@ -150,7 +158,8 @@ class PostgresDataSubjectKeys:
             if version not in held.wraps:
                 held = await self.versions.knowing(version)
             here = rows if len(versions) == 1 else [row for row in rows if row[2] == version]
-            keys |= held.under(version).open_many(task_id, here)
+            people, wrapped = [row[0] for row in here], [row[1] for row in here]
+            keys |= held.under(version).open_many(task_id, people, wrapped)
         return keys
 
     def remembered(

@@ -93,9 +93,10 @@ FROM unnest(%(row_numbers)s::bigint[], %(splits)s::text[], %(data_subjects)s::by
 ON CONFLICT DO NOTHING;
 
 -- name: reference
--- purpose: the rows of one split, in the order of the data file
+-- purpose: the next rows of one split, in the order of the data file; comes packed (`packed.py`)
 SELECT row_number, data_subject, sealed FROM reference_rows
-WHERE task_id = %(task)s AND split = %(split)s ORDER BY row_number;
+WHERE task_id = %(task)s AND split = %(split)s AND row_number > %(after)s
+ORDER BY row_number LIMIT %(most_rows)s;
 
 -- name: data_subjects_of_splits
 -- purpose: who is in some splits
@@ -252,13 +253,14 @@ WHERE e.task_id = %(task)s AND e.event_time_us >= %(start_us)s AND e.event_time_
 ORDER BY e.event_time_us DESC, e.prediction_id DESC LIMIT %(newest)s::bigint;
 
 -- name: learnable
--- purpose: admitted rows with a label that may be learnt from; by id, as they lie, since to sort so many takes files
+-- purpose: the next admitted rows with a label that may be learnt from, by event time; comes packed (`packed.py`)
 SELECT
-    uuid_send(e.prediction_id), e.data_subject, e.event_time_us, e.processing_time_us, e.sealed,
-    l.sealed, l.labelled_at_us, e.model_digest, e.shadow_digest, l.source
+    e.event_time_us, uuid_send(e.prediction_id) AS prediction_id, e.data_subject, e.processing_time_us, e.sealed,
+    l.sealed AS label, l.labelled_at_us, e.model_digest, e.shadow_digest, textsend(l.source) AS source
 FROM experience e JOIN labels l USING (prediction_id)
 WHERE e.task_id = %(task)s AND e.verdict = 'admitted' AND l.learnable AND l.is_right IS NOT NULL
-ORDER BY e.prediction_id;
+    AND (e.event_time_us, e.prediction_id) > (%(after_us)s, %(after_id)s)
+ORDER BY e.event_time_us, e.prediction_id LIMIT %(most_rows)s;
 
 -- name: upsert_labels
 -- purpose: labels of stored rows; the latest of an id wins, a withdrawal (is_right is null) too

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
+import msgspec
 import psycopg
 
 from dissonance.adapters.postgres.columns import Bigints, Byteas, Texts
+from dissonance.adapters.postgres.database import Parameters
 from dissonance.adapters.postgres.decisions import append_decision, lock_chain
 from dissonance.adapters.postgres.failures import caused_by
+from dissonance.adapters.postgres.packed import Kind, Packed, packed_pages
 from dissonance.adapters.postgres.part import CHUNK_ROWS, StorePart, task_key, unknown_task
 from dissonance.errors import EngineError
 from dissonance.ports.decisions import Decision
 from dissonance.ports.store import ReferenceRows, Split
+
+PACKED = {"row_number": Kind.INTEGER, "data_subject": Kind.VALUE, "sealed": Kind.VALUE}
+BEFORE_ALL = -1
 
 
 class PostgresReference(StorePart):
@@ -30,13 +39,18 @@ class PostgresReference(StorePart):
         return added
 
     async def reference(self, task_id: str, split: Split) -> ReferenceRows:
-        found = await self._database.rows("reference", {"task": task_key(task_id), "split": split.value})
-        return ReferenceRows(
-            row_numbers=[row[0] for row in found],
-            splits=[split] * len(found),
-            data_subjects=[row[1] for row in found],
-            sealed=[row[2] for row in found],
-        )
+        found = ReferenceRows([], [], [], [])
+        async for page in self.reference_pages(task_id, split):
+            for column, part in zip(msgspec.structs.astuple(found), msgspec.structs.astuple(page), strict=True):
+                column += part
+        return found
+
+    async def reference_pages(self, task_id: str, split: Split) -> AsyncGenerator[ReferenceRows, None]:
+        parameters = {"task": task_key(task_id), "split": split.value, "after": BEFORE_ALL}
+        pages = packed_pages(self._database, "reference", PACKED, parameters, _last)
+        async with aclosing(pages):
+            async for numbers, data_subjects, sealed in pages:
+                yield ReferenceRows(numbers, [split] * len(numbers), data_subjects, sealed)
 
     async def golden_data_subjects(self, task_id: str) -> frozenset[bytes]:
         parameters = {"task": task_key(task_id), "splits": Texts([Split.GOLDEN, Split.RETIRED])}
@@ -65,3 +79,7 @@ def _columns(task_id: str, rows: ReferenceRows, chunk: slice) -> dict[str, objec
         "data_subjects": Byteas(rows.data_subjects[chunk]),
         "sealed": Byteas(rows.sealed[chunk]),
     }
+
+
+def _last(columns: Sequence[Packed]) -> Parameters:
+    return {"after": int.from_bytes(columns[0].joined[-8:])}

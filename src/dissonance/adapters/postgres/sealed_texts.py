@@ -43,7 +43,6 @@ OPENED: Final[Mapping[str, tuple[int, ...]]] = {
     "findings": (0,),
     "windows": (-2, -1),
     "window": (-2, -1),
-    "learnable": (-1,),
     "revocations": (-1,),
     "updates": (0,),
     "chain_links": (3,),
@@ -72,10 +71,11 @@ class SealedTexts:
         places = OPENED.get(query)
         if places is None:
             return found
-        if places == (-1,):  # as of rows by the hundred thousand
-            opened = self._seal.open
-            return [(*row[:-1], opened(row[-1])) for row in found]
         return [self._row(row, places) for row in found]
+
+    def text(self, stored: str) -> str:
+        """Of rows that come packed. Raises `SealBroken`."""
+        return str(self._seal.open(stored))
 
     def _row(self, row: tuple[Any, ...], places: tuple[int, ...]) -> tuple[Any, ...]:
         values = list(row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 import msgspec
@@ -15,10 +16,11 @@ from dissonance.pipeline.flow.bench import Bench
 from dissonance.pipeline.flow.incoming import Incoming, occurrences
 from dissonance.pipeline.flow.snapshot import CHUNK_ROWS, Origin, Plain, RowIds, SnapshotRow, open_chunk
 from dissonance.pipeline.mature_window import LEAST_ROWS, MOST_ROWS
-from dissonance.pipeline.opening import opened
+from dissonance.pipeline.opening import chunks, opened
+from dissonance.pipeline.reference import learnable_rows
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.labels import AskedAs, RequestState
-from dissonance.ports.store import Learnable, Split
+from dissonance.ports.store import LearnableRows, Split
 from dissonance.security.rows import reference_row_id, seal_rows
 
 WINDOWS = 10_000
@@ -48,44 +50,50 @@ async def collect(workshop: Workshop, task: Task, as_of_us: int, ids: RowIds) ->
             )
         ]
     golden = await workshop.store.golden_data_subjects(task.task_id)
-    learnable = [row for row in await workshop.store.learnable(task.task_id) if _known(row, as_of_us)]
-    allowed = [row for row in learnable if row.data_subject not in golden]
+    learnable = await learnable_rows(workshop, task)
+    learnable = learnable.at(_known(learnable, as_of_us))
+    allowed = learnable.at([i for i, each in enumerate(learnable.data_subjects) if each not in golden])
     rows += await _experience(workshop, task, allowed, ids)
     rows += await _window(workshop, task, as_of_us)
     people = [row.data_subject for row in rows]
-    found = await opened(workshop, task, people, lambda keys, chunk: open_chunk(keys, task, rows[chunk]))
+    found = await opened(workshop, task, chunks(people), lambda chunk, keys: open_chunk(keys, task, rows[chunk.rows]))
     there = [(row, plain) for row, plain in zip(rows, found, strict=True) if plain is not None]
     return Collected(
-        [row for row, _ in there], [plain for _, plain in there], len(rows) - len(there), len(learnable) - len(allowed)
+        [row for row, _ in there],
+        [plain for _, plain in there],
+        len(rows) - len(there),
+        len(learnable.data_subjects) - len(allowed.data_subjects),
     )
 
 
-def _known(row: Learnable, as_of_us: int) -> bool:
+def _known(rows: LearnableRows, as_of_us: int) -> list[int]:
     """Row and label. A label that was corrected since has only its latest time: before that it counts as unknown."""
-    return row.processing_time_us <= as_of_us and row.labelled_at_us <= as_of_us
+    times = zip(rows.processing_times_us, rows.labelled_at_us, strict=True)
+    return [i for i, each in enumerate(times) if max(each) <= as_of_us]
 
 
-async def _experience(workshop: Workshop, task: Task, learnable: Sequence[Learnable], ids: RowIds) -> list[SnapshotRow]:
-    requests = await workshop.store.requests_for(task.task_id, [row.prediction_id for row in learnable])
+async def _experience(workshop: Workshop, task: Task, learnable: LearnableRows, ids: RowIds) -> list[SnapshotRow]:
+    requests = await workshop.store.requests_for(task.task_id, learnable.prediction_ids)
     asked = {
         each.prediction_id: RANDOM_CHECK if each.asked_as is AskedAs.RANDOM_CHECK else ASKED
         for each in sorted(requests, key=lambda each: each.asked_as is AskedAs.RANDOM_CHECK)
         if each.state is RequestState.ANSWERED
     }
-    return [
-        SnapshotRow(
-            Origin.EXPERIENCE,
-            row.prediction_id,
-            row.data_subject,
-            row.event_time_us,
-            row.sealed,
-            row.label_sealed,
-            row.model_digest,
-            ids.of(b"label source|" + row.label_source.encode()).hex(),
-            asked.get(row.prediction_id, ""),
+    sources = {each: ids.of(b"label source|" + each.encode()).hex() for each in set(learnable.label_sources)}
+    return list(
+        map(
+            SnapshotRow,
+            repeat(Origin.EXPERIENCE),
+            learnable.prediction_ids,
+            learnable.data_subjects,
+            learnable.event_times_us,
+            learnable.sealed,
+            learnable.labels_sealed,
+            learnable.model_digests,
+            map(sources.__getitem__, learnable.label_sources),
+            (asked.get(each, "") for each in learnable.prediction_ids),
         )
-        for row in learnable
-    ]
+    )
 
 
 async def _window(workshop: Workshop, task: Task, as_of_us: int) -> list[SnapshotRow]:

@@ -39,11 +39,11 @@ async def train(work: Work) -> Made:
     `ClusterError` or `EngineUnavailable`."""
     task, snapshot = work.task, work.done[StepName.SNAPSHOT]
     work.progress("open the rows", 0.0)
-    rows = await asyncio.to_thread(read_rows, work.bench.files, work.records.folder, task, snapshot.digest)
-    opened = await open_snapshot(work.workshop, task, rows, work.ids)
+    read = await asyncio.to_thread(read_rows, work.bench.files, work.records.folder, task, snapshot.digest, work.ids)
+    opened = await open_snapshot(work.workshop, task, read, work.ids)
     people = await work.workshop.store.golden_data_subjects(task.task_id)
     excluded = int(snapshot.numbers.get("golden_excluded") or 0)
-    material = material_of(task, rows, opened, await work.golden(), people, excluded)
+    material = material_of(task, read.rows, opened, await work.golden(), people, excluded)
     incumbent = await work.incumbent()
     recipe = recipe_of(task, incumbent, work.request.seed, work.request.threads, work.bench.grow)
     policy = await work.workshop.store.policy(task.task_id)

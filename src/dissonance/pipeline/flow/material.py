@@ -12,11 +12,10 @@ from dissonance.pipeline.flow.opening_snapshot import Stretch
 from dissonance.pipeline.flow.snapshot import Origin, SnapshotRows
 from dissonance.pipeline.mature_window import MOST_ROWS
 from dissonance.pipeline.quarantining import Asked
-from dissonance.pipeline.reference import OpenedRows, kept_from_updates
+from dissonance.pipeline.reference import NOWHERE, OpenedRows, Provenance, kept_from_updates
 from dissonance.pipeline.retrain import Material
 from dissonance.pipeline.splitting import refuse_leak
 from dissonance.pipeline.training import LabelledRows
-from dissonance.ports.store import Learnable
 
 FROM_DATA_FILE = (Origin.TRAIN, Origin.CRITIC)
 
@@ -70,7 +69,7 @@ def _opened(
         row_numbers=[number for each in mine for number in _row_numbers(rows, each)],
         data_subjects=[rows.data_subjects[i] for i in positions],
         erased=erased,
-        experience=tuple(_experience(rows, i) for i in positions) if origins == (Origin.EXPERIENCE,) else (),
+        provenance=_provenance(rows, positions) if origins == (Origin.EXPERIENCE,) else NOWHERE,
     )
 
 
@@ -81,17 +80,6 @@ def _row_numbers(rows: SnapshotRows, stretch: Stretch) -> list[int]:
     return [int.from_bytes(rows.idents[i]) for i in stretch.positions]
 
 
-def _experience(rows: SnapshotRows, i: int) -> Learnable:
-    """As much of it as training looks at."""
-    return Learnable(
-        prediction_id=rows.idents[i],
-        data_subject=rows.data_subjects[i],
-        event_time_us=rows.event_times_us[i],
-        processing_time_us=rows.event_times_us[i],
-        sealed=b"",
-        label_sealed=b"",
-        labelled_at_us=rows.event_times_us[i],
-        model_digest=rows.model_digests[i],
-        shadow_digest="",
-        label_source=rows.label_sources[i],
-    )
+def _provenance(rows: SnapshotRows, positions: list[int]) -> Provenance:
+    found = rows.at(positions)
+    return Provenance(found.idents, found.model_digests, found.label_sources)

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from dissonance.contracts.schema import Task
 from dissonance.errors import SealBroken
-from dissonance.pipeline.flow.snapshot import Origin, RowIds, SnapshotRows
-from dissonance.pipeline.opening import opened
+from dissonance.pipeline.flow.snapshot import Origin, ReadRows, RowIds, SnapshotRows
+from dissonance.pipeline.opening import Chunk, chunks, opened
 from dissonance.pipeline.workshop import Workshop
 from dissonance.security.row_columns import row_columns
-from dissonance.security.rows import label_row_id, open_plain
+from dissonance.security.rows import open_plain, open_plain_labels
 
 
 class Stretch(NamedTuple):
@@ -28,31 +28,34 @@ class Stretch(NamedTuple):
     labels: NDArray[np.int64]
 
 
-async def open_snapshot(workshop: Workshop, task: Task, rows: SnapshotRows, ids: RowIds) -> list[Stretch]:
+async def open_snapshot(workshop: Workshop, task: Task, read: ReadRows, ids: RowIds) -> list[Stretch]:
     """In order, without rows of data subjects that were erased. Raises `SealBroken` for a row that is not the one its
     id says, or has another width than the schema."""
 
-    def open_chunk(keys: Sequence[bytes | None], chunk: slice) -> list[Stretch]:
-        lengths = [sum(1 for _ in run) for _, run in groupby(rows.origins[chunk])]
-        ends = accumulate(lengths, initial=chunk.start)
+    rows, against = read.rows, None if read.proven else ids
+
+    def open_chunk(chunk: Chunk, keys: Sequence[bytes | None]) -> list[Stretch]:
+        first = chunk.rows.start
+        lengths = [sum(1 for _ in run) for _, run in groupby(rows.origins[chunk.rows])]
+        ends = accumulate(lengths, initial=first)
         return [
-            _open(task, rows, range(start, stop), keys[start - chunk.start : stop - chunk.start], ids)
+            _open(task, rows, range(start, stop), keys[start - first : stop - first], against)
             for start, stop in pairwise(ends)
         ]
 
-    return await opened(workshop, task, rows.data_subjects, open_chunk)
+    return await opened(workshop, task, chunks(rows.data_subjects), open_chunk)
 
 
-def _open(task: Task, rows: SnapshotRows, run: range, found: Sequence[bytes | None], ids: RowIds) -> Stretch:
-    """`run`: where rows of one origin are; `found`: their keys."""
+def _open(task: Task, rows: SnapshotRows, run: range, found: Sequence[bytes | None], ids: RowIds | None) -> Stretch:
+    """`run`: where rows of one origin are; `found`: their keys; `ids`: what they are held against."""
     keys = [key for key in found if key is not None]
     there = [i for i, key in zip(run, found, strict=True) if key is not None]
     part = rows.at(slice(run.start, run.stop) if len(keys) == len(run) else there)
     origin = rows.origins[run.start]
     inputs = open_plain(keys, task.task_id, part.idents, part.data_subjects, part.sealed)
-    columns = row_columns([each for each in inputs if each is not None], len(task.schema.features))
+    columns = row_columns(inputs, len(task.schema.features))
     labels = np.full(len(there), -1) if origin is Origin.WINDOW else _labels(keys, task, part, columns.labels)
-    if ids.many(part, _each(columns.features), labels.tolist()) != part.row_ids:
+    if ids is not None and ids.many(part, _each(columns.features), labels.tolist()) != part.row_ids:
         raise SealBroken("a row is not the one that its id says", where="snapshot", fix="make the snapshot anew")
     return Stretch(origin, there, columns.features, labels)
 
@@ -62,11 +65,11 @@ def _labels(keys: Sequence[bytes], task: Task, rows: SnapshotRows, beside: NDArr
     apart = [i for i, sealed in enumerate(rows.labels_sealed) if sealed]
     if not apart:
         return beside
-    part = rows.at(apart)
-    label_ids = [label_row_id(each) for each in part.idents]
-    own = open_plain([keys[i] for i in apart], task.task_id, label_ids, part.data_subjects, part.labels_sealed)
+    every = len(apart) == len(keys)
+    part, their = (rows, keys) if every else (rows.at(apart), [keys[i] for i in apart])
+    own = open_plain_labels(their, task.task_id, part.idents, part.data_subjects, part.labels_sealed)
     labels = beside.copy()
-    labels[apart] = row_columns([each for each in own if each is not None], 0).labels
+    labels[apart] = row_columns(own, 0).labels
     return labels
 
 

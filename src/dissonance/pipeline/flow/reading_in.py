@@ -128,7 +128,7 @@ async def snapshot(work: Work) -> Made:
         if unsealed is not None:
             done = {row.ident: row for row in await sealed(bench, task, unsealed)}
             rows = [done.get(row.ident, row) for row in rows]
-        await asyncio.to_thread(write_snapshot, bench.files, path, rows, row_ids)
+        await asyncio.to_thread(write_snapshot, bench.files, path, rows, row_ids, work.ids)
     for row in rows:
         numbers[f"{row.origin.value}_rows"] = int(numbers.get(f"{row.origin.value}_rows", 0) or 0) + 1
     return Made(digest, {"rows": len(rows), "written": int(not there), **numbers})

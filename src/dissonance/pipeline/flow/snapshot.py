@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from dissonance.contracts.schema import Task, schema_digest
 from dissonance.contracts.sealed import SealedRow
 from dissonance.errors import RecordBroken
+from dissonance.pipeline.flow.snapshot_proof import FileProof, holds
 from dissonance.pipeline.scoring.reading import reading
 from dissonance.ports.blobs import Blobs
 from dissonance.security.rows import label_row_id, open_rows
@@ -41,6 +42,9 @@ class Origin(StrEnum):
     EXPERIENCE = "experience"
     WINDOW = "window"  # inputs without a label, on which the update is held against the model before
 
+
+PROOF = "dissonance.proof"
+"""Of a file's notes."""
 
 _ORIGINS = {each.value: each for each in Origin}
 _encode = msgspec.msgpack.Encoder().encode
@@ -113,10 +117,18 @@ SCHEMA = pa.schema(
 )
 
 
+class ReadRows(NamedTuple):
+    """`proven`: the file is as it was written, and rows need not be held against their ids."""
+
+    rows: SnapshotRows
+    proven: bool
+
+
 class RowIds:
     """Keyed ids of rows. `key`: 32 bytes."""
 
     def __init__(self, key: bytes) -> None:
+        self.key = key
         self._keyed = HMAC(key, SHA256())
         self._keyed.update(FORMAT)
 
@@ -163,34 +175,38 @@ def path_of(folder: str, digest: str) -> str:
     return f"{folder}/snapshots/{digest}.parquet"
 
 
-def write_snapshot(files: Blobs, path: str, rows: Sequence[SnapshotRow], row_ids: Sequence[bytes]) -> None:
+def write_snapshot(files: Blobs, path: str, rows: Sequence[SnapshotRow], row_ids: Sequence[bytes], ids: RowIds) -> None:
     """Whole or not at all. Blocking."""
+    proof = FileProof(ids.key)
     with files.writing(path) as file, pyarrow.parquet.ParquetWriter(file, SCHEMA) as writer:
         for start in range(0, len(rows), CHUNK_ROWS):
             chunk = slice(start, start + CHUNK_ROWS)
             columns = [list(row_ids[chunk]), *map(list, zip(*map(msgspec.structs.astuple, rows[chunk]), strict=True))]
             arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
-            writer.write_batch(pa.record_batch(arrays, schema=SCHEMA))
+            batch = pa.record_batch(arrays, schema=SCHEMA)
+            proof.add(batch)
+            writer.write_batch(batch)
+        writer.add_key_value_metadata({PROOF: proof.value().hex()})
 
 
 def read_snapshot(files: Blobs, folder: str, task: Task, digest: str) -> Snapshot:
     """Ids and counts, the digest checked against them. Blocking. Raises `RecordBroken`, or `InvalidDataFile` when the
     file is gone."""
-    table = _table(files, path_of(folder, digest), ["row_id", "origin"])
+    table, _ = _table(files, path_of(folder, digest), ["row_id", "origin"])
     row_ids = _values(table.column("row_id"))
     _require(digest_of_ids(task, row_ids) == digest, path_of(folder, digest))
     counts = Counter(_values(table.column("origin")))
     return Snapshot(digest, row_ids, {origin: counts[origin.value] for origin in Origin if counts[origin.value]})
 
 
-def read_rows(files: Blobs, folder: str, task: Task, digest: str) -> SnapshotRows:
+def read_rows(files: Blobs, folder: str, task: Task, digest: str, ids: RowIds) -> ReadRows:
     """All of them, sealed. Blocking. Raises as `read_snapshot`."""
     path = path_of(folder, digest)
-    table = _table(files, path, SCHEMA.names)
+    table, proof = _table(files, path, SCHEMA.names)
     columns = {name: _values(table.column(name)) for name in SCHEMA.names}
     _require(digest_of_ids(task, columns["row_id"]) == digest, path)
     columns["origin"] = list(map(_ORIGINS.__getitem__, columns["origin"]))
-    return SnapshotRows(*columns.values())
+    return ReadRows(SnapshotRows(*columns.values()), holds(ids.key, table, proof))
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
@@ -241,9 +257,11 @@ def _plain(
             yield None if label is None else Plain(found.features, label.label)
 
 
-def _table(files: Blobs, path: str, columns: list[str]) -> pa.Table:
-    with reading(path, "a snapshot"), files.open(path) as file:
-        return pyarrow.parquet.read_table(file, columns=columns)
+def _table(files: Blobs, path: str, columns: list[str]) -> tuple[pa.Table, bytes]:
+    """With its proof, empty in files of before."""
+    with reading(path, "a snapshot"), files.open(path) as file, pyarrow.parquet.ParquetFile(file) as parquet:
+        noted = (parquet.metadata.metadata or {}).get(PROOF.encode(), b"")
+        return parquet.read(columns), bytes.fromhex(noted.decode())
 
 
 def _require(holds: bool, path: str) -> None:

@@ -21,6 +21,7 @@ from dissonance.pipeline.reference import kept_from_updates
 from dissonance.ports.steps import Number, StepName, StepRecord
 from dissonance.ports.store import Split
 from support.flow import TableSource, bench, record, run, run_until, with_policy
+from support.store import learnable
 from support.workshop import Workshop, add_experience, create, frame, small_task, workshop, write
 
 
@@ -80,8 +81,8 @@ def test_rows_are_sealed_and_neither_file_nor_ids_tell_what_they_hold(
     work, task = served
     at = bench(work, tmp_path, TableSource(new_rows(30)))
     digest = snapshot_of(at, task).digest
-    rows = read_rows(at.files, folder_of(at, task), task, digest)
-    opened = asyncio.run(open_snapshot(work, task, rows, RowIds(at.hash_key)))
+    read = read_rows(at.files, folder_of(at, task), task, digest, RowIds(at.hash_key))
+    opened, rows = asyncio.run(open_snapshot(work, task, read, RowIds(at.hash_key))), read.rows
     content = Path(path_of(folder_of(at, task), digest)).read_bytes()
     assert sum(len(each.positions) for each in opened) == len(rows.row_ids)
     assert not any(row.tobytes() in content for each in opened for row in each.features)
@@ -102,8 +103,8 @@ def test_erasing_somebody_takes_them_out_of_the_snapshot_and_of_the_next_one(
     digest = snapshot_of(at, task).digest
     gone = [work.keys.data_subject_hash(task.task_id, name) for name in ("new-3", "person-3")]
     asyncio.run(work.keys.destroy(task.task_id, gone))
-    rows = read_rows(at.files, folder_of(at, task), task, digest)
-    opened = asyncio.run(open_snapshot(work, task, rows, RowIds(at.hash_key)))
+    read = read_rows(at.files, folder_of(at, task), task, digest, RowIds(at.hash_key))
+    opened, rows = asyncio.run(open_snapshot(work, task, read, RowIds(at.hash_key))), read.rows
     left_out = set(range(len(rows.row_ids))) - {i for each in opened for i in each.positions}
     assert {rows.data_subjects[i] for i in left_out} <= set(gone)
     assert len(left_out) >= 2
@@ -118,12 +119,52 @@ def test_sources_of_labels_are_in_the_snapshot_by_keyed_names(tmp_path: Path, se
     work, task = served
     features = frame(2)[["first", "second"]].assign(kind=0.0).to_numpy()
     asyncio.run(add_experience(work, task, features, [0, 1], ["a", "b"]))
-    (source,) = {row.label_source for row in asyncio.run(work.store.learnable(task.task_id))}
+    (source,) = set(asyncio.run(learnable(work.store, task.task_id)).label_sources)
     at = bench(work, tmp_path)
-    rows = read_rows(at.files, folder_of(at, task), task, snapshot_of(at, task).digest)
-    sources = zip(rows.origins, rows.label_sources, strict=True)
+    read = read_rows(at.files, folder_of(at, task), task, snapshot_of(at, task).digest, RowIds(at.hash_key))
+    sources = zip(read.rows.origins, read.rows.label_sources, strict=True)
     (named,) = {source for origin, source in sources if origin is Origin.EXPERIENCE}
     assert source and named == RowIds(at.hash_key).of(b"label source|" + source.encode()).hex()
+
+
+@pytest.mark.parametrize("column", ["model_digest", "label_source", "event_time_us", "asked", "label_sealed"])
+def test_what_lies_beside_a_seal_in_the_file_and_was_changed_is_noticed(
+    tmp_path: Path, served: tuple[Workshop, Task], column: str
+) -> None:
+    work, task = served
+    features = frame(2)[["first", "second"]].assign(kind=0.0).to_numpy()
+    asyncio.run(add_experience(work, task, features, [0, 1], ["a", "a"]))
+    at = bench(work, tmp_path)
+    digest = snapshot_of(at, task).digest
+    path = path_of(folder_of(at, task), digest)
+    table = pyarrow.parquet.read_table(path)
+    position, kind = table.column_names.index(column), table.column(column).type
+    values = table.column(column).to_pylist()
+    found = table.column("origin").to_pylist().index("experience")
+    values[found] = {"event_time_us": 7, "label_sealed": values[found + 1]}.get(column, "another")
+    changed = table.set_column(position, table.schema.field(position), pyarrow.array(values, kind))
+    pyarrow.parquet.write_table(changed, path)
+    read = read_rows(at.files, folder_of(at, task), task, digest, RowIds(at.hash_key))
+    assert not read.proven
+    with pytest.raises(SealBroken):
+        asyncio.run(open_snapshot(work, task, read, RowIds(at.hash_key)))
+
+
+def test_file_of_before_which_has_no_proof_is_held_against_the_ids_of_its_rows(
+    tmp_path: Path, served: tuple[Workshop, Task]
+) -> None:
+    work, task = served
+    at = bench(work, tmp_path)
+    digest, ids = snapshot_of(at, task).digest, RowIds(at.hash_key)
+    path = path_of(folder_of(at, task), digest)
+    read = read_rows(at.files, folder_of(at, task), task, digest, ids)
+    pyarrow.parquet.write_table(pyarrow.parquet.read_table(path), path)
+    before = read_rows(at.files, folder_of(at, task), task, digest, ids)
+    assert (read.proven, before.proven) == (True, False)
+    proven, checked = (asyncio.run(open_snapshot(work, task, each, ids)) for each in (read, before))
+    assert [each.labels.tolist() for each in proven] == [each.labels.tolist() for each in checked]
+    with pytest.raises(SealBroken, match="its id says"):
+        asyncio.run(open_snapshot(work, task, before, RowIds(b"another key, of 32 bytes exactly")))
 
 
 @pytest.mark.parametrize("change", ["drop", "swap"])
@@ -144,9 +185,9 @@ def test_file_that_was_changed_is_not_the_one_of_its_digest(
     sealed[0], sealed[1] = sealed[1], sealed[0]
     position = table.column_names.index("sealed")
     pyarrow.parquet.write_table(table.set_column(position, "sealed", [sealed]), path)
-    rows = read_rows(at.files, folder_of(at, task), task, digest)
+    read = read_rows(at.files, folder_of(at, task), task, digest, RowIds(at.hash_key))
     with pytest.raises(SealBroken):
-        asyncio.run(open_snapshot(work, task, rows, RowIds(at.hash_key)))
+        asyncio.run(open_snapshot(work, task, read, RowIds(at.hash_key)))
 
 
 def test_back_fill_from_rows_without_times_is_refused_and_with_times_takes_the_earlier_ones(tmp_path: Path) -> None:
@@ -173,7 +214,7 @@ def test_lineage_leads_from_an_answer_to_every_snapshot_behind_it(
     made = record(done, StepName.REGISTER)
     features = frame(2)[["first", "second"]].assign(kind=0.0).to_numpy()
     asyncio.run(add_experience(work, task, features, [0, 1], ["a", "b"], models=(made.digest, "")))
-    prediction_id = asyncio.run(work.store.learnable(task.task_id))[0].prediction_id
+    prediction_id = asyncio.run(learnable(work.store, task.task_id)).prediction_ids[0]
     found = asyncio.run(trace(at, task.name, prediction_id))
     assert (found.answered.version, found.without_snapshot) == (2, [1])
     ((provenance, snapshot),) = found.models

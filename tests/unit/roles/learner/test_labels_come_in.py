@@ -12,6 +12,7 @@ import pytest
 from dissonance.contracts.events import Labelled
 from dissonance.ports.labels import LabelFigures
 from support.labelling import lease, send, settle, status, stored
+from support.store import learnable
 from support.walk import TASK, Walk, row
 
 Story = Callable[[Walk], Awaitable[None]]
@@ -97,13 +98,13 @@ def test_a_withdrawn_label_leaves_window_and_training_and_a_new_one_brings_it_ba
         (prediction_id,) = await walk.predict([row()])
         await walk.pump()
         await send(walk, {"prediction_id": prediction_id, "label": "yes", "labelled_at": LATER[0]})
-        assert len(await walk.store.learnable(TASK.task_id)) == 1
+        assert len((await learnable(walk.store, TASK.task_id)).prediction_ids) == 1
         await send(walk, {"prediction_id": prediction_id, "withdrawn": True, "labelled_at": LATER[1]})
-        assert await walk.store.learnable(TASK.task_id) == []
+        assert (await learnable(walk.store, TASK.task_id)).prediction_ids == []
         assert (await walk.get("toy/windows")).json()["windows"][0]["labelled"] == 0
         assert (await figures(walk)).withdrawn == 1
         await send(walk, {"prediction_id": prediction_id, "label": "yes", "labelled_at": LATER[2]})
-        assert len(await walk.store.learnable(TASK.task_id)) == 1
+        assert len((await learnable(walk.store, TASK.task_id)).prediction_ids) == 1
 
     told(story)
 
