@@ -192,12 +192,9 @@ def test_learnable_is_admitted_and_labelled_in_order_of_event_time(case: StoreCa
             event_times_us=[admitted.event_times_us[i] for i in order],
             prediction_ids=[admitted.prediction_ids[i] for i in order],
             data_subjects=[admitted.data_subjects[i] for i in order],
-            processing_times_us=[admitted.processing_times_us[i] for i in order],
             sealed=[admitted.sealed[i] for i in order],
             labels_sealed=[[b"l", b"longer"][i] for i in order],
-            labelled_at_us=[1] * 2,
             model_digests=["0a" * 32] * 2,
-            shadow_digests=["0b" * 32] * 2,
             label_sources=["api"] * 2,
         )
         assert await store.counts(task_id) == Counts(admitted=3, blocked=1, labelled=3)
@@ -230,6 +227,43 @@ def test_learnable_of_many_parts_is_all_of_it_and_no_more(case: StoreCase) -> No
         assert len(parts) > 1
         time_of = dict(zip(ids, (time for each in times for time in each), strict=True))
         assert [each for part in parts for each in part] == sorted(ids, key=lambda each: (time_of[each], each))
+
+    case.tell(story)
+
+
+def test_learnable_as_of_a_time_is_what_was_stored_and_labelled_by_then(case: StoreCase) -> None:
+    async def story(store: Store) -> None:
+        task_id = await with_task(store, case.make)
+        event = case.make.judged(task_id, 3)
+        await store.record([event])
+        at_us = max(event.processing_times_us)
+        ids = event.prediction_ids
+        await store.add_labels(task_id, labels(ids, [b"l"] * 3, [at_us, at_us + 1, at_us + 2], [True] * 3))
+        for later, known in ((-1, 0), (0, 1), (1, 2), (2, 3)):
+            parts = [part.prediction_ids async for part in store.learnable(task_id, at_us + later)]
+            assert sorted(each for part in parts for each in part) == sorted(ids[:known])
+        processed = min(event.processing_times_us)
+        assert [part async for part in store.learnable(task_id, processed - 1)] == []
+
+    case.tell(story)
+
+
+def test_answered_are_the_newest_of_a_model_outside_the_window_as_it_answered_or_shadowed(case: StoreCase) -> None:
+    async def story(store: Store) -> None:
+        task_id = await with_task(store, case.make)
+        one, two = "0a" * 32, "0b" * 32
+        served = case.make.judged(task_id, 5, event_times_us=[10, 20, 30, 40, 50], model_digest=one)
+        shadowed = case.make.judged(task_id, 2, event_times_us=[15, 60], model_digest=two, shadow_digest=one)
+        other = case.make.judged(task_id, 1, event_times_us=[70], model_digest=two)
+        await store.record([served, shadowed, other])
+        ids = [*served.prediction_ids, *shadowed.prediction_ids, *other.prediction_ids]
+        await store.add_labels(task_id, labels(ids, [b"l"] * 8, [1] * 8, [True] * 8))
+        outside = case.make.window(task_id, 30, end_us=50)
+        assert (await store.answered(task_id, one, outside, 99)).event_times_us == [10, 15, 20, 50, 60]
+        newest = await store.answered(task_id, one, outside, 2)
+        assert newest.prediction_ids == [served.prediction_ids[4], shadowed.prediction_ids[1]]
+        assert newest.model_digests == [one, two]
+        assert (await store.answered(task_id, "0c" * 32, outside, 9)).prediction_ids == []
 
     case.tell(story)
 

@@ -14,7 +14,7 @@ from dissonance.ports.keys import Unwrap
 CHUNK_ROWS = 10_000
 """Rows that are opened at once."""
 
-MOST_KEYS = 20_000
+MOST_KEYS = 30_000
 """That are asked for at once."""
 
 

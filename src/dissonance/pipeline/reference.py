@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dissonance.contracts.schema import Task
 from dissonance.contracts.sealed import SealedRow
+from dissonance.contracts.times import LATEST_US
 from dissonance.errors import SealBroken
 from dissonance.pipeline.opening import chunks, opened
 from dissonance.pipeline.training import LabelledRows
@@ -171,19 +172,13 @@ async def open_answered(
 ) -> OpenedRows:
     """Of those the newest that this model answered, itself or in a shadow, and so did not learn from; none of a
     window."""
-    stored = await learnable_rows(workshop, task)
-    by = zip(stored.model_digests, stored.shadow_digests, stored.event_times_us, strict=True)
-    answered = [
-        i
-        for i, (*models, event_time_us) in enumerate(by)
-        if model_digest in models and not outside.start_us <= event_time_us < outside.end_us
-    ]
-    return await _open_labelled(workshop, task, _alone(stored.at(answered[-most_rows:])))
+    stored = await workshop.store.answered(task.task_id, model_digest, outside, most_rows)
+    return await _open_labelled(workshop, task, _alone(stored))
 
 
-async def learnable_rows(workshop: Workshop, task: Task) -> LearnableRows:
+async def learnable_rows(workshop: Workshop, task: Task, as_of_us: int = LATEST_US) -> LearnableRows:
     """All of them, sealed, in order of event time."""
-    parts = [part async for part in workshop.store.learnable(task.task_id)]
+    parts = [part async for part in workshop.store.learnable(task.task_id, as_of_us)]
     return LearnableRows._make(_columns(parts, LearnableRows._fields))
 
 

@@ -17,6 +17,7 @@ from dissonance.contracts.estimates import WindowEstimate
 from dissonance.contracts.events import PRODUCTION_ARM, Judged
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
+from dissonance.contracts.times import LATEST_US
 from dissonance.contracts.verdicts import Reason, Verdict
 from dissonance.contracts.windows import SliceFigures, Stated
 from dissonance.ports.accesses import AccessStore
@@ -78,12 +79,9 @@ class LearnableRows(NamedTuple):
     event_times_us: list[int]
     prediction_ids: list[bytes]
     data_subjects: list[bytes]
-    processing_times_us: list[int]
     sealed: list[bytes]
     labels_sealed: list[bytes]
-    labelled_at_us: list[int]
     model_digests: list[str]
-    shadow_digests: list[str]
     label_sources: list[str]
 
     def at(self, positions: Sequence[int]) -> LearnableRows:
@@ -284,9 +282,15 @@ class ExperienceStore(Protocol):
         last ones, whatever else there is."""
         ...
 
-    def learnable(self, task_id: str) -> AsyncGenerator[LearnableRows, None]:
+    def learnable(self, task_id: str, as_of_us: int = LATEST_US) -> AsyncGenerator[LearnableRows, None]:
         """Admitted rows with a label that may be learnt from, in order of event time, those of one time in order of
-        their ids; part by part, all of one moment."""
+        their ids; part by part, all of one moment. `as_of_us`: only what was there by then, row and label; a label that
+        was corrected since has only its latest time."""
+        ...
+
+    async def answered(self, task_id: str, model_digest: str, outside: Window, newest: int) -> LearnableRows:
+        """Of those the newest that this model answered, itself or in a shadow, and none with event time in the window;
+        in the same order."""
         ...
 
     async def rows_per_hour(

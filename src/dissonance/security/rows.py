@@ -53,6 +53,14 @@ def reference_row_ids(row_numbers: Sequence[int]) -> list[bytes]:
     return [joined[start : start + 8] for start in range(0, len(joined), 8)]
 
 
+def reference_row_numbers(row_ids: Sequence[bytes]) -> list[int]:
+    """
+    >>> reference_row_numbers(reference_row_ids([0, 258]))
+    [0, 258]
+    """
+    return list(np.frombuffer(b"".join(row_ids), dtype=">i8").tolist())
+
+
 def seal_rows(
     keys: Mapping[bytes, bytes],
     task_id: str,

@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-import numpy as np
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from dissonance.contracts.joined import cut_alike
 from dissonance.errors import DataFolderError, SealBroken
 from dissonance.security.envelope import KEY_BYTES, NONCE_BYTES, VERSION
 from dissonance.security.opening_many import OVERHEAD_BYTES, DoesNotOpen, open_many
@@ -112,10 +112,7 @@ class KeyWrap:
         count = len(data_subjects) // HASH_BYTES
         if (len(data_subjects), len(wrapped)) != (count * HASH_BYTES, count * WRAPPED_BYTES):
             raise _does_not_open()
-        people, keys = (
-            np.frombuffer(joined, dtype=f"V{size}").tolist()
-            for joined, size in ((data_subjects, HASH_BYTES), (wrapped, WRAPPED_BYTES))
-        )
+        people, keys = cut_alike(data_subjects, HASH_BYTES, count), cut_alike(wrapped, WRAPPED_BYTES, count)
         return self.open_many(task_id, people, keys)
 
     def new_version(self, version: int, random: bytes) -> bytes:

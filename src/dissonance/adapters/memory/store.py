@@ -6,9 +6,8 @@ import hashlib
 import logging
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
 import msgspec
 
@@ -19,11 +18,12 @@ from dissonance.adapters.memory.erasures import MemoryErasures
 from dissonance.adapters.memory.findings import MemoryFindings
 from dissonance.adapters.memory.idempotency import MemoryIdempotency
 from dissonance.adapters.memory.labels import MemoryLabels
+from dissonance.adapters.memory.learnable import MemoryLearnable, by_event_time
 from dissonance.adapters.memory.logins import MemoryLogins
-from dissonance.adapters.memory.reference import PAGE_ROWS, MemoryReference
+from dissonance.adapters.memory.reference import MemoryReference
 from dissonance.adapters.memory.replays import MemoryReplays
 from dissonance.adapters.memory.rollouts import MemoryRollouts
-from dissonance.adapters.memory.task_rows import LabelLine, TaskRows
+from dissonance.adapters.memory.task_rows import TaskRows
 from dissonance.adapters.memory.windows import MemoryWindows
 from dissonance.contracts.events import WHOLE_SYSTEM, Judged
 from dissonance.contracts.ids import uuid7_floor, uuid7_time_us
@@ -37,7 +37,6 @@ from dissonance.ports.labels import AskedAs
 from dissonance.ports.store import (
     Counts,
     Experience,
-    LearnableRows,
     Outcome,
     PolicyRecord,
     Sureness,
@@ -52,6 +51,7 @@ CREATED, CREATED_BY = "task created", "task create"
 
 class MemoryStore(
     MemoryReference,
+    MemoryLearnable,
     MemoryAccesses,
     MemoryReplays,
     MemoryLabels,
@@ -75,7 +75,7 @@ class MemoryStore(
         self.in_plain: list[str] = []
 
     @asynccontextmanager
-    async def claim(self, name: str) -> AsyncGenerator[None, None]:
+    async def claim(self, name: str) -> AsyncIterator[None]:
         self._require()
         if name in self._claimed:
             raise TaskExists(
@@ -250,17 +250,9 @@ class MemoryStore(
 
     async def between(self, task_id: str, start_us: int, end_us: int, newest: int | None = None) -> list[Experience]:
         rows = [row for row in self._experience(task_id).values() if start_us <= row.event_time_us < end_us]
-        ordered = sorted(rows, key=_by_event_time)
+        ordered = sorted(rows, key=by_event_time)
         wanted = ordered if newest is None else ordered[max(0, len(ordered) - newest) :]
         return [self._labelled(task_id, row.prediction_id) for row in wanted]
-
-    async def learnable(self, task_id: str) -> AsyncGenerator[LearnableRows, None]:
-        rows = [row for row in self._experience(task_id).values() if row.verdict is Verdict.ADMITTED]
-        counted = [(row, self._counted(task_id, row)) for row in sorted(rows, key=_by_event_time)]
-        found = [_learnable(row, label) for row, label in counted if label is not None]
-        for start in range(0, len(found), PAGE_ROWS):
-            columns = zip(*found[start : start + PAGE_ROWS], strict=True)
-            yield LearnableRows._make(map(list, columns))
 
     async def counts(self, task_id: str) -> Counts:
         rows = self._experience(task_id).values()
@@ -341,31 +333,6 @@ class MemoryStore(
         return msgspec.structs.replace(
             row, label_sealed=label.sealed, labelled_at_us=label.labelled_at_us, right=label.right
         )
-
-    def _counted(self, task_id: str, row: Experience) -> LabelLine | None:
-        """The label that counts: not withdrawn, not waiting for a second look."""
-        label = self._of(task_id).labels.get(row.prediction_id)
-        return label if label is not None and label.right is not None and label.learnable else None
-
-
-def _by_event_time(row: Experience) -> tuple[int, bytes]:
-    return row.event_time_us, row.prediction_id
-
-
-def _learnable(row: Experience, label: LabelLine) -> tuple[Any, ...]:
-    """As `LearnableRows` has columns."""
-    return (
-        row.event_time_us,
-        row.prediction_id,
-        row.data_subject,
-        row.processing_time_us,
-        row.sealed,
-        label.sealed,
-        label.labelled_at_us,
-        row.model_digest,
-        row.shadow_digest,
-        label.source,
-    )
 
 
 def _is_task_id(task_id: str) -> bool:

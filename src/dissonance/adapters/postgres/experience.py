@@ -17,9 +17,9 @@ from dissonance.adapters.postgres.part import CHUNK_ROWS, digest_bytes, id_param
 from dissonance.adapters.postgres.weekly import WeeklyPart
 from dissonance.contracts.events import Judged
 from dissonance.contracts.ids import uuid7_floor
-from dissonance.contracts.times import HOUR_US
+from dissonance.contracts.times import HOUR_US, LATEST_US
 from dissonance.contracts.verdicts import Reason, Verdict
-from dissonance.ports.store import Counts, Experience, LearnableRows, Outcome, Sureness, WindowFigures
+from dissonance.ports.store import Counts, Experience, LearnableRows, Outcome, Sureness, Window, WindowFigures
 
 DIGESTS_KEPT = 256
 """As hex digits: there are few, and every row names three."""
@@ -28,12 +28,9 @@ LEARNABLE = {
     "event_time_us": Kind.INTEGER,
     "prediction_id": Kind.VALUE,
     "data_subject": Kind.VALUE,
-    "processing_time_us": Kind.INTEGER,
     "sealed": Kind.VALUE,
     "label": Kind.VALUE,
-    "labelled_at_us": Kind.INTEGER,
     "model_digest": Kind.VALUE,
-    "shadow_digest": Kind.VALUE,
     "source": Kind.VALUE,
 }
 """As `LearnableRows` has columns."""
@@ -90,13 +87,29 @@ class PostgresExperience(WeeklyPart):
         parameters = {"task": task_key(task_id), "start_us": start_us, "end_us": end_us, "newest": newest}
         return [_experience(row) for row in (await self._database.rows("between", parameters))[::-1]]
 
-    async def learnable(self, task_id: str) -> AsyncGenerator[LearnableRows, None]:
-        parameters = {"task": task_key(task_id), **BEFORE_ALL}
+    async def learnable(self, task_id: str, as_of_us: int = LATEST_US) -> AsyncGenerator[LearnableRows, None]:
+        parameters = {"task": task_key(task_id), "as_of_us": as_of_us, **BEFORE_ALL}
         pages = packed_pages(self._database, "learnable", LEARNABLE, parameters, _last)
         async with aclosing(pages):
-            async for *columns, models, shadows, sources in pages:
-                texts = (_each(_hex, models), _each(_hex, shadows), _each(self._source, sources))
-                yield LearnableRows._make((*columns, *texts))
+            async for columns in pages:
+                yield self._learnable(columns)
+
+    async def answered(self, task_id: str, model_digest: str, outside: Window, newest: int) -> LearnableRows:
+        parameters = {
+            "task": task_key(task_id),
+            "model": digest_bytes(model_digest),
+            "start_us": outside.start_us,
+            "end_us": outside.end_us,
+            "newest": newest,
+        }
+        rows = await self._database.rows("answered", parameters)
+        return self._learnable(
+            [list(column) for column in zip(*reversed(rows), strict=True)] or [[] for _ in LEARNABLE]
+        )
+
+    def _learnable(self, columns: Sequence[list[Any]]) -> LearnableRows:
+        *others, models, sources = columns
+        return LearnableRows._make((*others, _each(_hex, models), _each(self._source, sources)))
 
     def _source(self, stored: bytes) -> str:
         return self._database.opened(stored.decode())

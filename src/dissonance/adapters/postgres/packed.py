@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from enum import Enum, auto
-from itertools import accumulate, islice, pairwise
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from dissonance.adapters.postgres.database import Connection, Database, Parameters
+from dissonance.contracts.joined import cut, cut_alike
 
 PAGE_ROWS: Final = 10_000
 PAGE_BYTES: Final = 64 << 20
@@ -58,13 +59,9 @@ class Packed(NamedTuple):
         >>> Packed(b"abc", 2, (1).to_bytes(4) + (2).to_bytes(4)).values(2)
         [b'a', b'bc']
         """
-        first = self.joined[: self.longest]
-        if self.joined == first * count:
-            return [first] * count
         if self.lengths is None:
-            return list(np.frombuffer(self.joined, dtype=f"V{self.longest}").tolist())
-        sizes = np.frombuffer(self.lengths, dtype=">i4").tolist()
-        return [self.joined[start:stop] for start, stop in pairwise(accumulate(sizes, initial=0))]
+            return cut_alike(self.joined, self.longest, count)
+        return cut(self.joined, np.frombuffer(self.lengths, dtype=">i4"))
 
     def integers(self) -> list[int]:
         return list(np.frombuffer(self.joined, dtype=">i8").tolist())

@@ -255,12 +255,23 @@ ORDER BY e.event_time_us DESC, e.prediction_id DESC LIMIT %(newest)s::bigint;
 -- name: learnable
 -- purpose: the next admitted rows with a label that may be learnt from, by event time; comes packed (`packed.py`)
 SELECT
-    e.event_time_us, uuid_send(e.prediction_id) AS prediction_id, e.data_subject, e.processing_time_us, e.sealed,
-    l.sealed AS label, l.labelled_at_us, e.model_digest, e.shadow_digest, textsend(l.source) AS source
+    e.event_time_us, uuid_send(e.prediction_id) AS prediction_id, e.data_subject, e.sealed,
+    l.sealed AS label, e.model_digest, textsend(l.source) AS source
 FROM experience e JOIN labels l USING (prediction_id)
 WHERE e.task_id = %(task)s AND e.verdict = 'admitted' AND l.learnable AND l.is_right IS NOT NULL
+    AND e.processing_time_us <= %(as_of_us)s AND l.labelled_at_us <= %(as_of_us)s
     AND (e.event_time_us, e.prediction_id) > (%(after_us)s, %(after_id)s)
 ORDER BY e.event_time_us, e.prediction_id LIMIT %(most_rows)s;
+
+-- name: answered
+-- purpose: of those the newest that one model answered, outside a window, newest first
+SELECT
+    e.event_time_us, uuid_send(e.prediction_id), e.data_subject, e.sealed, l.sealed, e.model_digest, textsend(l.source)
+FROM experience e JOIN labels l USING (prediction_id)
+WHERE e.task_id = %(task)s AND e.verdict = 'admitted' AND l.learnable AND l.is_right IS NOT NULL
+    AND %(model)s IN (e.model_digest, e.shadow_digest)
+    AND NOT (e.event_time_us >= %(start_us)s AND e.event_time_us < %(end_us)s)
+ORDER BY e.event_time_us DESC, e.prediction_id DESC LIMIT %(newest)s;
 
 -- name: upsert_labels
 -- purpose: labels of stored rows; the latest of an id wins, a withdrawal (is_right is null) too

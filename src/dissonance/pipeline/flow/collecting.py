@@ -50,8 +50,7 @@ async def collect(workshop: Workshop, task: Task, as_of_us: int, ids: RowIds) ->
             )
         ]
     golden = await workshop.store.golden_data_subjects(task.task_id)
-    learnable = await learnable_rows(workshop, task)
-    learnable = learnable.at(_known(learnable, as_of_us))
+    learnable = await learnable_rows(workshop, task, as_of_us)
     allowed = learnable.at([i for i, each in enumerate(learnable.data_subjects) if each not in golden])
     rows += await _experience(workshop, task, allowed, ids)
     rows += await _window(workshop, task, as_of_us)
@@ -64,12 +63,6 @@ async def collect(workshop: Workshop, task: Task, as_of_us: int, ids: RowIds) ->
         len(rows) - len(there),
         len(learnable.data_subjects) - len(allowed.data_subjects),
     )
-
-
-def _known(rows: LearnableRows, as_of_us: int) -> list[int]:
-    """Row and label. A label that was corrected since has only its latest time: before that it counts as unknown."""
-    times = zip(rows.processing_times_us, rows.labelled_at_us, strict=True)
-    return [i for i, each in enumerate(times) if max(each) <= as_of_us]
 
 
 async def _experience(workshop: Workshop, task: Task, learnable: LearnableRows, ids: RowIds) -> list[SnapshotRow]:

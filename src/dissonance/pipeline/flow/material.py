@@ -16,6 +16,7 @@ from dissonance.pipeline.reference import NOWHERE, OpenedRows, Provenance, kept_
 from dissonance.pipeline.retrain import Material
 from dissonance.pipeline.splitting import refuse_leak
 from dissonance.pipeline.training import LabelledRows
+from dissonance.security.rows import reference_row_numbers
 
 FROM_DATA_FILE = (Origin.TRAIN, Origin.CRITIC)
 
@@ -77,7 +78,7 @@ def _row_numbers(rows: SnapshotRows, stretch: Stretch) -> list[int]:
     """-1 where it is none of the data file."""
     if stretch.origin not in FROM_DATA_FILE:
         return [-1] * len(stretch.positions)
-    return [int.from_bytes(rows.idents[i]) for i in stretch.positions]
+    return reference_row_numbers([rows.idents[i] for i in stretch.positions])
 
 
 def _provenance(rows: SnapshotRows, positions: list[int]) -> Provenance:

@@ -19,10 +19,11 @@ import pyarrow.parquet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 
+from dissonance.contracts.joined import cut
 from dissonance.contracts.schema import Task, schema_digest
 from dissonance.contracts.sealed import SealedRow
 from dissonance.errors import RecordBroken
-from dissonance.pipeline.flow.snapshot_proof import FileProof, holds
+from dissonance.pipeline.flow.snapshot_proof import FileProof, holds, lengths_and_bytes
 from dissonance.pipeline.scoring.reading import reading
 from dissonance.ports.blobs import Blobs
 from dissonance.security.rows import label_row_id, open_rows
@@ -210,15 +211,18 @@ def read_rows(files: Blobs, folder: str, task: Task, digest: str, ids: RowIds) -
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
-    """As `to_pylist`, which takes longer for a value of a dictionary, or of a fixed length, than opening a row does."""
-    if pa.types.is_fixed_size_binary(column.type):
-        return list(column.cast(pa.binary()).to_pylist())
-    if not pa.types.is_dictionary(column.type):
-        return list(column.to_pylist())
+    """As `to_pylist`, which takes longer for a value of a dictionary, or of one length, than opening a row does."""
     found: list[Any] = []
     for chunk in column.chunks:
-        names = chunk.dictionary.to_pylist()
-        found += map(names.__getitem__, chunk.indices.to_pylist())
+        if pa.types.is_dictionary(chunk.type):
+            names = chunk.dictionary.to_pylist()
+            found += map(names.__getitem__, chunk.indices.to_numpy().tolist())
+        elif pa.types.is_int64(chunk.type):
+            found += chunk.to_numpy().tolist()
+        else:
+            for start in range(0, len(chunk), CHUNK_ROWS):  # rows of one origin are alike, and lie together
+                lengths, joined = lengths_and_bytes(chunk.slice(start, CHUNK_ROWS))
+                found += cut(joined, lengths)
     return found
 
 

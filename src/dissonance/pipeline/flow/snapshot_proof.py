@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
+from numpy.typing import NDArray
 
 _FORMAT: Final = b"dissonance snapshot file 1|"
 _AT_ONCE: Final = 20_000
@@ -28,10 +29,11 @@ class FileProof:
 
     def add(self, batch: pa.RecordBatch | pa.Table) -> None:
         for name in batch.schema.names:
-            lengths, content = _content(batch.column(name))
-            self._keyed.update(b"|".join((name.encode(), b"%d" % len(lengths), b"%d|" % len(content))))
-            self._keyed.update(lengths)
-            self._keyed.update(content)
+            column = batch.column(name)
+            whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+            for part in (name.encode(), *_content(whole)):
+                self._keyed.update(len(part).to_bytes(8))
+                self._keyed.update(part)
 
     def value(self) -> bytes:
         """32 bytes; nothing can be added after."""
@@ -46,13 +48,26 @@ def holds(key: bytes, table: pa.Table, value: bytes) -> bool:
     return compare_digest(proof.value(), value)
 
 
-def _content(column: pa.Array | pa.ChunkedArray) -> tuple[bytes, bytes | memoryview]:
-    """Lengths (64 bits each) and values, however they lie in memory; of numbers no lengths."""
-    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if pa.types.is_integer(whole.type):
-        return b"", whole.to_numpy().astype("<i8").tobytes()
-    kind = pa.large_string() if pa.types.is_dictionary(whole.type) else pa.large_binary()
-    array = whole.cast(kind)
+def _content(column: pa.Array) -> list[bytes | memoryview]:
+    """The same for the same values, however they lie in memory. Of a dictionary: its values in the order in which they
+    come, and which of them each one is."""
+    if pa.types.is_integer(column.type):
+        return [column.to_numpy().astype("<i8").tobytes()]
+    if pa.types.is_dictionary(column.type):
+        _, first, codes = np.unique(column.indices.to_numpy(), return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        names = column.dictionary.take(column.indices.take(pa.array(first[order])))
+        lengths, joined = lengths_and_bytes(names.cast(pa.binary()))
+        return [lengths.tobytes(), joined, place[codes].astype("<i8").tobytes()]
+    lengths, joined = lengths_and_bytes(column)
+    return [lengths.tobytes(), joined]
+
+
+def lengths_and_bytes(column: pa.Array) -> tuple[NDArray[np.int64], memoryview]:
+    """Of values of bytes without nulls: the length of each (n,), and all of them, one after the other."""
+    array = column.cast(pa.large_binary())
     _, offsets, data = array.buffers()
     ends = np.frombuffer(offsets, dtype="<i8")[array.offset : array.offset + len(array) + 1]
-    return np.diff(ends).tobytes(), memoryview(data or b"").cast("B")[ends[0] : ends[-1]]
+    return np.diff(ends), memoryview(data or b"").cast("B")[ends[0] : ends[-1]]
