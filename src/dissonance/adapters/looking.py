@@ -32,7 +32,7 @@ def looking(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise DataFolderError(
-            f"this account cannot use it: {error.strerror or error}",
+            f"closed to this account: {error.strerror or error}",
             where=str(path),
             fix="run it as the account that owns the data folder, or name another with --data",
         ) from error
