@@ -24,6 +24,7 @@ from dissonance.adapters.embedded.streams import record_streams
 from dissonance.adapters.guarded_registry import GuardedRegistry
 from dissonance.adapters.host import LocalHost
 from dissonance.adapters.keys.folder import KeyFolder
+from dissonance.adapters.looking import is_folder
 from dissonance.adapters.nats.bus import JetStreamBus
 from dissonance.adapters.nats.credentials import NATS_KEYS, Credentials, seed_file
 from dissonance.adapters.tls.local_authority import LocalAuthority
@@ -123,7 +124,7 @@ def trusted_issuers(settings: Settings, known: Grants) -> list[IssuerRules]:
 async def open_bus(settings: Settings) -> AsyncIterator[Bus]:
     """The bus alone, for commands that need nothing else."""
     addresses = addresses_of(settings)
-    if not settings.keys_folder.is_dir():
+    if not is_folder(settings.keys_folder):
         await asyncio.to_thread(open_key_folder, settings, SystemRandomness())
     async with _open_bus(settings, addresses, SystemClock(), "", certificates_of(settings)) as bus:
         yield bus

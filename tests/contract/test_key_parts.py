@@ -18,7 +18,7 @@ from dissonance.adapters.memory.key_parts import MemoryKeyParts
 from dissonance.errors import DataFolderError, KeyPartMissing, SealBroken
 from dissonance.ports.key_parts import KeyParts
 
-ONE, OTHER = bytes([1]) * 16, bytes([2]) * 16
+ONE, OTHER, THIRD = bytes([1]) * 16, bytes([2]) * 16, bytes([3]) * 16
 PART = b"thirty-two bytes that are secret"
 QUICK_N = 2**4
 
@@ -70,6 +70,16 @@ def test_part_that_was_kept_is_there_until_it_is_destroyed_and_no_other_is(parts
     assert parts.read(OTHER, 2) == PART[::-1]
 
 
+def test_parts_that_are_not_named_are_swept_and_no_other(parts: KeyParts) -> None:
+    assert (parts.unneeded([ONE]), parts.sweep([ONE])) == (0, 0)
+    for part_id in (ONE, OTHER, THIRD):
+        parts.keep(part_id, PART)
+    assert parts.unneeded([ONE]) == 2
+    assert parts.sweep([ONE]) == 2
+    assert [parts.has(each) for each in (ONE, OTHER, THIRD)] == [True, False, False]
+    assert (parts.read(ONE, 1), parts.unneeded([ONE])) == (PART, 0)
+
+
 def test_part_that_never_was_is_missing_and_can_be_destroyed(parts: KeyParts) -> None:
     assert not parts.has(ONE)
     parts.destroy(ONE)
@@ -96,7 +106,10 @@ def test_missing_part_names_its_version_and_its_file_and_the_folder_stays_as_it_
     assert not (keys.folder / "versions").exists()
 
 
-@pytest.mark.parametrize("damage", [lambda content: content[:-1], lambda content: bytes(len(content)), lambda _: b""])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda content: content[:-1], lambda content: bytes(len(content)), lambda _: b"", lambda _: bytes(32)],
+)
 def test_damaged_part_is_refused_by_the_name_of_its_file(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     keys = folder_at(tmp_path / "keys")
     parts_in(keys).keep(ONE, PART)
@@ -140,3 +153,34 @@ def test_parts_that_cannot_be_written_are_said_by_their_place(tmp_path: Path) ->
     (keys.folder / "versions").write_bytes(b"in the way")
     with pytest.raises(DataFolderError, match="cannot be used"):
         parts_in(keys).keep(ONE, PART)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_link_in_the_place_of_a_part_is_refused_and_what_it_leads_to_is_left_alone(tmp_path: Path, there: bool) -> None:
+    keys = folder_at(tmp_path / "keys")
+    parts_in(keys).keep(ONE, PART)
+    path, target = file_of(keys, ONE), tmp_path / "elsewhere"
+    path.rename(target)
+    content = target.read_bytes()
+    if not there:
+        target.unlink()
+    path.symlink_to(target)
+    for attempt in (lambda: parts_in(keys).read(ONE, 1), lambda: parts_in(keys).destroy(ONE)):
+        with pytest.raises(DataFolderError, match="symbolic link") as caught:
+            attempt()
+        assert caught.value.where == str(path)
+    assert parts_in(keys).has(ONE) and path.is_symlink()
+    assert not there or target.read_bytes() == content
+
+
+def test_what_was_cut_short_while_a_part_was_written_is_swept_and_files_of_others_are_not(tmp_path: Path) -> None:
+    keys = folder_at(tmp_path / "keys")
+    parts_in(keys).keep(ONE, PART)
+    folder = file_of(keys, ONE).parent
+    half = folder / f".{OTHER.hex()}.4711.part"
+    half.write_bytes(b"half")
+    others = {folder / name for name in ("README", ".nfs0001", f"{OTHER.hex()}.bak", f".{OTHER.hex()}.bak")}
+    for path in others:
+        path.write_bytes(b"of somebody else")
+    assert parts_in(keys).sweep([ONE]) == 1
+    assert set(folder.iterdir()) == {file_of(keys, ONE), *others}

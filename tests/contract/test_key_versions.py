@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from dissonance.adapters.embedded.addresses import EngineAddresses
-from dissonance.errors import KeyInUse, KeyPartMissing, SealBroken, UnknownKey
+from dissonance.errors import DataFolderError, KeyInUse, KeyPartMissing, SealBroken, UnknownKey
 from dissonance.ports.key_versions import KeyState, PartState
 from dissonance.ports.keys import DataSubjectKeys
 from support.keys import CutShort, KeysCase, fresh_keys_database, keys_case
@@ -212,6 +212,57 @@ def test_destroy_that_is_cut_short_before_the_part_says_so_and_is_finished_by_th
         assert await parts(two) == [PartState.LEFT, PartState.KEPT]
         await two.versions.destroy(1)
         assert await parts(one) == [PartState.DESTROYED, PartState.KEPT]
+
+    case.tell(story)
+
+
+def test_destroy_whose_part_cannot_be_removed_says_what_is_done_and_what_finishes_it(case: KeysCase) -> None:
+    async def story(one: DataSubjectKeys, two: DataSubjectKeys) -> None:
+        await one.obtain(case.task_id, SUBJECTS)
+        await one.versions.rotate()
+        await one.versions.rewrap(quiet)
+        case.parts.refused = DataFolderError("Permission denied", where="versions", fix="let this user write there")
+        for keys in (one, two):
+            with pytest.raises(DataFolderError, match=r"1 is destroyed in .*: Permission denied") as caught:
+                await keys.versions.destroy(1)
+            assert caught.value.where == "versions"
+            assert caught.value.fix == "let this user write there; then the same again: dissonance keys destroy 1"
+        assert (await states(two))[1] is KeyState.DESTROYED
+        case.parts.refused = None
+        await two.versions.destroy(1)
+        assert await parts(one) == [PartState.DESTROYED, PartState.KEPT]
+
+    case.tell(story)
+
+
+def test_part_that_does_not_open_or_cannot_be_read_is_listed_as_that(case: KeysCase) -> None:
+    async def story(one: DataSubjectKeys, two: DataSubjectKeys) -> None:
+        await one.obtain(case.task_id, SUBJECTS)
+        (first,) = case.parts.parts
+        await one.versions.rotate()
+        case.parts.broken[first] = SealBroken("it was changed")
+        assert await parts(two) == [PartState.DAMAGED, PartState.KEPT]
+        case.parts.broken[first] = DataFolderError("Permission denied")
+        assert await parts(two) == [PartState.UNREADABLE, PartState.KEPT]
+
+    case.tell(story)
+
+
+def test_parts_of_rotations_that_were_cut_short_are_swept_and_no_version_loses_its_own(case: KeysCase) -> None:
+    async def story(one: DataSubjectKeys, two: DataSubjectKeys) -> None:
+        made = await one.obtain(case.task_id, SUBJECTS)
+        case.parts.cut = "after keep"
+        with pytest.raises(CutShort):
+            await one.versions.rotate()
+        await one.versions.rotate()
+        await one.versions.rewrap(quiet)
+        await one.versions.revoke(1)
+        assert len(case.parts.parts) == 3 and await two.versions.unneeded_parts() == 1
+        assert await two.versions.sweep() == 1
+        assert (await two.versions.unneeded_parts(), await two.versions.sweep()) == (0, 0)
+        assert await parts(one) == [PartState.KEPT, PartState.KEPT]
+        case.clock.advance(61)
+        assert await two.find(case.task_id, SUBJECTS) == made
 
     case.tell(story)
 

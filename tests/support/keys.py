@@ -16,6 +16,7 @@ from dissonance.adapters.memory.key_parts import MemoryKeyParts
 from dissonance.adapters.memory.keys import MemoryDataSubjectKeys, WrappedKeys
 from dissonance.adapters.postgres.keys import PostgresDataSubjectKeys
 from dissonance.adapters.postgres.migrate import Schema, migrate
+from dissonance.errors import DataFolderError, DissonanceError
 from dissonance.ports.keys import DataSubjectKeys
 from support.database import fresh_database
 
@@ -29,9 +30,20 @@ class CutShort(Exception):
 
 
 class PartsCutShort(MemoryKeyParts):
-    """Parts of a process that may end right before or right after the next change: `cut` names it, as "before keep"."""
+    """Parts of a process that may end right before or right after the next change: `cut` names it, as "before keep".
+    `refused`: why none can be destroyed; `broken`: what is wrong with single ones."""
 
     cut = ""
+    refused: DataFolderError | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broken: dict[bytes, DissonanceError] = {}
+
+    def read(self, part_id: bytes, version: int) -> bytes:
+        if part_id in self.broken:
+            raise self.broken[part_id]
+        return super().read(part_id, version)
 
     def keep(self, part_id: bytes, part: bytes) -> None:
         self._end("before keep")
@@ -40,6 +52,8 @@ class PartsCutShort(MemoryKeyParts):
 
     def destroy(self, part_id: bytes) -> None:
         self._end("before destroy")
+        if self.refused is not None:
+            raise self.refused
         super().destroy(part_id)
 
     def _end(self, where: str) -> None:

@@ -47,7 +47,7 @@ READY = "ready"
 KEYS_FILE = "keys.py"
 KEY_VERSIONS_FILE = "key_versions.py"
 KEY_RING = "keyring.py"  # what it calls its store are the keys
-OF_THE_OWNER = frozenset({"first_key_check", "first_key_encryption_key"})
+OF_THE_OWNER = frozenset({"first_key_check", "first_key_encryption_key", "hold_back_parts", "part_ids"})
 """Executed in a database that nobody used yet, which is the owner's."""
 
 

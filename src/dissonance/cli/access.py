@@ -15,6 +15,7 @@ import msgspec
 from typer._click.core import Command  # Typer's copy of Click has no public name for it
 from typer.core import TyperGroup
 
+from dissonance.adapters.looking import is_folder
 from dissonance.cli import as_owner
 from dissonance.cli.acting import account, act_as
 from dissonance.cli.kept_login import current_token, is_logged_in, kept_tokens
@@ -22,7 +23,14 @@ from dissonance.cli.options import variables_of
 from dissonance.cli.output import error_console
 from dissonance.cli.permissions import Right
 from dissonance.cli.recording import UNRECORDED, record
-from dissonance.errors import AccessError, EngineUnavailable, Forbidden, IssuerUnavailable, Unauthenticated
+from dissonance.errors import (
+    AccessError,
+    ConfigurationError,
+    EngineUnavailable,
+    Forbidden,
+    IssuerUnavailable,
+    Unauthenticated,
+)
 from dissonance.security.permissions import ANY_TASK, Permission
 from dissonance.security.refusals import Refusal, refused
 from dissonance.settings import Settings, read_settings
@@ -89,7 +97,7 @@ def _ask(path: str, right: Right, given: Mapping[str, Any], *, owner: bool) -> b
             who = identity.name
             require_right(identity, right, task)
             require_unrevoked(identity, settings, right.permission)
-    except AccessError as error:
+    except (AccessError, ConfigurationError) as error:  # the second of a token beside `--as-owner`
         record(settings, what, right.permission, who=who, task=task, reason=error.slug)
         raise
     act_as(who)
@@ -151,7 +159,7 @@ def holder(settings: Settings) -> Identity:
     from dissonance.security.tokens import LocalIssuer, public_key_pem
     from dissonance.security.verifier import TokenVerifier
 
-    if not settings.keys_folder.is_dir():
+    if not is_folder(settings.keys_folder):
         raise Unauthenticated(
             "there is no key here that the token could be of", where=str(settings.keys_folder), fix="dissonance up"
         )

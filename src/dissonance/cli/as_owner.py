@@ -1,9 +1,9 @@
-"""`--as-owner`, which every command takes: as the account that owns the key folder, though somebody is logged in
+"""`--as-owner`, which every command takes: as the account, which may read the keys, though somebody is logged in
 (ADR 76)."""
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,7 +18,7 @@ NAME = "as_owner"
 OPTION = "--as-owner"
 
 AsOwner = Annotated[
-    bool, typer.Option(OPTION, help="Act as this account, the owner of the key folder, not as who is logged in.")
+    bool, typer.Option(OPTION, help="Act as this account, which may read the keys, not as who is logged in.")
 ]
 
 
@@ -28,7 +28,7 @@ def add_option(command: Command) -> None:
 
 def require_owner(settings: Settings) -> None:
     """Say on stderr as whom it goes on. Raises `ConfigurationError` beside a token, which says somebody else, and
-    `Forbidden` for an account that owns no keys here."""
+    `Forbidden` for an account that may not read the root key."""
     folder = settings.keys_folder
     if settings.token:
         raise ConfigurationError(
@@ -36,13 +36,26 @@ def require_owner(settings: Settings) -> None:
             where=f"DISSONANCE_TOKEN, {OPTION}",
             fix=f"unset DISSONANCE_TOKEN, or leave {OPTION} out",
         )
-    if folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK):
+    reads = f", who may read the keys in {folder}" if _reads_root_key(folder) else ""
+    error_console.print(f"As '{account()}'{reads}, not as anybody who is logged in.", markup=False, soft_wrap=True)
+
+
+def _reads_root_key(folder: Path) -> bool:
+    """False where there is none yet: the folder may be open to an account to which the files in it are not."""
+    from dissonance.adapters.keys.folder import KEY_ENCRYPTION
+
+    path = folder / KEY_ENCRYPTION
+    try:
+        path.open("rb").close()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
         raise Forbidden(
-            f"'{account()}' does not own the keys", where=str(folder), fix="run it as the account that does, or log in"
-        )
-    if folder.is_dir():
-        said = f"As '{account()}', who owns {folder}, not as anybody who is logged in."
-        error_console.print(said, markup=False, soft_wrap=True)
+            f"'{account()}' may not read the keys: {error.strerror or error}",
+            where=str(path),
+            fix="run it as the account that may, or log in",
+        ) from error
+    return True
 
 
 def _option() -> Parameter:

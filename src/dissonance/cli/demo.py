@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from dissonance.adapters.looking import is_empty, looking
 from dissonance.cli.output import emit, error_console
 from dissonance.errors import DataFolderBusy
 
@@ -62,11 +63,12 @@ def demo(
 def _workspace(data: Path | None, keep: bool) -> Iterator[Path]:
     """The folder of this run. A given one must be new: the demo makes a task, and does not mix it with others."""
     if data is not None:
-        if data.exists() and any(data.iterdir()):
+        if not is_empty(data):
             raise DataFolderBusy(
                 "the folder is not empty", where=str(data), fix="name one that is not there yet, or leave out --data"
             )
-        data.mkdir(parents=True, exist_ok=True)
+        with looking(data):
+            data.mkdir(parents=True, exist_ok=True)
         yield data.absolute()
     elif keep:
         yield Path(tempfile.mkdtemp(prefix="dissonance-demo-"))

@@ -7,6 +7,7 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dissonance.adapters.looking import is_file
 from dissonance.cli.as_owner import OPTION
 from dissonance.errors import IssuerUnavailable, Unauthenticated
 from dissonance.settings import Settings
@@ -93,7 +94,7 @@ def trusted_by(settings: Settings, url: str, ca: str) -> ssl.SSLContext | None:
 
     require_safe_url(url)
     own = settings.keys_folder / FOLDER / CA
-    authority = ca or settings.tls_ca or (str(own) if own.is_file() else "")
+    authority = ca or settings.tls_ca or (str(own) if is_file(own) else "")
     if not url.startswith("https:"):
         return None
     return trusting(authority) if authority else ssl.create_default_context()

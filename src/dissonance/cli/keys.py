@@ -1,4 +1,4 @@
-"""`dissonance keys`: list, rotate, revoke, destroy, protect: the life of the keys that other keys rest under."""
+"""`dissonance keys`: list, rotate, revoke, destroy, sweep, protect: the life of the keys that other keys rest under."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from dissonance.bootstrap import System
     from dissonance.ports.key_versions import KeyVersion
 
-app = typer.Typer(help="Key-encryption keys: list, rotate, revoke, destroy, protect.", no_args_is_help=True)
+app = typer.Typer(help="Key-encryption keys: list, rotate, revoke, destroy, sweep, protect.", no_args_is_help=True)
 
 Version = Annotated[int, typer.Argument(metavar="VERSION", min=1, help="As keys list shows it.")]
 
 
 class KeyLine(msgspec.Struct, frozen=True, kw_only=True):
     """One version. `state`: active, retired, revoked or destroyed; `data_keys`, `spare_keys`: that rest under it.
-    `part`, of it in the key folder: yes, no (one of before there were parts), missing, destroyed, or left over (of one
-    that is destroyed: destroy it again)."""
+    `part`, of it in the key folder: yes, no (one of before there were parts), missing, damaged, unreadable (to this
+    account, or a symbolic link), destroyed, or left over (of one that is destroyed: destroy it again)."""
 
     version: int
     state: str
@@ -44,11 +44,13 @@ class KeyLine(msgspec.Struct, frozen=True, kw_only=True):
 
 class KeysAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What these commands print with --json. `root_guard`: who keeps the root key, that the others rest under: file,
-    passphrase or transit. `rewrapped`: keys that this command wrapped anew."""
+    passphrase or transit. `rewrapped`: keys that this command wrapped anew. `unneeded_parts`: files in the key folder
+    that belong to no version."""
 
     root_guard: str
     keys: list[KeyLine]
     rewrapped: int = 0
+    unneeded_parts: int = 0
 
 
 class ProtectAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,6 +135,32 @@ def destroy(
 
 
 @app.command()
+def sweep(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete for ever the parts in the key folder that belong to no version, as of a rotation that was cut short.
+
+    What a rotation makes at this moment is left alone. A restored keys database knows no version that was made after
+    it: with their parts gone, no copy in which they are opens any more.
+    """
+    if not yes:
+        typer.confirm(
+            "Delete the parts of key-encryption keys that are not in this keys database? Nothing brings them back, and "
+            "another copy of the database, in which they are, opens no more.",
+            abort=True,
+            err=True,
+        )
+
+    async def work(system: System) -> KeysAnswer:
+        await system.keys.versions.sweep()
+        return await keys_answer(system)
+
+    _tell(on_system(data, work), as_json)
+
+
+@app.command()
 def protect(
     guard: Annotated[GuardName, typer.Argument(help="Who keeps it from now on; file: whoever can read its file.")],
     new_passphrase: Annotated[
@@ -159,9 +187,12 @@ def protect(
 
 
 async def keys_answer(system: System, rewrapped: int = 0) -> KeysAnswer:
-    guard = system.key_folder.guard.value
+    versions = system.keys.versions
     return KeysAnswer(
-        root_guard=guard, keys=[key_line(each) for each in await system.keys.versions.all()], rewrapped=rewrapped
+        root_guard=system.key_folder.guard.value,
+        keys=[key_line(each) for each in await versions.all()],
+        rewrapped=rewrapped,
+        unneeded_parts=await versions.unneeded_parts(),
     )
 
 
@@ -180,6 +211,8 @@ def key_line(found: KeyVersion) -> KeyLine:
 def keys_table(answer: KeysAnswer) -> Table:
     again = f"; {answer.rewrapped:,} keys were wrapped anew" if answer.rewrapped else ""
     caption = f"The root key is guarded by: {answer.root_guard}{again}"
+    if answer.unneeded_parts:
+        caption += f"\n{answer.unneeded_parts} files in versions belong to no version: dissonance keys sweep"
     table = Table(title="Key-encryption keys", caption=caption, pad_edge=False)
     for heading in ("version", "data\nkeys", "spare\nkeys"):
         table.add_column(heading, justify="right", no_wrap=True)

@@ -100,7 +100,7 @@ COMMANDS: dict[str, Right] = {
     **{f"user {verb}": Right(Permission.TOKENS) for verb in ("add", "password", "list", "remove")},
     "token grants": Right(Permission.ENGINES),
     "keys list": Right(Permission.KEYS),
-    **{f"keys {verb}": Right(Permission.SET_KEYS) for verb in ("rotate", "revoke", "destroy", "protect")},
+    **{f"keys {verb}": Right(Permission.SET_KEYS) for verb in ("rotate", "revoke", "destroy", "sweep", "protect")},
     "subjects show": _of_task(Permission.DATA_SUBJECTS),
     "subjects export": _of_task(Permission.DATA_SUBJECTS),
     "subjects erase": _of_task(Permission.ERASE),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import platform
 
+from dissonance.adapters.looking import is_folder
 from dissonance.cli.output import error_console
 from dissonance.contracts.accesses import Access, AccessBatch, Outcome, plain
 from dissonance.security.permissions import Permission
@@ -15,10 +16,13 @@ UNRECORDED = frozenset({Permission.ENGINES, Permission.RECORDS})
 
 
 def record(settings: Settings, path: str, permission: Permission, *, who: str, task: str | None, reason: str) -> bool:
-    """`reason`: slug of the refusal, empty when it may go on. False while there is no installation to record it in."""
+    """`reason`: slug of the refusal, empty when it may go on. False while there is no installation to record it in.
+
+    Raises `DataFolderError` where this account may not look whether there is one.
+    """
     if permission in UNRECORDED:
         return True
-    if not settings.keys_folder.is_dir():
+    if not is_folder(settings.keys_folder):
         return False
     from dissonance.adapters.clock import SystemClock, SystemRandomness
     from dissonance.adapters.spool.accesses import SPOOL_BYTES

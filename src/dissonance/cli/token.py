@@ -10,6 +10,7 @@ import msgspec
 import typer
 from rich.table import Table
 
+from dissonance.adapters.looking import is_empty
 from dissonance.cli import token_clients, token_keys, token_revocations
 from dissonance.cli.lengths import seconds
 from dissonance.cli.options import AsJson, variables_of
@@ -112,7 +113,7 @@ def issue_token(settings: Settings, *, grants: list[str], tasks: list[str], name
 
 def require_keys(folder: Path) -> None:
     """Raises `DataFolderError` for a folder without keys: new ones would open nothing."""
-    if not folder.is_dir() or not any(folder.iterdir()):
+    if is_empty(folder):
         raise DataFolderError(
             "there are no keys yet",
             where=str(folder),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol
 
 PART_ID_BYTES = 16
@@ -26,4 +27,12 @@ class KeyParts(Protocol):
 
     def destroy(self, part_id: bytes) -> None:
         """Overwrite and delete it for ever. Again: nothing."""
+        ...
+
+    def unneeded(self, named: Collection[bytes]) -> int:
+        """How many parts there are, whole or cut short, besides those that are named by their ids."""
+        ...
+
+    def sweep(self, named: Collection[bytes]) -> int:
+        """Destroy those for ever; returns how many. Nobody may be about to use one that is not named yet."""
         ...

@@ -29,6 +29,8 @@ class PartState(StrEnum):
     KEPT = "yes"
     NONE = "no"  # of before there were parts: whoever has the root key and a copy of the keys database opens it
     MISSING = "missing"
+    DAMAGED = "damaged"  # it does not open with the root key
+    UNREADABLE = "unreadable"  # to this account, or a link
     DESTROYED = "destroyed"
     LEFT = "left over"  # its version is destroyed, and that was cut short: destroy it again
 
@@ -74,5 +76,16 @@ class KeyVersions(Protocol):
 
     async def destroy(self, version: int) -> None:
         """Delete its bytes for ever, and then its part: from then on no copy of the database from before opens with the
-        key folder of now. Raises as `revoke` does. Again: what was cut short is finished."""
+        key folder of now. Raises as `revoke` does, and `DataFolderError` where only the part could not be deleted.
+        Again: what was cut short is finished."""
+        ...
+
+    async def unneeded_parts(self) -> int:
+        """How many parts no version names, of versions that were never there, or that a restored database does not
+        know. One that is being made at this moment may be among them."""
+        ...
+
+    async def sweep(self) -> int:
+        """Destroy those for ever, but not what is being made; returns how many. A database in which versions have them
+        opens no more."""
         ...

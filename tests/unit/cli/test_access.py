@@ -22,7 +22,14 @@ from dissonance.cli.kept_login import login_folder
 from dissonance.cli.permissions import COMMANDS, Right
 from dissonance.contracts.accesses import Access, Outcome, read_batch
 from dissonance.drills.pentest.forgeries import FORGED, Forger, Kind
-from dissonance.errors import ConfigurationError, EngineUnavailable, Forbidden, IssuerUnavailable, Unauthenticated
+from dissonance.errors import (
+    ConfigurationError,
+    DataFolderError,
+    EngineUnavailable,
+    Forbidden,
+    IssuerUnavailable,
+    Unauthenticated,
+)
 from dissonance.security.identity import Identity
 from dissonance.security.permissions import Permission
 from dissonance.settings import read_settings
@@ -107,6 +114,17 @@ def test_help_is_free(
     monkeypatch.setenv("DISSONANCE_TOKEN", "nonsense")
     assert run(["models", "promote", "--help"]) == 0
     assert recorded(tmp_path) == []
+
+
+def closed(path: Path) -> Path:
+    """The file in a form that nobody can read, root neither."""
+    path.unlink()
+    path.symlink_to(path.name)
+    return path
+
+
+NOT_TO_BE_ENTERED = "a" * 300
+"""A name at which the system refuses to look, whoever asks: too long for it."""
 
 
 def recorded(folder: Path) -> list[Access]:
@@ -213,7 +231,7 @@ def test_with_the_issuer_away_the_owner_goes_on_and_it_is_said_and_recorded_as_w
     called: list[str] = []
     assert run(["--as-owner"], program_of(lambda: called.append(acting_as())), CHANGES) == 0
     assert called == [account()]
-    assert capsys.readouterr().err.startswith(f"As '{account()}', who owns {tmp_path / 'keys'}, not as anybody")
+    assert capsys.readouterr().err.startswith(f"As '{account()}', who may read the keys in {tmp_path / 'keys'}, not as")
     assert [(each.who, each.what) for each in recorded(tmp_path)] == [(account(), "dissonance  --as-owner")]
     assert login_of_before.login(str(tmp_path / "keys")).refresh_token == "dsr_x"
 
@@ -227,12 +245,55 @@ def test_with_the_issuer_away_it_can_still_be_seen_whether_the_engines_run(
     assert f"Connection refused; looking as '{account()}'." in capsys.readouterr().err
 
 
-def test_a_token_and_the_owner_at_once_are_refused(
-    forger: Forger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_an_account_that_finds_the_key_folder_and_may_not_read_the_root_key_in_it_is_no_owner(
+    forger: Forger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    called: list[str] = []
+    root_key = closed(tmp_path / "keys" / "key-encryption.key")
+    assert run(["--as-owner"], program_of(lambda: called.append(acting_as())), CHANGES) == Forbidden.exit_code
+    assert called == []
+    said = capsys.readouterr().err
+    assert str(root_key) in said and "who may read" not in said
+    assert [(each.who, each.outcome) for each in recorded(tmp_path)] == [(account(), Outcome.DENIED)]
+
+
+def test_where_there_are_no_keys_yet_the_owner_is_not_said_to_read_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DISSONANCE_DATA", str(tmp_path))
+    (tmp_path / "keys").mkdir()
+    assert run(["--as-owner"], program_of(lambda: None), CHANGES) == 0
+    assert capsys.readouterr().err == f"As '{account()}', not as anybody who is logged in.\n"
+
+
+def test_a_token_and_the_owner_at_once_are_refused_and_that_is_recorded(
+    forger: Forger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DISSONANCE_TOKEN", forger.token(Kind.RIGHT, "admin", ("*",)) or "")
     assert run(["--as-owner"], program_of(lambda: None), CHANGES) == ConfigurationError.exit_code
     assert "unset DISSONANCE_TOKEN" in capsys.readouterr().err
+    (access,) = recorded(tmp_path)
+    assert (access.who, access.what) == (account(), "dissonance  --as-owner")
+    assert (access.outcome, access.reason) == (Outcome.DENIED, "configuration")
+
+
+@pytest.mark.parametrize("arguments", [["models", "list", "toy"], ["down"], ["token", "create", "--grant", "client"]])
+@pytest.mark.parametrize("more", [[], ["--as-owner"]])
+def test_a_data_folder_that_cannot_be_entered_is_named_with_the_way_out(
+    arguments: list[str], more: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DISSONANCE_DATA", f"/tmp/{NOT_TO_BE_ENTERED}")
+    assert run([*arguments, *more]) == DataFolderError.exit_code
+    said = capsys.readouterr().err
+    assert NOT_TO_BE_ENTERED in said and "--data" in said
+
+
+def test_a_token_for_a_data_folder_that_cannot_be_entered_is_not_said_to_be_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DISSONANCE_DATA", f"/tmp/{NOT_TO_BE_ENTERED}")
+    with pytest.raises(DataFolderError):
+        identity_of(monkeypatch, "a.b.c")
 
 
 def test_what_a_command_changes_is_by_the_holder_of_its_token(forger: Forger, monkeypatch: pytest.MonkeyPatch) -> None:

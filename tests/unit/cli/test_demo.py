@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dissonance.cli import run
-from dissonance.errors import DataFolderBusy, InputError
+from dissonance.errors import DataFolderBusy, DataFolderError, InputError
 
 
 def test_folder_with_something_in_it_is_refused_and_left_alone(
@@ -17,6 +17,14 @@ def test_folder_with_something_in_it_is_refused_and_left_alone(
     assert run(["demo", "--data", str(tmp_path), "--out", str(tmp_path / "out")]) == DataFolderBusy.exit_code
     assert "not empty" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_folder_that_cannot_be_entered_is_named_with_the_way_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / ("a" * 300)  # the system looks at no such name
+    assert run(["demo", "--data", str(data), "--out", str(tmp_path / "out")]) == DataFolderError.exit_code
+    assert "name another with --data" in capsys.readouterr().err
 
 
 def test_number_of_rows_without_a_story_is_refused_before_anything_starts(

@@ -17,11 +17,25 @@ def test_list_shows_state_and_what_rests_under_each_version() -> None:
     assert answer.keys[0].changed_at.startswith("1970-01-01T00:01:00")
 
 
-def test_list_says_which_versions_have_no_part_and_whose_was_left_over() -> None:
+def test_list_says_which_versions_have_no_part_or_one_that_does_not_open_and_whose_was_left_over() -> None:
     versions = [KeyVersion(number, KeyState.RETIRED, 0, 0, part=part) for number, part in enumerate(PartState, start=1)]
     answer = KeysAnswer(root_guard="file", keys=[key_line(each) for each in versions])
-    assert [each.part for each in answer.keys] == ["yes", "no", "missing", "destroyed", "left over"]
+    assert [each.part for each in answer.keys] == [
+        "yes",
+        "no",
+        "missing",
+        "damaged",
+        "unreadable",
+        "destroyed",
+        "left over",
+    ]
     assert "left over" in printed(keys_table(answer))
+
+
+def test_list_says_how_files_that_no_version_needs_are_removed() -> None:
+    found = KeyVersion(1, KeyState.ACTIVE, 0, 0)
+    answer = KeysAnswer(root_guard="file", keys=[key_line(found)], unneeded_parts=2)
+    assert "2 files in versions belong to no version: dissonance keys sweep" in printed(keys_table(answer))
 
 
 def test_a_terminal_of_80_columns_shows_everything_of_a_version() -> None:

@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from dissonance.adapters.embedded.files import write_atomically
 from dissonance.adapters.keys.documents import GuardName, guard_of
+from dissonance.adapters.keys.files import destroy
 from dissonance.adapters.keys.guards import Guards
 from dissonance.adapters.synced import sync_folder
 from dissonance.errors import DataFolderError, SealBroken
@@ -119,9 +120,15 @@ class KeyFolder(msgspec.Struct, frozen=True):
                     content = secret(self.folder, path.name, self.key_encryption_key)
                     write_atomically(path, sealed_secret(path.name, content, self.key_encryption_key, randomness))
             write_atomically(self.folder / KEY_ENCRYPTION, document)
+            self._sweep()
         except OSError as error:
             raise unusable(self.folder, error) from error
         return self._read(self.folder, guards)
+
+    def _sweep(self) -> None:
+        """What was cut short before: one left by `protect file` is the root key itself."""
+        for path in self.folder.glob(".*.part"):
+            destroy(path)
 
     def renew(self, guards: Guards) -> None:
         """Another document of the same root key, under a new key of the guard. Raises as `open_or_create` does."""
@@ -155,10 +162,13 @@ class KeyFolder(msgspec.Struct, frozen=True):
 def secret(folder: Path, name: str, root_key: bytes) -> bytes:
     """The content of a file of the folder, opened where it is sealed. Raises `DataFolderError` or `SealBroken`."""
     content = _content(folder, name)
-    if not content.startswith(SEALED):
-        return content
+    return opened_secret(folder, name, content, root_key) if content.startswith(SEALED) else content
+
+
+def opened_secret(folder: Path, name: str, content: bytes, root_key: bytes) -> bytes:
+    """What `sealed_secret` sealed. Raises `SealBroken` for anything else."""
     try:
-        return open_sealed(_derived(root_key, "key-folder"), content[len(SEALED) :], name.encode())
+        return open_sealed(_derived(root_key, "key-folder"), content.removeprefix(SEALED), name.encode())
     except SealBroken as error:
         raise SealBroken(
             f"the key file {name} does not open: it was changed, or is of another key folder",
@@ -168,7 +178,7 @@ def secret(folder: Path, name: str, root_key: bytes) -> bytes:
 
 
 def sealed_secret(name: str, content: bytes, root_key: bytes, randomness: Randomness) -> bytes:
-    """What `secret` opens."""
+    """What `secret` and `opened_secret` open."""
     nonce = randomness.token(NONCE_BYTES)
     return SEALED + seal(_derived(root_key, "key-folder"), nonce, content, name.encode())
 

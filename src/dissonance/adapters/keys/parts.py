@@ -2,24 +2,31 @@
 
 Each is sealed under the root key, whoever guards that: so none is ever there in plain, and a part that is made while
 the root key goes to another guard needs no second look. Files of an id that no version names are of a rotation that was
-cut short before it was in the database; they open nothing.
+cut short before it was in the database, or of versions that a restored keys database does not know.
+
+A symbolic link is refused: what it leads to may be another's, and would outlive a part that was destroyed.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import errno
+import re
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dissonance.adapters.embedded.files import write_atomically
-from dissonance.adapters.keys.folder import sealed_secret, secret, unusable
+from dissonance.adapters.keys.files import content_of, destroy
+from dissonance.adapters.keys.folder import opened_secret, sealed_secret, unusable
 from dissonance.adapters.synced import sync_folder
-from dissonance.errors import KeyPartMissing, SealBroken
+from dissonance.errors import DataFolderError, KeyPartMissing, SealBroken
 from dissonance.ports.clock import Randomness
 from dissonance.ports.key_parts import PART_BYTES
 
 FOLDER = "versions"
+
+OURS = re.compile(r"[0-9a-f]{32}|\.[0-9a-f]{32}\.\d+\.part")
+"""Names of parts, their ids in hexadecimal, and of what `write_atomically` leaves where it is cut short."""
 
 
 class FolderKeyParts:
@@ -43,9 +50,11 @@ class FolderKeyParts:
         name = _name(part_id)
         path = self._folder / name
         with _usable(path):
-            if not path.is_file():
-                raise _missing(path, version)
-            part = secret(self._folder, name, self._root_key)
+            try:
+                content = content_of(path)
+            except FileNotFoundError as error:
+                raise _missing(path, version) from error
+        part = opened_secret(self._folder, name, content, self._root_key)
         if len(part) != PART_BYTES:
             raise SealBroken(
                 f"the part of key-encryption key {version} is damaged",
@@ -57,18 +66,32 @@ class FolderKeyParts:
     def has(self, part_id: bytes) -> bool:
         path = self._folder / _name(part_id)
         with _usable(path):
-            return path.is_file()
+            try:
+                path.lstat()
+            except FileNotFoundError:
+                return False
+            return True
 
     def destroy(self, part_id: bytes) -> None:
-        """What a disk keeps of overwritten blocks is beyond this, as of every file."""
         path = self._folder / _name(part_id)
-        with _usable(path), suppress(FileNotFoundError):
-            with path.open("r+b") as file:
-                file.write(bytes(os.fstat(file.fileno()).st_size))
-                file.flush()
-                os.fsync(file.fileno())
-            path.unlink()
-            sync_folder(path.parent)
+        with _usable(path):
+            destroy(path)
+
+    def unneeded(self, named: Collection[bytes]) -> int:
+        return len(self._unneeded(named))
+
+    def sweep(self, named: Collection[bytes]) -> int:
+        unneeded = self._unneeded(named)
+        for path in unneeded:
+            with _usable(path):
+                destroy(path)
+        return len(unneeded)
+
+    def _unneeded(self, named: Collection[bytes]) -> list[Path]:
+        folder, kept = self._folder / FOLDER, {part_id.hex() for part_id in named}
+        with _usable(folder):
+            there = sorted(folder.iterdir()) if folder.is_dir() else []
+        return [path for path in there if OURS.fullmatch(path.name) and path.name not in kept]
 
 
 def _name(part_id: bytes) -> str:
@@ -89,4 +112,14 @@ def _usable(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise _linked(path) from error
         raise unusable(path, error) from error
+
+
+def _linked(path: Path) -> DataFolderError:
+    return DataFolderError(
+        "the part of a key-encryption key is a symbolic link, which is not followed",
+        where=str(path),
+        fix="put the file that it leads to in its place",
+    )

@@ -3,10 +3,10 @@ key alone (ADR 73)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from dissonance.errors import DataFolderError, SealBroken
+from dissonance.errors import DataFolderError, KeyPartMissing, SealBroken
 from dissonance.ports.clock import Randomness
 from dissonance.ports.key_parts import PART_BYTES, PART_ID_BYTES, KeyParts
 from dissonance.ports.key_versions import KeyState, PartState
@@ -73,17 +73,43 @@ class VersionKeys:
         self._known = wraps
         return HeldKeys(active, {each.version: wrap for each, wrap in wraps.items()}, lost)
 
-    def state_of(self, part_id: bytes | None, state: KeyState) -> PartState:
+    def state_of(self, version: int, part_id: bytes | None, state: KeyState) -> PartState:
         if part_id is None:
             return PartState.NONE
-        here = self._parts.has(part_id)
-        if state is KeyState.DESTROYED:
-            return PartState.LEFT if here else PartState.DESTROYED
-        return PartState.KEPT if here else PartState.MISSING
+        try:
+            if state is KeyState.DESTROYED:
+                return PartState.LEFT if self._parts.has(part_id) else PartState.DESTROYED
+            self._parts.read(part_id, version)
+        except KeyPartMissing:
+            return PartState.MISSING
+        except SealBroken:
+            return PartState.DAMAGED
+        except DataFolderError:
+            return PartState.UNREADABLE
+        return PartState.KEPT
 
-    def destroy_part(self, part_id: bytes | None) -> None:
-        if part_id is not None:
+    def destroy_part(self, version: int, part_id: bytes | None) -> None:
+        """Of one that is destroyed in the database. Raises `DataFolderError` where it is still there."""
+        if part_id is None:
+            return
+        try:
             self._parts.destroy(part_id)
+        except DataFolderError as error:
+            raise DataFolderError(
+                f"key-encryption key {version} is destroyed in the keys database, its part is not: {error.what}",
+                where=error.where,
+                fix=f"{error.fix}; then the same again: dissonance keys destroy {version}",
+            ) from error
+
+    def drop(self, part: NewPart) -> None:
+        """Of a version that was not made after all."""
+        self._parts.destroy(part.part_id)
+
+    def unneeded_parts(self, named: Collection[bytes]) -> int:
+        return self._parts.unneeded(named)
+
+    def sweep(self, named: Collection[bytes]) -> int:
+        return self._parts.sweep(named)
 
     def _opened(self, key: RestingKey) -> KeyWrap:
         under = self.root

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from dissonance.errors import KeyPartMissing
 
 
@@ -24,3 +26,12 @@ class MemoryKeyParts:
 
     def destroy(self, part_id: bytes) -> None:
         self.parts.pop(part_id, None)
+
+    def unneeded(self, named: Collection[bytes]) -> int:
+        return len(self.parts.keys() - set(named))
+
+    def sweep(self, named: Collection[bytes]) -> int:
+        unneeded = self.parts.keys() - set(named)
+        for part_id in unneeded:
+            del self.parts[part_id]
+        return len(unneeded)

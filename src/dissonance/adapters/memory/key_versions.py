@@ -62,7 +62,7 @@ class MemoryKeyVersions:
             each._replace(
                 data_keys=data.count(version),
                 spare_keys=spares.count(version),
-                part=self._keys.state_of(self._shared.sealed_versions[version].part_id, each.state),
+                part=self._keys.state_of(version, self._shared.sealed_versions[version].part_id, each.state),
             )
             for version, each in sorted(self._shared.versions.items())
         ]
@@ -98,7 +98,19 @@ class MemoryKeyVersions:
         await self._end(version, KeyState.DESTROYED)
         resting = self._shared.sealed_versions[version]
         self._shared.sealed_versions[version] = resting._replace(sealed=b"")
-        self._keys.destroy_part(resting.part_id)
+        self._keys.destroy_part(version, resting.part_id)
+
+    async def unneeded_parts(self) -> int:
+        self._require()
+        return self._keys.unneeded_parts(self._named())
+
+    async def sweep(self) -> int:
+        self._require()
+        self.held()
+        return self._keys.sweep(self._named())
+
+    def _named(self) -> list[bytes]:
+        return [each.part_id for each in self._shared.sealed_versions.values() if each.part_id is not None]
 
     async def _end(self, version: int, state: KeyState) -> None:
         there = {each.version: each for each in await self.all()}.get(version)

@@ -2,8 +2,11 @@
 the key folder (ADR 73).
 
 Making a version active waits for statements that make data keys, and holds back new ones while it commits: from then on
-none is kept under the version before, by whatever process, so that wrapping anew comes to an end. So does ending a
-version: what another process wraps under it is there before it is looked for, or comes to nothing.
+none is kept under the version before, by whatever process, so that wrapping anew comes to an end. Hence nothing comes
+under a version that ends, and whether anything rests under it is looked at without holding anybody back.
+
+Whoever makes a version holds a lock from before its part is kept until others can meet it; so does who sweeps parts
+that no version names.
 """
 
 from __future__ import annotations
@@ -85,9 +88,10 @@ class PostgresKeyVersions:
 
     async def rotate(self) -> int:
         await self.held()
-        part = await asyncio.to_thread(self._keys.new_part)
         now_us = self._clock.now_us()
         async with self._database.connection("rotate") as connection, connection.transaction():
+            await self._database.execute_on(connection, "hold_back_parts", {})
+            part = await asyncio.to_thread(self._keys.new_part)
             await self._database.execute_on(connection, "hold_back_new_keys", {})
             version = int((await self._database.rows_on(connection, "highest_version", {}))[0][0]) + 1
             await self._database.execute_on(connection, "retire_active", {"now_us": now_us})
@@ -109,10 +113,23 @@ class PostgresKeyVersions:
 
     async def revoke(self, version: int) -> None:
         await self._end(version, KeyState.REVOKED)
+        await self.read()
 
     async def destroy(self, version: int) -> None:
         part_id = await self._end(version, KeyState.DESTROYED)
-        await asyncio.to_thread(self._keys.destroy_part, part_id)
+        await asyncio.to_thread(self._keys.destroy_part, version, part_id)
+        await self.read()
+
+    async def unneeded_parts(self) -> int:
+        named = [part_id for (part_id,) in await self._database.rows("part_ids", {})]
+        return await asyncio.to_thread(self._keys.unneeded_parts, named)
+
+    async def sweep(self) -> int:
+        await self.held()
+        async with self._database.connection("sweep", limited=False) as connection, connection.transaction():
+            await self._database.execute_on(connection, "hold_back_parts", {})
+            named = [part_id for (part_id,) in await self._database.rows_on(connection, "part_ids", {})]
+            return await asyncio.to_thread(self._keys.sweep, named)
 
     async def _end(self, version: int, state: KeyState) -> bytes | None:
         """The id of its part."""
@@ -126,7 +143,6 @@ class PostgresKeyVersions:
         parameters = {"version": version, "state": state.value, "now_us": self._clock.now_us()}
         async with self._database.connection(state.value, limited=False) as connection, connection.transaction():
             await connection.execute("SET LOCAL statement_timeout = 0")
-            await self._database.execute_on(connection, "hold_back_new_keys", {})
             if not await self._database.execute_on(connection, "end_version", parameters):
                 resting = there.data_keys + there.spare_keys
                 raise KeyInUse(
@@ -134,7 +150,6 @@ class PostgresKeyVersions:
                     where="key-encryption keys",
                     fix="wrap them under another one first: dissonance keys rotate",
                 )
-        await self.read()
         return part_id
 
     async def _all(self) -> list[tuple[KeyVersion, bytes | None]]:
@@ -145,7 +160,7 @@ class PostgresKeyVersions:
     def _with_parts(self, rows: list[tuple[Any, ...]]) -> list[tuple[KeyVersion, bytes | None]]:
         found = []
         for part_id, version, state, *rest in rows:
-            part = self._keys.state_of(part_id, KeyState(state))
+            part = self._keys.state_of(version, part_id, KeyState(state))
             found.append((KeyVersion(version, KeyState(state), *rest)._replace(part=part), part_id))
         return found
 
@@ -213,18 +228,21 @@ class PostgresKeyVersions:
 
     async def _first(self) -> list[RestingKey]:
         """Makes it, unless another process was faster; a part that nobody needs goes again."""
-        part = await asyncio.to_thread(self._keys.new_part)
-        parameters = {
-            "root": self._keys.root_as_first(),
-            "fresh": part.sealed(1),
-            "part_id": part.part_id,
-            "now_us": self._clock.now_us(),
-        }
-        await self._database.execute("first_key_encryption_key", parameters)
-        usable = await self._usable()
-        if any(each.version == 1 and each.part_id != part.part_id for each in usable):
-            await asyncio.to_thread(self._keys.destroy_part, part.part_id)
-        return usable
+        async with self._database.connection("first") as connection, connection.transaction():
+            await self._database.execute_on(connection, "hold_back_parts", {})
+            if not await self._database.rows_on(connection, "usable_key_encryption_keys", {}):
+                part = await asyncio.to_thread(self._keys.new_part)
+                parameters = {
+                    "root": self._keys.root_as_first(),
+                    "fresh": part.sealed(1),
+                    "part_id": part.part_id,
+                    "now_us": self._clock.now_us(),
+                }
+                await self._database.execute_on(connection, "first_key_encryption_key", parameters)
+                named = await self._database.rows_on(connection, "part_ids", {})
+                if not named:  # version 1 is the root key
+                    await asyncio.to_thread(self._keys.drop, part)
+        return await self._usable()
 
     async def _check(self) -> None:
         hash_key_digest = hashlib.sha256(self._hash_key).digest()

@@ -54,6 +54,14 @@ WHERE v.version = %(version)s AND v.state <> 'active'
     AND NOT EXISTS (SELECT FROM data_subject_keys k WHERE k.wrapped_under = v.version)
     AND NOT EXISTS (SELECT FROM spare_keys s WHERE s.wrapped_under = v.version);
 
+-- name: hold_back_parts
+-- purpose: nobody else makes a version, or sweeps parts; states change, and versions are read, as ever
+LOCK TABLE key_encryption_keys IN SHARE UPDATE EXCLUSIVE MODE;
+
+-- name: part_ids
+-- purpose: parts that versions have, or had
+SELECT part_id FROM key_encryption_keys WHERE part_id IS NOT NULL;
+
 -- name: count_to_rewrap
 -- purpose: keys that rest under another version than this one
 SELECT (SELECT count(*) FROM data_subject_keys WHERE wrapped_under <> %(under)s)

@@ -9,10 +9,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from dissonance.adapters.keys.documents import GuardName
 from dissonance.adapters.keys.folder import KeyFolder
+from dissonance.adapters.keys.guards import Guards
+from dissonance.adapters.keys.passphrase import PassphraseGuard
 from dissonance.adapters.memory.clock import SeededRandomness
 from dissonance.errors import DataFolderError
 
+QUICK_N = 2**4
 FILES = ("issuer.pem", "key-encryption.key", "nats-password", "nats-store.key", "signing.pem")
 
 
@@ -102,3 +106,13 @@ def test_secrets_are_not_in_what_a_log_would_show(tmp_path: Path) -> None:
     keys = KeyFolder.open_or_create(tmp_path / "keys", SeededRandomness(1))
     assert keys.nats_password not in repr(keys) and keys.nats_password not in f"{keys}"
     assert repr(keys.key_encryption_key) not in repr(keys)
+
+
+def test_root_key_that_was_left_where_its_way_to_a_file_was_cut_short_goes_with_the_next_guard(tmp_path: Path) -> None:
+    guard = PassphraseGuard("right horse battery", SeededRandomness(1), QUICK_N)
+    guards = Guards({GuardName.PASSPHRASE: lambda: guard}, GuardName.PASSPHRASE)
+    keys = KeyFolder.open_or_create(tmp_path / "keys", SeededRandomness(1), guards)
+    (keys.folder / ".key-encryption.key.4711.part").write_bytes(keys.key_encryption_key)
+    guarded = keys.protect(guards, GuardName.PASSPHRASE, SeededRandomness(2))
+    assert guarded == keys
+    assert sorted(path.name for path in keys.folder.iterdir()) == sorted(FILES)

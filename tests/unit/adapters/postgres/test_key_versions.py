@@ -61,7 +61,7 @@ def test_version_that_was_destroyed_between_two_looks_gives_way_to_the_active_on
     keys: VersionKeys, parts: MemoryKeyParts
 ) -> None:
     before, after = made(keys, 1), made(keys, 2)
-    keys.destroy_part(before.part_id)
+    keys.destroy_part(1, before.part_id)
     held = asyncio.run(versions_that_see([[before], [after]], keys, parts).read())
     assert (held.active, list(held.wraps)) == (2, [2])
 
@@ -70,6 +70,6 @@ def test_version_that_is_still_active_at_the_second_look_misses_its_part(
     keys: VersionKeys, parts: MemoryKeyParts
 ) -> None:
     active = made(keys, 1)
-    keys.destroy_part(active.part_id)
+    keys.destroy_part(1, active.part_id)
     with pytest.raises(KeyPartMissing, match="version 1"):
         asyncio.run(versions_that_see([[active], [active]], keys, parts).read())
