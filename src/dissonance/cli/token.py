@@ -17,7 +17,7 @@ from dissonance.cli.options import AsJson, variables_of
 from dissonance.cli.output import emit, error_console
 from dissonance.cli.token_tasks import warning_of
 from dissonance.contracts.times import to_text
-from dissonance.errors import DataFolderError, EngineError
+from dissonance.errors import DataFolderError, DissonanceError
 from dissonance.security.grants import read_grants
 from dissonance.security.permissions import ANY_TASK
 from dissonance.security.tokens import LocalIssuer, TokenIssuer, public_key_pem
@@ -78,7 +78,7 @@ def _tasks_there_are(settings: Settings) -> list[str] | None:
 
     try:
         return task_names(addresses_of(settings).database_url)
-    except EngineError:
+    except DissonanceError:
         return None
 
 
