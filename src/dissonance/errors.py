@@ -88,7 +88,13 @@ class TooManyRows(InputError):
 
 
 class UnknownTask(InputError):
+    """`name` that was asked for. Others are never named with it here: who asks may not know of them."""
+
     slug, title, status = "unknown-task", "There is no such task", 404
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "", name: str = "") -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.name = name
 
 
 class TaskExists(InputError):
@@ -181,12 +187,6 @@ class PipelineBusy(InputError):
     """One run of a task's pipeline at a time; or a step was asked for before those that it needs."""
 
     slug, title, status = "pipeline-busy", "The pipeline of this task cannot do that now", 409
-
-
-class RolloutUnderWay(InputError):
-    """One update of a task at a time goes into production; no rule was asked about this one."""
-
-    slug, title, status = "rollout-under-way", "Another update of this task is under way", 409
 
 
 class HoldoutLeak(InputError):
@@ -393,6 +393,6 @@ class ModelNotRenewable(ModelError):
 
 
 class GateRefused(DissonanceError):
-    """The gate said no; the verdict carries the numbers."""
+    """A rule of the gate said no; the verdict carries the numbers."""
 
     slug, title, status, exit_code = "gate-refused", "The gate refused the update", 409, 7

@@ -1,5 +1,5 @@
 """A data scientist's first day, on the real engines: create a task, serve it, doubt it, label it, read its windows,
-update it while it serves, take the update back, and ask who answered what."""
+update it while it serves, take the update back, ask who answered what, and let the pipeline make the next one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from dissonance.contracts.schema import Scalar
 from dissonance.drills import census
 from dissonance.drills.client import DissonanceClient
 from dissonance.drills.system import TWO_PROCESSES, RunningSystem
-from dissonance.errors import Forbidden, TaskExists, Unauthenticated, UnseenCategory
+from dissonance.errors import Forbidden, GateRefused, TaskExists, Unauthenticated, UnknownTask, UnseenCategory
+from dissonance.ports.steps import StepName
 from dissonance.settings import Settings
 
 TRAINING_ROWS = 6_000
@@ -66,6 +67,26 @@ async def walk(folder: Path) -> None:
             found = await running.command("models", "who-answered", census.TASK, one.predictions[-1].prediction_id)
             assert (found["version"], found["model_digest"]) == (version, one.model_digest)
         await looked_up(running)
+        await piped(running)
+
+
+async def piped(running: RunningSystem) -> None:
+    """Every step, from what the system knows to a judged candidate, which waits: a version was taken back. Run again,
+    nothing is done twice; whatever the gate says of so few rows, it says the same."""
+    first, again = [
+        await running.command("pipeline", "run", census.TASK, *more, codes=(0, GateRefused.exit_code))
+        for more in ((), ("--resume",))
+    ]
+    steps = list(StepName) if first["refused_by"] is None else list(StepName)[:-1]
+    assert [step["step"] for step in first["steps"]] == [step["step"] for step in again["steps"]] == steps
+    assert [step["reused"] for step in first["steps"]] == [False] * len(steps)
+    assert {step["step"] for step in again["steps"] if not step["reused"]} <= {StepName.ROLLOUT}
+    assert first["refused_by"] == again["refused_by"] in (None, StepName.GATE)
+    assert (first["passed_over"] is None) is (first["refused_by"] is not None)
+    assert first["snapshot"] == again["snapshot"]
+    listed = await running.command("models", "list", census.TASK)
+    [made] = [line for line in listed if (line["role"], line["version"]) == ("proposer", first["version"])]
+    assert (made["in_production"], made["parent"]) == (False, 1)
 
 
 async def looked_up(running: RunningSystem) -> None:
@@ -96,10 +117,13 @@ async def serve(proposer: DissonanceClient, records: list[Row]) -> dict[str, Sca
 async def refuse(running: RunningSystem, proposer: DissonanceClient, records: list[Row]) -> None:
     with pytest.raises(UnseenCategory):
         await proposer.predict(census.TASK, [{**records[0], "SEX": 3}])
+    with pytest.raises(UnknownTask, match=f"did you mean '{census.TASK}'"):
+        await running.command("models", "list", f"{census.TASK}s")
     async with running.client("proposer", None) as stranger:
         with pytest.raises(Unauthenticated):
             await stranger.predict(census.TASK, records[:1])
     elsewhere = await running.token("client", task="elsewhere")
+    assert "no task is named 'elsewhere' yet" in (running.logs / "token-create.log").read_text()
     async with running.client("proposer", elsewhere) as neighbour:
         with pytest.raises(Forbidden):
             await neighbour.predict(census.TASK, records[:1])

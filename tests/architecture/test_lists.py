@@ -17,6 +17,7 @@ from dissonance.contracts.consumers import CONSUMERS
 from dissonance.contracts.events import EVENT_TYPES, Event
 from dissonance.contracts.topics import EventKind
 from dissonance.errors import DissonanceError
+from dissonance.errors_by_slug import ROOTS, errors_by_slug
 from dissonance.roles.listed import ROLES
 from dissonance.security.grants import default_grants
 from dissonance.security.permissions import OF_THE_SYSTEM, Permission
@@ -29,6 +30,7 @@ def tree_of(root: type) -> list[type]:
 
 
 ERRORS = tree_of(DissonanceError)
+MODULES = {root.__module__ for root in ROOTS}
 
 
 def test_every_error_has_a_slug_of_its_own() -> None:
@@ -40,7 +42,8 @@ def test_every_error_has_a_slug_of_its_own() -> None:
 
 @pytest.mark.parametrize("error", ERRORS)
 def test_error_is_fit_for_a_problem_body(error: type[DissonanceError]) -> None:
-    assert error.__module__ == "dissonance.errors"
+    assert error.__module__ in MODULES
+    assert errors_by_slug()[error.slug] is error
     assert re.fullmatch(r"[a-z]+(-[a-z]+)*", error.slug)
     assert 400 <= error.status <= 599
     assert 1 <= error.exit_code <= 63  # above are the shell's own

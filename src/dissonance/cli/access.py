@@ -21,7 +21,7 @@ from dissonance.cli.acting import account, act_as
 from dissonance.cli.kept_login import current_token, is_logged_in, kept_tokens
 from dissonance.cli.options import variables_of
 from dissonance.cli.output import error_console
-from dissonance.cli.permissions import Right
+from dissonance.cli.permissions import COMMANDS, Right
 from dissonance.cli.recording import UNRECORDED, record
 from dissonance.errors import (
     AccessError,
@@ -85,7 +85,7 @@ def _ask(path: str, right: Right, given: Mapping[str, Any], *, owner: bool) -> b
     folder = given.get(right.folder) if right.folder else None
     settings = read_settings(variables_of(folder or None))
     task = given.get(right.task) if right.task else None
-    who = account() if owner else ""
+    who, lists_tasks = account() if owner else "", True
     try:
         if owner:
             as_owner.require_owner(settings)
@@ -97,10 +97,11 @@ def _ask(path: str, right: Right, given: Mapping[str, Any], *, owner: bool) -> b
             who = identity.name
             require_right(identity, right, task)
             require_unrevoked(identity, settings, right.permission)
+            lists_tasks = may_list_tasks(identity)
     except (AccessError, ConfigurationError) as error:  # the second of a token beside `--as-owner`
         record(settings, what, right.permission, who=who, task=task, reason=error.slug)
         raise
-    act_as(who)
+    act_as(who, lists_tasks=lists_tasks)
     return record(settings, what, right.permission, who=who, task=task, reason="")
 
 
@@ -129,6 +130,11 @@ def require_right(identity: Identity, right: Right, task: str | None) -> None:
     from dissonance.web.admission import require
 
     require(identity, right.permission, ANY_TASK if task is None else task)
+
+
+def may_list_tasks(identity: Identity) -> bool:
+    """Whether `dissonance task list` would name them all."""
+    return identity.may(COMMANDS["task list"].permission) and identity.may_touch(ANY_TASK)
 
 
 def require_unrevoked(identity: Identity, settings: Settings, permission: Permission) -> None:

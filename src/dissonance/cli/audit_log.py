@@ -19,6 +19,7 @@ from dissonance.cli.output import emit, share_done
 from dissonance.cli.private_files import private_file
 from dissonance.cli.tables import FittingTable
 from dissonance.contracts.accesses import Outcome
+from dissonance.contracts.counts import counted
 from dissonance.contracts.times import to_text, to_us
 from dissonance.ports.accesses import KeptAccess, WantedAccesses
 
@@ -138,7 +139,8 @@ def export(
 
     lines = on_system(data, work)
     if out is not None:
-        emit({"lines": lines, "file": str(out)}, as_json, f"{lines:,} accesses in {escape(str(out))}")
+        said = f"{counted(lines, 'access', 'accesses')} in {escape(str(out))}"
+        emit({"lines": lines, "file": str(out)}, as_json, said)
 
 
 async def _write(system: System, wanted: WantedAccesses, file: BinaryIO) -> int:
@@ -237,8 +239,8 @@ def verify_answer(verified: VerifiedAccesses) -> VerifyAnswer:
 
 def verified_words(answer: VerifyAnswer) -> str:
     seen = (
-        f"{answer.links:,} links with {answer.accesses:,} accesses, which stand for {answer.attempts:,} attempts, "
-        f"and {answer.anchors:,} anchors"
+        f"{counted(answer.links, 'link')} with {counted(answer.accesses, 'access', 'accesses')}, which stand for "
+        f"{counted(answer.attempts, 'attempt')}, and {counted(answer.anchors, 'anchor')}"
     )
     return chain_words(answer.fault, answer.what, seen)
 

@@ -7,8 +7,11 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
+from dissonance.cli.acting import lists_tasks
+from dissonance.cli.near_tasks import suggest
 from dissonance.cli.options import variables_of
 from dissonance.cli.output import error_console, progress, still_going
+from dissonance.errors import UnknownTask
 from dissonance.settings import read_settings
 
 if TYPE_CHECKING:
@@ -45,7 +48,12 @@ def on_system(data_folder: str | None, use: Callable[[System], Awaitable[T]]) ->
 
     async def used() -> T:
         async with open_system(settings) as system:
-            return await use(system)
+            try:
+                return await use(system)
+            except UnknownTask as unknown:
+                if lists_tasks():
+                    await suggest(system.store, unknown)
+                raise
 
     return asyncio.run(used())
 

@@ -11,6 +11,7 @@ import typer
 from dissonance.cli.connected import on_system
 from dissonance.cli.options import AsJson, Data
 from dissonance.cli.output import emit, share_done
+from dissonance.contracts.counts import counted
 from dissonance.errors import InputError
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def seal(data: Data = None, as_json: AsJson = False) -> None:
             return SealAnswer(*done)
 
         answer = on_system(data, work)
-    lines = [f"{rows} rows of {place} were sealed." for place, rows in answer.sealed.items()]
+    lines = [f"Sealed: {counted(rows, 'row')} of {place}." for place, rows in answer.sealed.items()]
     lines += [f"Still in plain: {place}; call this again." for place in answer.left]
     emit(answer, as_json, "\n".join(lines) or "Nothing was in plain.")
     raise typer.Exit(LEFT if answer.left else 0)

@@ -18,6 +18,7 @@ from dissonance.cli.options import AsJson, Data, TaskName
 from dissonance.cli.output import add_id_column, emit, share_done
 from dissonance.cli.private_files import private_file
 from dissonance.cli.tables import FittingTable
+from dissonance.contracts.counts import counted
 from dissonance.contracts.decision_api import DecisionLine, DecisionReply, DecisionsReply
 
 if TYPE_CHECKING:
@@ -121,7 +122,8 @@ def verify_answer(verified: Verified) -> VerifyAnswer:
 
 
 def verified_words(answer: VerifyAnswer) -> str:
-    seen = f"{answer.links:,} links, {answer.decisions:,} decisions and {answer.anchors:,} anchors of {answer.task}"
+    links, decisions = counted(answer.links, "link"), counted(answer.decisions, "decision")
+    seen = f"{links}, {decisions} and {counted(answer.anchors, 'anchor')} of {answer.task}"
     return chain_words(answer.fault, answer.what, seen)
 
 

@@ -15,6 +15,7 @@ from dissonance.cli.options import AsJson, Data, TaskName
 from dissonance.cli.output import add_id_column, emit, progress, words
 from dissonance.cli.policy_file import read_policy_file
 from dissonance.cli.tables import FittingTable
+from dissonance.contracts.counts import counted
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.times import to_text
 from dissonance.decisions.policy_changes import Value, with_values
@@ -113,7 +114,7 @@ def _line(each: DecidedAgain) -> ReplayedLine:
 def show_replayed(console: Console, answer: DecisionsReplayed) -> None:
     under = ", ".join(f"{name}={value}" for name, value in sorted(answer.policy.items())) or "as recorded"
     table = FittingTable(
-        title=escape(f"{len(answer.decisions):,} decisions on {answer.task} made again, policy {under}")
+        title=escape(f"{counted(len(answer.decisions), 'decision')} on {answer.task} made again, policy {under}")
     )
     add_id_column(table, "id", (line.decision_id[:12] for line in answer.decisions))
     for heading in ("decided at", "version", "was"):
@@ -132,8 +133,12 @@ def show_replayed(console: Console, answer: DecisionsReplayed) -> None:
         )
     console.print(table)
     colour = "yellow" if answer.differing else "green"
-    said = "would have been decided otherwise" if answer.policy else "do not come out as recorded"
-    console.print(f"[{colour}]{answer.differing:,} {said}.[/{colour}]")
+    said = (
+        counted(answer.differing, "would have been decided otherwise", "would have been decided otherwise")
+        if answer.policy
+        else counted(answer.differing, "does not come out as recorded", "do not come out as recorded")
+    )
+    console.print(f"[{colour}]{said}.[/{colour}]")
 
 
 def _was(line: ReplayedLine) -> str:

@@ -15,6 +15,7 @@ from dissonance.cli.drilling import DEFAULT_RECORDS, AsJson, Folder, Records, Re
 from dissonance.cli.faults import faults
 from dissonance.cli.output import emit, progress
 from dissonance.cli.pentest import pentest
+from dissonance.contracts.counts import counted
 
 if TYPE_CHECKING:
     from dissonance.drills.records import Raw, Record
@@ -228,5 +229,5 @@ def _finish(record: Record, records: Path, as_json: bool, picture: Callable[[Rec
 def _shown(value: Raw) -> str:
     """A long series is in the record; here its length will do."""
     if isinstance(value, list) and len(value) > MOST_VALUES_SHOWN:
-        return f"{len(value)} values"
+        return counted(len(value), "value")
     return f"{value:,.10g}" if isinstance(value, int | float) else str(value)

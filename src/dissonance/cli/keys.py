@@ -16,6 +16,7 @@ from dissonance.cli.connected import on_system
 from dissonance.cli.options import AsJson, Data, variables_of
 from dissonance.cli.output import emit, progress, share_done
 from dissonance.cli.token import require_keys
+from dissonance.contracts.counts import counted
 from dissonance.contracts.times import to_text
 from dissonance.settings import read_settings
 
@@ -209,7 +210,7 @@ def key_line(found: KeyVersion) -> KeyLine:
 
 
 def keys_table(answer: KeysAnswer) -> Table:
-    again = f"; {answer.rewrapped:,} keys were wrapped anew" if answer.rewrapped else ""
+    again = f"; {counted(answer.rewrapped, 'key was', 'keys were')} wrapped anew" if answer.rewrapped else ""
     caption = f"The root key is guarded by: {answer.root_guard}{again}"
     if answer.unneeded_parts:
         caption += f"\n{answer.unneeded_parts} files in versions belong to no version: dissonance keys sweep"

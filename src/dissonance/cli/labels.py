@@ -17,6 +17,7 @@ from dissonance.cli.acting import acting_as
 from dissonance.cli.connected import on_system
 from dissonance.cli.options import AsJson, Data, TaskName, variables_of
 from dissonance.cli.output import emit, progress
+from dissonance.contracts.counts import counted
 from dissonance.contracts.label_api import LeasedRequest, QueueReply
 from dissonance.errors import InputError
 from dissonance.settings import read_settings
@@ -85,7 +86,7 @@ def ask(
         return AskAnswer(task, await ask_by_hand(system, await system.store.by_name(task), count))
 
     answer = on_system(data, work)
-    emit(answer, as_json, f"{answer.asked:,} more inputs of {escape(task)} are asked about.")
+    emit(answer, as_json, f"Asked about: {counted(answer.asked, 'more input')} of {escape(task)}.")
 
 
 @app.command("import")
@@ -159,7 +160,7 @@ def export_(
     emit(
         answer,
         as_json,
-        escape(f"{len(requests)} requests are in {out}: fill in `label`, then import it."),
+        escape(f"{counted(len(requests), 'request is', 'requests are')} in {out}: fill in `label`, then import it."),
     )
 
 
@@ -191,12 +192,13 @@ def import_answer(task: str, read: LabelFile, refused: list[Refused]) -> ImportA
 
 
 def show_import(console: Console, answer: ImportAnswer) -> None:
-    empty = f", {answer.empty:,} lines had none" if answer.empty else ""
-    console.print(f"{answer.taken:,} labels are taken{empty}; they are joined within moments.")
+    empty = f", {counted(answer.empty, 'line')} had none" if answer.empty else ""
+    taken = counted(answer.taken, "label is taken", "labels are taken")
+    console.print(f"{taken}{empty}; what is taken is joined within moments.")
     for line in answer.first_refused:
         console.print(f"line {line.line}: {line.what}. {line.fix}", style="yellow", markup=False)
     if answer.refused:
-        console.print(f"{answer.refused:,} lines were refused.", style="red")
+        console.print(f"{counted(answer.refused, 'line was', 'lines were')} refused.", style="red")
 
 
 def status_table(reply: QueueReply) -> Table:

@@ -14,6 +14,7 @@ from dissonance.cli.connected import on_system
 from dissonance.cli.options import AsJson, Data, TaskName
 from dissonance.cli.output import emit, progress
 from dissonance.cli.tables import FittingTable
+from dissonance.contracts.counts import counted
 from dissonance.contracts.times import to_text
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def diff_answer(found: ModelDiff) -> ModelDiffAnswer:
 def diff_table(answer: ModelDiffAnswer) -> Table:
     table = FittingTable(
         title=f"Versions {answer.before} and {answer.after} of {answer.task}",
-        caption=f"On {answer.golden_rows:,} golden inputs: mean KL {answer.kl:.4f} nats (standard error "
+        caption=f"On {counted(answer.golden_rows, 'golden input')}: mean KL {answer.kl:.4f} nats (standard error "
         f"{answer.kl_error:.4f}), {answer.differing:.2%} of the answers differ",
     )
     for heading in ("", f"version {answer.before}", f"version {answer.after}"):

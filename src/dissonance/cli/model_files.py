@@ -13,6 +13,7 @@ from rich.markup import escape
 from dissonance.cli.connected import on_system, stages
 from dissonance.cli.options import AsJson, Data, TaskName
 from dissonance.cli.output import emit
+from dissonance.contracts.counts import counted
 
 if TYPE_CHECKING:
     from dissonance.bootstrap import System
@@ -121,9 +122,10 @@ def registered_answer(adopted: Adopted) -> RegisteredAnswer:
 def registered_text(answer: RegisteredAnswer) -> str:
     return (
         f"Candidate {answer.version} of {answer.task} ({answer.format}), critic {answer.critic_version} fitted on "
-        f"{answer.critic_rows} rows\nAccuracy on {answer.golden_rows} golden rows: {answer.golden_accuracy:.4f} "
-        f"({answer.golden_accuracy_low:.4f} to {answer.golden_accuracy_high:.4f}); in production: version "
-        f"{answer.incumbent_version}\nNext: dissonance models promote {answer.task} --version {answer.version}"
+        f"{counted(answer.critic_rows, 'row')}\nAccuracy on {counted(answer.golden_rows, 'golden row')}: "
+        f"{answer.golden_accuracy:.4f} ({answer.golden_accuracy_low:.4f} to {answer.golden_accuracy_high:.4f}); "
+        f"in production: version {answer.incumbent_version}\n"
+        f"Next: dissonance models promote {answer.task} --version {answer.version}"
     )
 
 
@@ -132,7 +134,7 @@ def exported_text(answer: ExportedAnswer) -> str:
     return "\n".join(
         (
             f"Version {answer.version} of {answer.task} and its critic {answer.critic_version}: "
-            f"{len(answer.files)} files in {answer.folder}",
+            f"{counted(len(answer.files), 'file')} in {answer.folder}",
             "Verify it without this system:",
             f"  model_signing verify key {answer.folder}/model --signature {answer.folder}/model.sig "
             f"--public_key {answer.folder}/public-key.pem",

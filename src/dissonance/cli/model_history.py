@@ -12,6 +12,7 @@ from rich.markup import escape
 from dissonance.cli.connected import on_system
 from dissonance.cli.options import AsJson, Data, TaskName
 from dissonance.cli.output import emit, words
+from dissonance.contracts.counts import counted
 from dissonance.contracts.times import to_text, to_us
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def show_at(console: Console, answer: AtAnswer) -> None:
     console.print(f"  by event time: {_words(answer.by_event_time)}")
     for line in answer.answered:
         version = "no longer in the registry" if line.version is None else f"version {line.version}"
-        console.print(f"  {line.rows:,} stored answers of the hour before, event time: {version} ({line.arm})")
+        console.print(f"  {counted(line.rows, 'stored answer')} of the hour before, event time: {version} ({line.arm})")
 
 
 def _in_force(found: InForce) -> InForceLine:

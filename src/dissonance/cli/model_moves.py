@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 
 from dissonance.cli.output import emit
+from dissonance.contracts.counts import counted
 from dissonance.contracts.standings import NAMELESS
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.contracts.verdicts import RuleFinding
@@ -70,7 +71,8 @@ def emit_moved(done: Promoted, as_json: bool, *, went_back: bool = False, named:
 def what_serves(answer: PromotedAnswer) -> str:
     before = "nothing" if answer.previous_version is None else f"version {answer.previous_version}"
     if answer.phase == RolloutPhase.CANARY:
-        return f"Canary: version {answer.version} answers a share of requests, {before} the others"
+        already = "" if answer.changed else " already"
+        return f"Canary: version {answer.version} answers a share of requests{already}, {before} the others"
     if answer.version != answer.previous_version:
         return f"In production: version {answer.version} (before: {before}), critic {answer.critic_version}"
     still = "stays in production" if answer.changed else "was in production already"
@@ -115,7 +117,8 @@ def replica_lines(answer: PromotedAnswer) -> list[str]:
             "(docs/runbooks/rollback.md)"
         ]
     count = len(answer.replicas) + len(answer.replicas_missing)
-    said = f"{len(answer.replicas)} of {count} replicas answer with it"
+    verb = "answers" if len(answer.replicas) == 1 else "answer"
+    said = f"{len(answer.replicas)} of {counted(count, 'replica')} {verb} with it"
     if answer.version != answer.previous_version and answer.confirmed_ms is not None:
         said += f", {answer.confirmed_ms:.0f} ms after it moved"
     missing = f"NOT CONFIRMED: {', '.join(answer.replicas_missing)} (docs/runbooks/rollback.md)"

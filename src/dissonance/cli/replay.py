@@ -14,6 +14,7 @@ from dissonance.cli.connected import on_system
 from dissonance.cli.options import AsJson, Data, TaskName
 from dissonance.cli.output import emit, share_done
 from dissonance.cli.policy import parse_changes
+from dissonance.contracts.counts import counted
 from dissonance.contracts.ids import id_text
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.times import to_text, to_us
@@ -157,7 +158,7 @@ def replay_answer(outcome: ReplayOutcome, policy: str) -> ReplayAnswer:
 
 
 def show_replay(console: Console, answer: ReplayAnswer) -> None:
-    table = Table(title=escape(f"{answer.rows:,} rows of {answer.task} judged again, policy {answer.policy}"))
+    table = Table(title=escape(f"{counted(answer.rows, 'row')} of {answer.task} judged again, policy {answer.policy}"))
     for heading in ("recorded", "now"):
         table.add_column(heading)
     table.add_column("rows", justify="right")
@@ -171,11 +172,14 @@ def show_replay(console: Console, answer: ReplayAnswer) -> None:
     for row in answer.examples:
         console.print(f"{row.prediction_id}  {row.event_time}  {row.recorded} → {row.replayed}")
     if answer.unreadable_links:
-        console.print(f"[yellow]{answer.unreadable_links} links of an older form were left out.[/yellow]")
+        left_out = counted(answer.unreadable_links, "link of an older form was", "links of an older form were")
+        console.print(f"[yellow]{left_out} left out.[/yellow]")
     if answer.replay_id is not None:
         console.print(f"Kept: dissonance replays {escape(answer.task)} --id {answer.replay_id}")
     colour = "yellow" if answer.differing else "green"
-    console.print(f"[{colour}]{answer.differing:,} differ; {answer.links:,} links of the chain hold.[/{colour}]")
+    differing = counted(answer.differing, "differs", "differ")
+    links = counted(answer.links, "link of the chain holds", "links of the chain hold")
+    console.print(f"[{colour}]{differing}; {links}.[/{colour}]")
 
 
 async def _range(system: System, task: str, window: str | None, start: str | None, end: str | None) -> Range:

@@ -15,6 +15,7 @@ from dissonance.cli.connected import on_system
 from dissonance.cli.options import AsJson, Data
 from dissonance.cli.output import emit, emit_json, progress
 from dissonance.cli.private_files import private_file
+from dissonance.contracts.counts import counted
 from dissonance.contracts.erasure import Certificate, LearntModel, RowCounts
 from dissonance.contracts.times import to_text
 
@@ -106,7 +107,7 @@ def export(person: Person, task: TaskName, file: File = None, data: Data = None,
         emit_json(answer)
         return
     write_json(answer, file)
-    emit(answer, as_json, f"{len(answer.rows):,} rows are in {escape(str(file))}.")
+    emit(answer, as_json, f"{counted(len(answer.rows), 'row is', 'rows are')} in {escape(str(file))}.")
 
 
 @app.command()
@@ -155,11 +156,12 @@ def signed_certificate(signed: SignedBundle, certificate: Certificate) -> Signed
 def tell_found(console: Console, answer: ShowAnswer) -> None:
     rows = answer.rows
     console.print(f"[bold]{escape(answer.task)}[/bold], data subject {answer.data_subject}")
-    console.print(f"  {rows.experience:,} inputs, {rows.labels:,} labels, {rows.label_requests:,} label requests")
+    kept = {"input": rows.experience, "label": rows.labels, "label request": rows.label_requests}
+    console.print("  " + ", ".join(counted(count, what) for what, count in kept.items()))
     for split, count in rows.reference.items():
-        console.print(f"  {count:,} rows of the data file, part {split}")
+        console.print(f"  {counted(count, 'row')} of the data file, part {split}")
     for digest, count in answer.snapshots.items():
-        console.print(f"  {count:,} rows of snapshot {digest}")
+        console.print(f"  {counted(count, 'row')} of snapshot {digest}")
     _tell_learnt(console, answer.models, answer.windows)
     if answer.certificate is None:
         console.print("  not erased")
@@ -191,7 +193,8 @@ def _tell_learnt(console: Console, models: list[LearntModel], windows: list[str]
         console.print(f"  learnt from them: {model.role} version {model.version} ({model.learnt_from.value}){now}")
     if windows:
         console.print(
-            f"  {len(windows):,} windows hold them: {escape(', '.join(windows[:5]))}{' …' * (len(windows) > 5)}"
+            f"  {counted(len(windows), 'window holds', 'windows hold')} them: {escape(', '.join(windows[:5]))}"
+            f"{' …' * (len(windows) > 5)}"
         )
 
 

@@ -19,6 +19,7 @@ from dissonance.cli.options import AsJson, Data
 from dissonance.cli.output import add_id_column, emit
 from dissonance.cli.policy_file import read_policy_file
 from dissonance.cli.tables import FittingTable
+from dissonance.contracts.counts import counted
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.contracts.times import to_text
@@ -288,7 +289,7 @@ def list_table(lines: list[TaskLine]) -> Table:
         cells = (
             line.task,
             line.target,
-            f"{line.classes} classes, {line.features} features",
+            f"{counted(line.classes, 'class', 'classes')}, {counted(line.features, 'feature')}",
             line.created_at[:16].replace("T", " "),
             line.task_id,
         )
@@ -305,7 +306,7 @@ def shown_table(shown: TaskShown) -> Table:
     table.add_row("event time, data subject", f"{task.time_column or '(arrival)'}, {task.data_subject_column or '-'}")
     for feature in task.schema.features:
         values = (
-            f"{len(feature.categories)} categories"
+            counted(len(feature.categories), "category", "categories")
             if feature.categories
             else f"{feature.minimum:g}–{feature.maximum:g}"
         )

@@ -12,11 +12,13 @@ from rich.table import Table
 
 from dissonance.adapters.looking import is_empty
 from dissonance.cli import token_clients, token_keys, token_revocations
+from dissonance.cli.acting import lists_tasks
 from dissonance.cli.lengths import seconds
 from dissonance.cli.options import AsJson, variables_of
-from dissonance.cli.output import emit
+from dissonance.cli.output import emit, error_console
+from dissonance.cli.token_tasks import warning_of
 from dissonance.contracts.times import to_text
-from dissonance.errors import DataFolderError
+from dissonance.errors import DataFolderError, DissonanceError
 from dissonance.security.grants import read_grants
 from dissonance.security.permissions import ANY_TASK
 from dissonance.security.tokens import LocalIssuer, TokenIssuer, public_key_pem
@@ -59,14 +61,26 @@ def create(
 ) -> None:
     """Make an access token and print it alone, so that TOKEN=$(dissonance token create --grant client) works.
 
-    Without --task it is for every task. Only the key folder is asked: a task may be one that is made later, and with a
-    misspelt one it opens nothing.
+    Without --task it is for every task. A task may be one that is made later: where the engines run, it is said on
+    stderr that there is none of this name, since with a misspelt one the token opens nothing.
     """
-    variables = variables_of(data)
-    issued = issue_token(
-        read_settings(variables), grants=grant, tasks=task or [ANY_TASK], name=name, lifetime_s=seconds(lifetime)
-    )
+    settings = read_settings(variables_of(data))
+    issued = issue_token(settings, grants=grant, tasks=task or [ANY_TASK], name=name, lifetime_s=seconds(lifetime))
+    there_are = _tasks_there_are(settings) if task and lists_tasks() else None
+    if there_are is not None and (warning := warning_of(task or [], there_are)):
+        error_console.print(f"{warning}.", markup=False, soft_wrap=True)
     typer.echo(msgspec.json.encode(issued).decode() if as_json else issued.token)
+
+
+def _tasks_there_are(settings: Settings) -> list[str] | None:
+    """None where nobody can be asked."""
+    from dissonance.adapters.postgres.task_names import task_names
+    from dissonance.bootstrap import addresses_of
+
+    try:
+        return task_names(addresses_of(settings).database_url)
+    except DissonanceError:
+        return None
 
 
 @app.command()

@@ -14,6 +14,7 @@ from dissonance.cli.connected import on_system
 from dissonance.cli.options import Data, TaskName
 from dissonance.cli.output import add_id_column, emit, share_done, words
 from dissonance.cli.tables import FittingTable
+from dissonance.contracts.counts import counted
 from dissonance.contracts.ids import id_from_text, id_text
 from dissonance.contracts.times import to_text
 from dissonance.errors import InputError, InvalidDataFile
@@ -63,7 +64,7 @@ def who_answered(
     if (prediction_id is None) == (file is None):
         raise InputError("neither or both of an id and a file", where="PREDICTION_ID", fix="give one of them")
     wanted = read_ids(file) if file is not None else [id_from_text(prediction_id or "")]
-    with share_done(f"asking about {len(wanted)} predictions", quiet=as_json or file is None) as follow:
+    with share_done(f"asking about {counted(len(wanted), 'prediction')}", quiet=as_json or file is None) as follow:
 
         async def work(system: System) -> list[WhoAnswered]:
             return await who_answered_each(system, task, wanted, follow)
@@ -132,7 +133,7 @@ def who_answered_table(answer: WhoAnsweredAnswer) -> Table:
 
 
 def each_answered_table(task: str, answers: Sequence[WhoAnsweredAnswer]) -> Table:
-    table = FittingTable(title=f"{len(answers)} {'prediction' if len(answers) == 1 else 'predictions'} of {task}")
+    table = FittingTable(title=f"{counted(len(answers), 'prediction')} of {task}")
     add_id_column(table, "prediction", (each.prediction_id for each in answers))
     for heading in ("version (arm)", "critic", "asked beside it", "answered at"):
         table.add_column(heading, overflow="fold")

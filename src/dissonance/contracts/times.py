@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from dissonance.contracts.counts import counted
 from dissonance.errors import WrongType
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -60,7 +61,7 @@ def lasting(seconds: int) -> str:
     for unit, length in UNITS_S.items():
         count, seconds = divmod(seconds, length)
         if count:
-            said.append(f"{count} {unit}" + ("" if count == 1 else "s"))
+            said.append(counted(count, unit))
     return " ".join(said[:2]) or "0 seconds"
 
 

@@ -15,7 +15,8 @@ from dissonance.contracts.unreadable import UNREADABLE
 from dissonance.decisions.models import Proposer
 from dissonance.decisions.onnx_proposer import OnnxProposer
 from dissonance.decisions.rows import category_sizes
-from dissonance.errors import GateRefused, InputError, ModelMisfit, ModelUnsupported
+from dissonance.errors import InputError, ModelMisfit, ModelUnsupported
+from dissonance.errors_of_updates import HoldoutEmpty
 from dissonance.pipeline.aliases import production_version
 from dissonance.pipeline.describing import describe
 from dissonance.pipeline.reference import kept_from_updates, open_reference
@@ -63,8 +64,8 @@ async def register_file(
 
     The model takes the task's matrix: columns in the order of the schema, a category as its place among the schema's
     categories from 0 on, NaN where a value is missing; it answers with a probability for each class in the task's
-    order. Raises `InputError`, `ModelUnsupported`, `ModelMisfit`, `ModelRefused`, `GateRefused` (no golden row is
-    left), `UnknownTask`, `ModelNotFound` or `EngineUnavailable`; nothing is kept then.
+    order. Raises `InputError`, `ModelUnsupported`, `ModelMisfit`, `ModelRefused`, `HoldoutEmpty`, `UnknownTask`,
+    `ModelNotFound` or `EngineUnavailable`; nothing is kept then.
     """
     task = await workshop.store.by_name(name)
     content = await asyncio.to_thread(_read, file)
@@ -73,10 +74,10 @@ async def register_file(
     fitting = critic.only([i for i, each in enumerate(critic.data_subjects) if not kept_from_updates(each)])
     rows = _Rows(fitting.rows, (await open_reference(workshop, task, Split.GOLDEN)).rows)
     if not len(rows.golden.classes):
-        raise GateRefused(
+        raise HoldoutEmpty(
             "the golden holdout has no rows left to judge a model by",
             where="golden holdout",
-            fix="create the task anew from a larger file",
+            fix=f"seal fresh ones: dissonance task golden {task.name} --data FILE",
         )
     incumbent = await production_version(workshop, task)
     progress("fit the critic", 0.0)

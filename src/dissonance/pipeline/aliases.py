@@ -77,6 +77,15 @@ async def drop_candidate(workshop: Workshop, task: Task, number: int) -> None:
             await mark_pair(workshop, task, Alias.CANDIDATE, None)
 
 
+async def wait_as_candidate(workshop: Workshop, task: Task, number: int) -> None:
+    """That version waits, where it is nothing else and no newer one waits. Raises as `mark_pair` does."""
+    versions = await asyncio.to_thread(workshop.registry.versions, task.task_id, ModelRole.PROPOSER)
+    newest = next((version.version for version in versions if version.alias is Alias.CANDIDATE), 0)
+    for version in versions:
+        if version.version == number > newest and version.alias is None and not version.in_production:
+            await mark_pair(workshop, task, Alias.CANDIDATE, version)
+
+
 async def move_aliases(workshop: Workshop, pair: VerifiedPair | LoadedPair) -> None:
     """Those of `production`. Raises `ModelNotFound` or `EngineUnavailable`; the same call completes it."""
     await asyncio.gather(move_alias(workshop, pair.critic_version), move_alias(workshop, pair.version))

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet
 from numpy.typing import NDArray
 
+from dissonance.contracts.counts import counted
 from dissonance.contracts.schema import Scalar
 from dissonance.contracts.times import to_us
 from dissonance.errors import InvalidDataFile, WrongType
@@ -73,7 +74,7 @@ def read_data_file(path: Path, most_bytes: int = MOST_BYTES) -> DataFile:
         ) from error
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise InvalidDataFile(
-            f"{len(twice)} names stand for several columns, the first is '{twice[0]}'",
+            f"{counted(len(twice), 'name stands', 'names stand')} for several columns, the first is '{twice[0]}'",
             where=str(path),
             fix="give every column a name of its own",
         )
@@ -209,7 +210,9 @@ def _refuse_missing(series: pandas.Series[Any], what: str, fix: str) -> None:
     missing = np.flatnonzero(series.isna().to_numpy())
     if len(missing):
         raise InvalidDataFile(
-            f"{what} is missing in {len(missing)} rows, first in row {missing[0]}", where=str(series.name), fix=fix
+            f"{what} is missing in {counted(len(missing), 'row')}, first in row {missing[0]}",
+            where=str(series.name),
+            fix=fix,
         )
 
 

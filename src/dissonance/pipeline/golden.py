@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dissonance.contracts.counts import counted
 from dissonance.contracts.evidence import DecisionKind
 from dissonance.contracts.schema import Task
 from dissonance.decisions.evidence.chain import GOLDEN_BEFORE, GOLDEN_ROWS
@@ -142,7 +143,8 @@ def _require_enough(task: Task, classes: NDArray[np.int64]) -> None:
     lacking = len(task.classes) - len(np.unique(classes))
     if len(classes) < MIN_PART_ROWS or lacking:
         raise InvalidDataFile(
-            f"{len(classes)} rows are left that the system has not seen, and of {lacking} classes none",
+            f"{counted(len(classes), 'row is', 'rows are')} left that the system has not seen, and of "
+            f"{counted(lacking, 'class', 'classes')} none",
             where="golden holdout",
             fix=f"give {MIN_PART_ROWS} rows or more, of every class, about people that no model was made of",
         )

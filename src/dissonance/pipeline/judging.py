@@ -18,8 +18,15 @@ from dissonance.decisions.evidence.chain import GOLDEN_ROWS
 from dissonance.decisions.pairs import LoadedPair
 from dissonance.decisions.updates.numbers import Identity, UpdateNumbers
 from dissonance.decisions.updates.verdict import judge_update
-from dissonance.errors import GateRefused, ModelFailed, ModelMisfit, ModelRefused, RolloutUnderWay
-from dissonance.pipeline.aliases import drop_candidate, open_pair, open_version, production_version
+from dissonance.errors import ModelFailed, ModelMisfit, ModelRefused
+from dissonance.errors_of_updates import TakenBackBefore, UpdateHeldUp
+from dissonance.pipeline.aliases import (
+    drop_candidate,
+    open_pair,
+    open_version,
+    production_version,
+    wait_as_candidate,
+)
 from dissonance.pipeline.anchoring import anchor
 from dissonance.pipeline.comparing import Given, compare
 from dissonance.pipeline.evidence import Held, evidence_of, judgement
@@ -80,14 +87,17 @@ async def send_on(
     try:
         await require_not_taken_back(workshop, task, candidate.version)
         return SentOn(await begin(workshop, task, candidate, incumbent, cause=judged.event_id, by=GATE, reason=reason))
-    except (GateRefused, RolloutUnderWay) as refused:
+    except UpdateHeldUp as refused:
+        if not isinstance(refused, TakenBackBefore):  # it may have been refused before, and waited no more
+            await wait_as_candidate(workshop, task, candidate.version)
         log(_logger, LogAction.ROLLOUT_PASSED_OVER, task=task.name, version=candidate.version, why=str(refused))
         return SentOn([], str(refused))
 
 
 async def require_not_taken_back(workshop: Workshop, task: Task, version: int) -> None:
-    """Raises `GateRefused` for a version whose rollout ended without it: people or live answers decided that, and what
-    the gate says of it beside traffic, on whatever golden rows or policy, it had said before. A person may send it."""
+    """Raises `TakenBackBefore` for a version whose rollout ended without it: people or live answers decided that, and
+    what the gate says of it beside traffic, on whatever golden rows or policy, it had said before. A person may send
+    it."""
     ended = how_it_ended(await workshop.store.rollouts(task.task_id, MOST_DECISIONS), version)
     if ended is not None:
         raise was_taken_back(task.name, ended)

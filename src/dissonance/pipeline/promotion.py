@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
-from dissonance.contracts.events import ModelPromoted, UpdateJudged
+from dissonance.contracts.events import Event, ModelPromoted, RolloutChanged, UpdateJudged
+from dissonance.contracts.schema import Task
 from dissonance.contracts.standings import CONFIRM_LIMIT_S
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.contracts.verdicts import UpdateVerdict
-from dissonance.decisions.pairs import find_version
-from dissonance.errors import GateRefused, InputError, ModelMoved
-from dissonance.pipeline.aliases import move_aliases, open_pair, production_version
+from dissonance.decisions.pairs import LoadedPair, VerifiedPair, find_version
+from dissonance.errors import EngineError, GateRefused, InputError, ModelMoved
+from dissonance.errors_of_updates import TakenBackBefore
+from dissonance.pipeline.aliases import move_aliases, open_pair, production_version, verified_version
 from dissonance.pipeline.confirming import confirm, roll_call
 from dissonance.pipeline.finishing import look_once_more
 from dissonance.pipeline.judging import Override, judge_pair
 from dissonance.pipeline.promoted import NOBODY, Promoted, moved_by_hand, token_of
-from dissonance.pipeline.rollouts import begin, refuse_unless_free
-from dissonance.pipeline.telling import publish
+from dissonance.pipeline.refusals import saved_though
+from dissonance.pipeline.rollouts import begin, carry_out, refuse_unless_free
+from dissonance.pipeline.telling import is_untold, publish
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import ModelVersion
 from dissonance.ports.rollouts import Rollout
@@ -36,10 +40,11 @@ async def promote(
     it goes live all the same. It is watched for `rollback_window_s`; with `canary` it answers a share of requests
     first. Returns when every replica of the proposer was seen to answer with it, after `limit_s` at the latest.
 
-    Promoting what is in production already moves nothing and tells every replica again. Raises `InputError` for an
-    override without a reason, `RolloutUnderWay` before anything is judged while another version is on its way,
-    `GateRefused`, `UnknownTask`, `ModelNotFound`, `ModelRefused` or `EngineUnavailable`: nothing changed then, or it
-    says that the gate completes it; `ModelMoved` where somebody took it back meanwhile.
+    Promoting what is in production already moves nothing and tells every replica again. It is saved before anything
+    moves: whatever is cut short the gate finishes, and so does the same call, which judges nothing again. Raises
+    `InputError` for an override without a reason, `UpdateHeldUp` before anything is judged where it may not go on its
+    way now, `GateRefused`, `UnknownTask`, `ModelNotFound`, `ModelRefused` or `EngineUnavailable`: nothing changed then,
+    or it says that the same call completes it; `ModelMoved` where somebody took it back meanwhile.
     """
     if override is not None and not override.strip():
         raise InputError(
@@ -52,20 +57,17 @@ async def promote(
     latest = await workshop.store.rollout(task.task_id)
     _refuse_taken_back(latest, found, version)
     serving = await production_version(workshop, task)
-    if serving.version != found.version:
-        await refuse_unless_free(workshop, task, latest, at_once=not canary)
+    if serving.version == found.version:
+        return await _promote_again(workshop, task, found, latest, by=by, limit_s=limit_s)
+    if (
+        latest is not None
+        and latest.version == found.version
+        and latest.phase is (RolloutPhase.CANARY if canary else RolloutPhase.ARMED)
+    ):
+        return await _go_on(workshop, task, serving, latest, limit_s=limit_s)
+    await refuse_unless_free(workshop, task, found.version, latest, at_once=not canary)
     candidate = await open_pair(workshop, task, found)
     incumbent = await open_pair(workshop, task, serving)
-    if candidate.version.version == incumbent.version.version:
-        known = await roll_call(workshop, task)
-        await move_aliases(workshop, candidate)
-        await look_once_more(workshop, task, latest)
-        await workshop.bus.publish(
-            [moved_by_hand(workshop, task, candidate.version, found.version, "promoted again", by, ModelPromoted)]
-        )
-        replicas = await confirm(workshop, task, found.version, list(known), limit_s)
-        critic = candidate.critic_version.version
-        return Promoted(task, found.version, critic, found.version, None, _phase_of(latest), replicas, changed=False)
     cause = token_of(workshop)
     judged = await judge_pair(
         workshop,
@@ -91,22 +93,66 @@ async def promote(
         overridden=judged.verdict is UpdateVerdict.OVERRIDDEN,
         at_once=not canary,
     )
-    await publish(workshop, task, events)
-    if not canary and not any(type(event) is ModelPromoted for event in events):
-        raise ModelMoved(
-            f"version {found.version} was taken back while it was promoted",
-            where=f"task '{name}'",
-            fix=f"look who did it: dissonance models history {name}",
-        )
-    return Promoted(
-        task,
-        candidate.version.version,
-        candidate.critic_version.version,
-        incumbent.version.version,
-        judged,
-        RolloutPhase.CANARY if canary else RolloutPhase.ARMED,
-        NOBODY if canary else await confirm(workshop, task, candidate.version.version, list(known), limit_s),
+    return await _told(workshop, task, candidate, serving, judged, events, list(known), limit_s)
+
+
+async def _promote_again(
+    workshop: Workshop, task: Task, found: ModelVersion, latest: Rollout | None, *, by: str, limit_s: float
+) -> Promoted:
+    """What is in production already; its critic may not be yet."""
+    pair = await open_pair(workshop, task, found)
+    known = await roll_call(workshop, task)
+    await move_aliases(workshop, pair)
+    await look_once_more(workshop, task, latest)
+    await workshop.bus.publish(
+        [moved_by_hand(workshop, task, pair.version, found.version, "promoted again", by, ModelPromoted)]
     )
+    replicas = await confirm(workshop, task, found.version, list(known), limit_s)
+    critic = pair.critic_version.version
+    return Promoted(task, found.version, critic, found.version, None, _phase_of(latest), replicas, changed=False)
+
+
+async def _go_on(workshop: Workshop, task: Task, serving: ModelVersion, latest: Rollout, *, limit_s: float) -> Promoted:
+    """What an earlier call has saved, and may not have done: a canary that is told of is as it was asked for."""
+    pair = await verified_version(workshop, task, latest.version)
+    if latest.phase is RolloutPhase.CANARY and not await is_untold(workshop, latest):
+        critic = pair.critic_version.version
+        return Promoted(task, latest.version, critic, serving.version, None, latest.phase, changed=False)
+    known = await roll_call(workshop, task)
+    try:
+        events = await carry_out(workshop, task, latest)
+    except EngineError as error:
+        raise saved_though(error, task.name, latest.version, latest.phase) from error
+    return await _told(workshop, task, pair, serving, None, events, list(known), limit_s)
+
+
+async def _told(
+    workshop: Workshop,
+    task: Task,
+    pair: VerifiedPair | LoadedPair,
+    before: ModelVersion,
+    judged: UpdateJudged | None,
+    events: Sequence[Event],
+    known: Sequence[str],
+    limit_s: float,
+) -> Promoted:
+    """`events` of the beginning of a rollout, which are said now; `known` replicas are waited for."""
+    version = pair.version.version
+    phase = next(event.phase for event in events if isinstance(event, RolloutChanged))
+    try:
+        await publish(workshop, task, events)
+    except EngineError as error:
+        raise saved_though(error, task.name, version, phase) from error
+    replicas = NOBODY
+    if phase is not RolloutPhase.CANARY:
+        if not any(type(event) is ModelPromoted for event in events):
+            raise ModelMoved(
+                f"version {version} was taken back while it was promoted",
+                where=f"task '{task.name}'",
+                fix=f"look who did it: dissonance models history {task.name}",
+            )
+        replicas = await confirm(workshop, task, version, known, limit_s)
+    return Promoted(task, version, pair.critic_version.version, before.version, judged, phase, replicas)
 
 
 def _phase_of(latest: Rollout | None) -> RolloutPhase:
@@ -119,7 +165,7 @@ def _refuse_taken_back(latest: Rollout | None, found: ModelVersion, named: int |
     if named is not None or latest is None or latest.version != found.version:
         return
     if latest.phase in (RolloutPhase.ROLLED_BACK, RolloutPhase.ABANDONED):
-        raise GateRefused(
+        raise TakenBackBefore(
             f"the newest version, {found.version}, was taken back: {latest.reason}",
             where="version",
             fix=f"name it if you mean it: --version {found.version}",

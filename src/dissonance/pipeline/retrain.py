@@ -13,7 +13,8 @@ from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Task
 from dissonance.decisions.pairs import LoadedPair, load_pair
 from dissonance.decisions.rows import category_sizes
-from dissonance.errors import GateRefused, ModelNotRenewable
+from dissonance.errors import ModelNotRenewable
+from dissonance.errors_of_updates import HoldoutEmpty
 from dissonance.pipeline.describing import describe
 from dissonance.pipeline.mature_window import mature_window
 from dissonance.pipeline.moving import Unseen, can_move_from, move
@@ -84,8 +85,8 @@ async def retrain(
     """Fit on the reference rows and all admitted, labelled experience that is not held back as suspected poison,
     calibrate out of fold, move from the incumbent as far as the policy allows, and register the candidate.
 
-    Raises `UnknownTask`, `HoldoutLeak`, `ModelNotFound`, `ModelRefused`, `ModelNotRenewable`, `GateRefused` (no
-    golden row is left) or `EngineUnavailable`.
+    Raises `UnknownTask`, `HoldoutLeak`, `ModelNotFound`, `ModelRefused`, `ModelNotRenewable`,
+    `HoldoutEmpty` or `EngineUnavailable`.
     """
     task = await workshop.store.by_name(name)
     progress("open the rows", 0.0)
@@ -120,10 +121,10 @@ async def gather(workshop: Workshop, task: Task) -> Material:
     critic = whole.only([i for i, each in enumerate(whole.data_subjects) if not kept_from_updates(each)])
     golden = await open_reference(workshop, task, Split.GOLDEN)
     if not golden.row_numbers:
-        raise GateRefused(
+        raise HoldoutEmpty(
             "the golden holdout has no rows left to judge a model by",
             where="golden holdout",
-            fix="create the task anew from a larger file",
+            fix=f"seal fresh ones: dissonance task golden {task.name} --data FILE",
         )
     # Of erased golden rows too: whoever was in the holdout stays out of training.
     golden_data_subjects = await workshop.store.golden_data_subjects(task.task_id)

@@ -28,7 +28,7 @@ from dissonance.pipeline.behaving import Behaviours
 from dissonance.pipeline.event_time import event_time_now_us
 from dissonance.pipeline.evidence import rollout_decision
 from dissonance.pipeline.finishing import finish
-from dissonance.pipeline.refusals import cools_off, judged_against_another, under_way
+from dissonance.pipeline.refusals import cools_off, judged_against_another, saved_though, under_way
 from dissonance.pipeline.telling import GATE, changed, incident, is_untold, moves_to, publish, tell_again
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.registry import ModelVersion
@@ -65,8 +65,8 @@ async def begin(
     """Start a canary, in the shadow first where the policy asks for it; with `at_once`, or a `canary_share` of 0,
     promote and watch. The same `cause` begins once.
 
-    Raises `RolloutUnderWay` while another rollout is live, or `GateRefused` while the task cools off (not for
-    `at_once`, which a person asked for).
+    Raises `RolloutUnderWay` while another rollout is live, `JudgementOutdated`, or `CoolingOff` (not for `at_once`,
+    which a person asked for).
     """
     policy = await workshop.store.policy(task.task_id)
     now_us = await event_time_now_us(workshop, task.task_id)
@@ -99,25 +99,23 @@ async def begin(
     try:
         return await carry_out(workshop, task, rollout)
     except EngineError as error:
-        raise type(error)(
-            f"version {rollout.version} of '{task.name}' is saved as {phase.value}, and not there yet: {error.what}",
-            where=error.where,
-            fix=f"the gate goes on when it can; or end it: dissonance models rollback {task.name}",
-        ) from error
+        raise saved_though(error, task.name, rollout.version, phase) from error
 
 
-async def refuse_unless_free(workshop: Workshop, task: Task, latest: Rollout | None, *, at_once: bool) -> None:
+async def refuse_unless_free(
+    workshop: Workshop, task: Task, version: int, latest: Rollout | None, *, at_once: bool
+) -> None:
     """Before anything is judged: a judgement that cannot go on has worn the golden rows for nothing. Raises as `begin`
     does, which looks again: somebody may come between."""
     policy = await workshop.store.policy(task.task_id)
     now_us = await event_time_now_us(workshop, task.task_id)
-    _first_phase(task, None, latest, now_us, policy, at_once=at_once)
+    _first_phase(task, version, latest, now_us, policy, at_once=at_once)
 
 
 async def _still_incumbent(
     workshop: Workshop, task: Task, candidate: ModelVersion, incumbent: ModelVersion, latest: Rollout | None
 ) -> None:
-    """Raises `GateRefused` where what the candidate was judged against is no longer in production, or is to leave."""
+    """Raises `JudgementOutdated` where what it was judged against is no longer in production, or is to leave."""
     serving = (await production_version(workshop, task)).version
     wanted = None if latest is None else moves_to(latest)
     if latest is not None and wanted is not None and wanted[0] != serving and await is_untold(workshop, latest):
@@ -237,10 +235,10 @@ async def carry_out(workshop: Workshop, task: Task, rollout: Rollout) -> list[Ev
 
 
 def _first_phase(
-    task: Task, version: int | None, latest: Rollout | None, now_us: int, policy: Policy, *, at_once: bool
+    task: Task, version: int, latest: Rollout | None, now_us: int, policy: Policy, *, at_once: bool
 ) -> RolloutPhase:
     if latest is not None and latest.phase in LIVE_PHASES:
-        raise under_way(task.name, latest, policy)
+        raise under_way(task.name, latest, policy, version)
     phase = first_phase(latest, now_us, policy, at_once=at_once)
     if phase is None:
         assert latest is not None  # nothing cools off where nothing was taken back

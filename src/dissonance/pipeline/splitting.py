@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dissonance.contracts.counts import counted
 from dissonance.errors import HoldoutLeak, InvalidDataFile
 from dissonance.ports.store import Split
 
@@ -51,8 +52,8 @@ def require_parts(parts: Parts, classes: NDArray[np.int64]) -> None:
     lacking = int(classes.max()) + 1 - len(np.unique(classes[parts.train]))
     if smallest < MIN_PART_ROWS or lacking:
         raise InvalidDataFile(
-            f"{lacking} classes have no row to train on, and the smallest part has {smallest} rows, since all rows of "
-            "a data subject go to the same part",
+            f"{counted(lacking, 'class has', 'classes have')} no row to train on, and the smallest part has "
+            f"{counted(smallest, 'row')}, since all rows of a data subject go to the same part",
             where="data subject",
             fix=f"give rows of more data subjects, so that each part has {MIN_PART_ROWS} rows",
         )
@@ -75,14 +76,15 @@ def refuse_leak(
     shared_rows = set(golden_rows) & set(other_rows)
     if shared_rows:
         raise HoldoutLeak(
-            f"{len(shared_rows)} rows of the golden holdout, first row {min(shared_rows)}, are to be learnt from",
+            f"to be learnt from: {counted(len(shared_rows), 'row')} of the golden holdout, "
+            f"first row {min(shared_rows)}",
             where="golden holdout",
             fix="leave them out",
         )
     shared = golden_data_subjects & set(other_data_subjects)
     if shared:
         raise HoldoutLeak(
-            f"{len(shared)} data subjects of the golden holdout are to be learnt from",
+            f"to be learnt from: {counted(len(shared), 'data subject')} of the golden holdout",
             where="golden holdout",
             fix="leave their rows out",
         )

@@ -62,8 +62,8 @@ async def rollback(
     No gate: the way back must be short, and leads only to what was in production before. The models are verified
     first, not opened: that takes a fresh process seconds, and every replica opens them before it answers with them. It
     is saved before anything moves: whatever is cut short the gate finishes, and so does the same call. Raises
-    `UnknownTask`, `ModelNotFound`, `ModelRefused`, `GateRefused` where `to` never was in production, `ModelMoved` where
-    somebody put another version there meanwhile, or `EngineUnavailable`.
+    `UnknownTask`, `ModelNotFound`, `ModelRefused`, `NeverInProduction`, `ModelMoved` where somebody put another version
+    there meanwhile, or `EngineUnavailable`.
     """
     task = await workshop.store.by_name(name)
     saved: list[Rollout] = []

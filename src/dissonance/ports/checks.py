@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 import pyarrow as pa
 
+from dissonance.contracts.counts import counted
 from dissonance.contracts.schema import Task
 
 
@@ -22,7 +23,7 @@ class Finding(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         first = "" if self.first_row is None else f", first in row {self.first_row}"
-        return f"{self.column}: {self.check} ({self.rows} rows{first}): {self.fix}"
+        return f"{self.column}: {self.check} ({counted(self.rows, 'row')}{first}): {self.fix}"
 
 
 class Checked(NamedTuple):

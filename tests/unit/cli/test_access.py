@@ -16,8 +16,8 @@ from dissonance.adapters.keys.kept_tokens import KeptLogin, KeptTokens
 from dissonance.adapters.memory.clock import SeededRandomness
 from dissonance.adapters.spool.spool import Spool
 from dissonance.cli import run
-from dissonance.cli.access import holder, require_right
-from dissonance.cli.acting import account, acting_as
+from dissonance.cli.access import holder, may_list_tasks, require_right
+from dissonance.cli.acting import account, acting_as, lists_tasks
 from dissonance.cli.kept_login import login_folder
 from dissonance.cli.permissions import COMMANDS, Right
 from dissonance.contracts.accesses import Access, Outcome, read_batch
@@ -72,6 +72,27 @@ def test_a_token_for_one_task_does_nothing_to_another_or_to_all(
             require_right(identity, right, "another" if right.task else None)
         if right.task is not None:
             require_right(identity, right, "toy")
+
+
+@pytest.mark.parametrize(
+    ("grant", "tasks", "may"),
+    [
+        ("viewer", ("*",), True),
+        ("viewer", ("toy",), False),
+        ("admin", ("toy", "another"), False),
+        ("client", ("*",), False),
+    ],
+)
+def test_tasks_are_named_only_to_a_token_that_may_list_them_all(
+    forger: Forger, monkeypatch: pytest.MonkeyPatch, grant: str, tasks: tuple[str, ...], may: bool
+) -> None:
+    assert may_list_tasks(identity_of(monkeypatch, forger.token(Kind.RIGHT, grant, tasks))) is may
+
+
+def test_the_owner_of_the_keys_may_list_tasks_while_a_command_runs(forger: Forger) -> None:
+    seen: list[bool] = []
+    assert run([], program_of(lambda: seen.append(lists_tasks())), {"": Right(Permission.SET_ENGINES)}) == 0
+    assert (seen, lists_tasks()) == ([True], False)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FORGED if kind not in (Kind.NONE, Kind.REVOKED)])

@@ -115,6 +115,9 @@ def test_was_and_would_be_are_told_with_the_rules_that_differ() -> None:
     for piece in ("KL_eps=0.5", "refused", "accepted", "KLBound", "rolled back (by hand)", "1 would have been decided"):
         assert piece in text, piece
     assert text.count("rolled back (by hand)") == 2
+    one = printed(lambda console: show_replayed(console, replayed_answer(TASK, again[:1], {})))
+    assert "1 decision on" in one
+    assert "1 does not come out as recorded." in one
     same = replayed_answer(TASK, [], {})
     assert "0 do not come out as recorded" in printed(lambda console: show_replayed(console, same))
 

@@ -28,7 +28,7 @@ def test_an_import_tells_what_was_taken_and_which_lines_were_refused_and_why() -
     console = Console(file=StringIO(), width=160)
     show_import(console, answer)
     assert isinstance(console.file, StringIO)
-    for piece in ("2 labels are taken", "4 lines had none", "line 5", "the classes are 0, 1", "1 lines were refused"):
+    for piece in ("2 labels are taken", "4 lines had none", "line 5", "the classes are 0, 1", "1 line was refused"):
         assert piece in console.file.getvalue(), piece
 
 

@@ -76,7 +76,7 @@ ANSWER = PromotedAnswer(
 
 def test_who_answers_with_a_promoted_version_is_said_and_who_does_not_is_named() -> None:
     said = replica_lines(ANSWER)
-    assert said[0] == "1 of 2 replicas answer with it, 10000 ms after it moved"
+    assert said[0] == "1 of 2 replicas answers with it, 10000 ms after it moved"
     assert "host/2" in said[1]
     assert replica_lines(msgspec.structs.replace(ANSWER, phase="canary")) == []
     hung = msgspec.structs.replace(ANSWER, replicas=[], replicas_missing=[NAMELESS])
@@ -87,7 +87,7 @@ def test_who_answers_with_a_promoted_version_is_said_and_who_does_not_is_named()
 
 def test_where_nothing_moved_no_time_since_is_told() -> None:
     still = msgspec.structs.replace(ANSWER, previous_version=1, replicas_missing=[])
-    assert replica_lines(still) == ["1 of 1 replicas answer with it"]
+    assert replica_lines(still) == ["1 of 1 replica answers with it"]
 
 
 def test_who_ends_a_canary_is_told_so_and_who_comes_later_that_it_had_ended(place: Place) -> None:

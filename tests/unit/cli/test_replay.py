@@ -45,7 +45,7 @@ def test_what_differs_is_told_row_by_row_and_in_sum() -> None:
         "blocked: budget → admitted: within budget",
         "(KLBound)",
         "3 differ",
-        "1 links",
+        "1 link of an older form was left out",
     ):
         assert piece in text, piece
 

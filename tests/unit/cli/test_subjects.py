@@ -43,9 +43,13 @@ def test_show_tells_rows_models_windows_and_that_nothing_was_erased() -> None:
         certificate=None,
     )
     said = printed(lambda console: tell_found(console, answer))
-    for part in ("3 inputs, 2 labels, 1 label requests", "part train", "proposer version 2 (reference), in production"):
+    for part in (
+        "3 inputs, 2 labels, 1 label request\n",
+        "part train",
+        "proposer version 2 (reference), in production",
+    ):
         assert part in said
-    assert "1 windows hold them: w1" in said and "not erased" in said
+    assert "1 window holds them: w1" in said and "not erased" in said
 
 
 def test_erase_tells_what_was_erased_what_remains_and_why() -> None:

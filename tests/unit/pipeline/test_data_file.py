@@ -38,7 +38,7 @@ def test_both_formats_give_the_same_rows(tmp_path: Path, name: str) -> None:
         ("data.csv", b"a,b\n\xff\xfe,1\n", "not csv"),
         ("data.xlsx", b"PK", "no known kind"),
         ("data.csv", b"a,b\n1,2,3\n4,5,6\n", "rows have 3 fields, the header line has 2"),
-        ("data.csv", b"a,b,b\n1,2,3\n", "1 names stand for several columns, the first is 'b'"),
+        ("data.csv", b"a,b,b\n1,2,3\n", "1 name stands for several columns, the first is 'b'"),
     ],
 )
 def test_content_that_is_no_table_is_refused(tmp_path: Path, name: str, content: bytes, message: str) -> None:

@@ -14,6 +14,7 @@ from dissonance.contracts.events import ModelPromoted, ModelRolledBack
 from dissonance.contracts.topics import EventKind
 from dissonance.decisions.pairs import LoadedPair, find_version, load_pair
 from dissonance.errors import EngineUnavailable, GateRefused, ModelNotFound, ModelRefused, UnknownTask
+from dissonance.errors_of_updates import HoldoutEmpty
 from dissonance.pipeline.aliases import list_models
 from dissonance.pipeline.promotion import promote
 from dissonance.pipeline.reference import kept_from_updates, open_reference
@@ -278,7 +279,7 @@ def test_a_task_without_golden_rows_left_promotes_nothing(updated: Served) -> No
     asyncio.run(updated.work.keys.destroy(updated.task.task_id, list(golden)))
     with pytest.raises(GateRefused, match="no golden row"):
         asyncio.run(promote(updated.work, "small", 2, by="a test"))
-    with pytest.raises(GateRefused, match="no rows left"):
+    with pytest.raises(HoldoutEmpty, match=r"no rows left.*dissonance task golden small --data"):
         retrained(updated)
 
 

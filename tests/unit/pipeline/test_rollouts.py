@@ -22,7 +22,8 @@ from dissonance.contracts.evidence import DecisionKind
 from dissonance.contracts.updates import RetrainCause, RolloutPhase
 from dissonance.contracts.verdicts import UpdateVerdict
 from dissonance.decisions.updates.verdict import RULES
-from dissonance.errors import GateRefused, InputError, RolloutUnderWay
+from dissonance.errors import InputError
+from dissonance.errors_of_updates import CoolingOff, RolloutUnderWay
 from dissonance.pipeline.aliases import open_version
 from dissonance.pipeline.judging import judge
 from dissonance.pipeline.promotion import promote
@@ -34,6 +35,7 @@ from dissonance.science.logistic_critic import LogisticCritic
 from support.distributions import labelled_rows
 from support.rollout_place import LIMITS, Place, kinds, new_place
 from support.updates import step_of
+from support.version_stories import settled
 from support.workshop import add_experience
 
 
@@ -65,7 +67,7 @@ def test_a_promotion_whose_labels_turn_is_taken_back_and_then_the_task_cools_off
     place.paired(60, 1, (False, True))
     assert kinds(place.advance()) == [RolloutChanged, ModelRolledBack, IncidentRaised]
     assert (place.in_production(), place.rollout().phase) == (1, RolloutPhase.ROLLED_BACK)
-    with pytest.raises(GateRefused, match="cools off"):
+    with pytest.raises(CoolingOff, match="cools off"):
         place.begin("another")
     place.begin("by hand", at_once=True)
     assert place.in_production() == 2
@@ -191,9 +193,9 @@ def test_a_candidate_that_was_registered_and_not_announced_is_announced_and_not_
     assert len(place.work.registry.versions(place.task.task_id, ModelRole.PROPOSER)) == 3
 
 
-def candidate(place: Place, number: int) -> CandidateRegistered:
+def candidate(place: Place, number: int, *, again: int = 0) -> CandidateRegistered:
     return CandidateRegistered(
-        event_id=f"{number:032x}",
+        event_id=f"{again:016x}{number:016x}",
         task_id=place.task.task_id,
         produced_at_us=0,
         producer="learner",
@@ -279,3 +281,27 @@ def test_a_candidate_that_the_gate_refuses_is_a_candidate_no_more(place: Place) 
     place.set_policy(model_bytes_max=1)
     asyncio.run(judge(place.work, candidate(place, 2)))
     assert aliases(place) == {1: "production", 2: None}
+
+
+def refused_then_accepted_while_the_task_cools_off(place: Place, number: int) -> None:
+    place.set_policy(model_bytes_max=1)
+    asyncio.run(judge(place.work, candidate(place, number)))
+    assert aliases(place)[number] is None
+    asyncio.run(rollback(place.work, "small", by="ann"))
+    place.set_policy(model_bytes_max=2**30, KL_eps=1.0, golden_drop_max=1.0, slice_drop_max=1.0)
+    (judged,) = asyncio.run(judge(place.work, candidate(place, number, again=1)))
+    assert isinstance(judged, UpdateJudged)
+    assert judged.verdict is UpdateVerdict.ACCEPTED
+
+
+def test_what_was_refused_and_is_accepted_later_waits_as_a_candidate_again() -> None:
+    place = settled()
+    refused_then_accepted_while_the_task_cools_off(place, 3)
+    assert aliases(place) == {1: "production", 2: None, 3: Alias.CANDIDATE}
+
+
+def test_what_is_accepted_later_does_not_take_the_place_of_a_newer_candidate() -> None:
+    place = settled()
+    asyncio.run(retrain(place.work, "small"))
+    refused_then_accepted_while_the_task_cools_off(place, 3)
+    assert aliases(place) == {1: "production", 2: None, 3: None, 4: Alias.CANDIDATE}

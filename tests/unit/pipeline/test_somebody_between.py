@@ -10,7 +10,8 @@ from typing import Any, cast
 import pytest
 
 from dissonance.contracts.updates import RolloutPhase
-from dissonance.errors import EngineUnavailable, GateRefused, ModelMoved, RolloutUnderWay
+from dissonance.errors import EngineUnavailable, ModelMoved
+from dissonance.errors_of_updates import CoolingOff, JudgementOutdated, NeverInProduction, RolloutUnderWay
 from dissonance.pipeline.promotion import promote
 from dissonance.pipeline.retrain import retrain
 from dissonance.pipeline.rollouts import Rollouts, begin
@@ -57,7 +58,7 @@ def test_a_canary_that_is_ended_while_it_is_marked_is_marked_no_more() -> None:
 def test_what_was_judged_against_a_version_that_was_taken_back_meanwhile_does_not_begin() -> None:
     place = settled()
     taken_back(place)
-    with pytest.raises(GateRefused, match="judged against version 2, and version 1"):
+    with pytest.raises(JudgementOutdated, match="judged against version 2, and version 1"):
         place.begin("late", versions=(3, 2), at_once=True)
     assert (place.in_production(), place.rollout().phase) == (1, RolloutPhase.ROLLED_BACK)
 
@@ -74,7 +75,7 @@ def cut_before_its_alias_moves(place: Place, to: int) -> None:
 def test_nor_where_a_rollback_is_saved_and_its_alias_has_not_moved() -> None:
     place = third()
     cut_before_its_alias_moves(place, 1)
-    with pytest.raises(GateRefused, match="judged against version 3, and version 1"):
+    with pytest.raises(JudgementOutdated, match="judged against version 3, and version 1"):
         place.begin("late", versions=(2, 3), at_once=True)
 
 
@@ -89,7 +90,7 @@ def test_the_later_word_that_what_serves_shall_stay_stands_against_a_move_that_w
 
 def test_what_never_was_in_production_goes_there_by_the_gate_alone() -> None:
     place = settled()
-    with pytest.raises(GateRefused, match="version 3 of task small never was in production"):
+    with pytest.raises(NeverInProduction, match="version 3 of task small never was in production"):
         taken_back(place, 3)
     assert place.in_production() == 2
 
@@ -154,7 +155,7 @@ def test_a_canary_by_hand_is_not_judged_while_the_task_cools_off(place: Place) -
     place.begin(at_once=True)
     taken_back(place)
     decisions = place.decisions()
-    with pytest.raises(GateRefused, match=r"cools off until .* 16 minutes 40 seconds after version 2"):
+    with pytest.raises(CoolingOff, match=r"cools off until .* 16 minutes 40 seconds after version 2"):
         asyncio.run(promote(place.work, "small", 2, by="ann", canary=True))
     assert (place.decisions(), looks(place)) == (decisions, 0)
 

@@ -64,12 +64,12 @@ def test_the_part_of_each_row_is_listed_in_order() -> None:
 
 
 def test_a_golden_row_among_the_others_is_a_leak() -> None:
-    with pytest.raises(HoldoutLeak, match="1 rows of the golden holdout, first row 2"):
+    with pytest.raises(HoldoutLeak, match="1 row of the golden holdout, first row 2"):
         refuse_leak([1, 2], frozenset({"a"}), [2, 3], ["b", "c"])
 
 
 def test_another_row_of_a_golden_person_is_a_leak() -> None:
-    with pytest.raises(HoldoutLeak, match="1 data subjects"):
+    with pytest.raises(HoldoutLeak, match="1 data subject of"):
         refuse_leak([1], frozenset({"a"}), [2, 3], ["b", "a"])
 
 

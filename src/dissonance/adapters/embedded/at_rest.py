@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from dissonance.contracts.counts import counted
 from dissonance.errors import EngineError
 
 STREAMS = "jetstream/*/streams/*/meta.inf"
@@ -40,7 +41,7 @@ def refuse_plain_streams(nats_folder: Path) -> None:
     """Raises `EngineError`."""
     if found := plain_streams(nats_folder):
         raise EngineError(
-            f"{len(found)} streams are not encrypted on the disk ({', '.join(found[:5])})",
+            f"{counted(len(found), 'stream is', 'streams are')} not encrypted on the disk ({', '.join(found[:5])})",
             where=str(nats_folder),
             fix="they were written by a broker without the cipher: move them away, and publish what they hold again",
         )

@@ -103,7 +103,7 @@ class MemoryStore(
         for known in self._tasks.values():
             if known.task.name == name:
                 return known.task
-        raise UnknownTask(f"no task is named '{name}'", where="task", fix="list them: dissonance task list")
+        raise UnknownTask(f"no task is named '{name}'", where="task", fix="list them: dissonance task list", name=name)
 
     async def by_id(self, task_id: str) -> Task:
         return self._of(task_id).task

@@ -20,6 +20,7 @@ from uuid import UUID
 from dissonance.adapters.keys.versions import RestingKey, VersionKeys
 from dissonance.adapters.postgres.columns import Byteas, Uuids
 from dissonance.adapters.postgres.database import Database
+from dissonance.contracts.counts import counted
 from dissonance.errors import KeyInUse, KeyPartMissing, SealBroken, UnknownKey
 from dissonance.ports.clock import Clock, Randomness
 from dissonance.ports.key_parts import KeyParts
@@ -146,7 +147,7 @@ class PostgresKeyVersions:
             if not await self._database.execute_on(connection, "end_version", parameters):
                 resting = there.data_keys + there.spare_keys
                 raise KeyInUse(
-                    f"version {version} is {there.state.value}; {resting:,} keys rest under it",
+                    f"version {version} is {there.state.value}; {counted(resting, 'key rests', 'keys rest')} under it",
                     where="key-encryption keys",
                     fix="wrap them under another one first: dissonance keys rotate",
                 )

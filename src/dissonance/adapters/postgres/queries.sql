@@ -35,6 +35,10 @@ SELECT body::text FROM tasks WHERE task_id = %(task)s;
 -- purpose: every task, oldest first
 SELECT body::text FROM tasks ORDER BY created_at_us, name;
 
+-- name: task_names
+-- purpose: what every task is called, which is not sealed, oldest first
+SELECT name FROM tasks ORDER BY created_at_us, name;
+
 -- name: delete_task
 -- purpose: the task and, by cascade, all that refers to it; waits for writers that hold the task
 DELETE FROM tasks WHERE task_id = %(task)s;

@@ -64,7 +64,9 @@ class PostgresTasks(StorePart):
         # PostgreSQL takes no zero character in a text, so no task has one in its name.
         rows = [] if "\0" in name else await self._database.rows("task_by_name", {"name": name})
         if not rows:
-            raise UnknownTask(f"no task is named '{name}'", where="task", fix="list them: dissonance task list")
+            raise UnknownTask(
+                f"no task is named '{name}'", where="task", fix="list them: dissonance task list", name=name
+            )
         return _task(rows[0][0])
 
     async def by_id(self, task_id: str) -> Task:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from dissonance.contracts.counts import counted
 from dissonance.contracts.events import UpdateJudged
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.contracts.verdicts import UpdateVerdict
@@ -54,7 +55,7 @@ def went_live(own: int) -> str:
     >>> went_live(1), went_live(2)
     ('1 update went live by itself', '2 updates went live by themselves')
     """
-    return "1 update went live by itself" if own == 1 else f"{own} updates went live by themselves"
+    return counted(own, "update went live by itself", "updates went live by themselves")
 
 
 def canaries_words(updates: Sequence[Update]) -> str:
@@ -95,4 +96,4 @@ def refused_words(updates: Sequence[Update], meddled: int) -> str:
         f"{each.version}{', which somebody wanted promoted' if each.version == meddled else ''} ({each.refused})"
         for each in refused
     ]
-    return f"{len(refused)} version{'' if len(refused) == 1 else 's'}: {'; '.join(words)}" if refused else "none"
+    return f"{counted(len(refused), 'version')}: {'; '.join(words)}" if refused else "none"

@@ -8,7 +8,8 @@ from dissonance.contracts.updates import LIVE_PHASES
 from dissonance.contracts.verdicts import UpdateVerdict
 from dissonance.decisions.evidence.chain import GOLDEN_ROWS
 from dissonance.decisions.pairs import LoadedPair
-from dissonance.errors import GateRefused
+from dissonance.errors import PipelineBusy
+from dissonance.errors_of_updates import JudgementOutdated, TakenBackBefore
 from dissonance.pipeline.aliases import open_pair, open_version, production_version
 from dissonance.pipeline.flow.step import Made
 from dissonance.pipeline.flow.work import Inputs, Work
@@ -67,7 +68,7 @@ async def rollout(work: Work) -> Made:
     new = (await open_version(workshop, task, _version(work, StepName.GATE))).version
     try:
         await require_not_taken_back(workshop, task, new.version)
-    except GateRefused as refused:
+    except TakenBackBefore as refused:
         return _passed_over(new, str(refused))
     serving, latest = await production_version(workshop, task), await workshop.store.rollout(task.task_id)
     if latest is not None and latest.version == new.version and latest.phase in LIVE_PHASES:
@@ -130,10 +131,10 @@ def _passed_over(new: ModelVersion, why: str) -> Made:
 
 
 async def _judged(work: Work) -> UpdateJudged:
-    """What the gate of this run said, if it would say it now. Raises `GateRefused`."""
+    """What the gate of this run said, if it would say it now. Raises `JudgementOutdated` or `PipelineBusy`."""
     verdict = work.done[StepName.GATE]
     if work.key_of(StepName.GATE, await gate_inputs(work)) != verdict.key:
-        raise GateRefused(
+        raise JudgementOutdated(
             "policy, golden rows or the version in production changed after the gate had judged",
             where=f"version {verdict.numbers['version']}",
             fix=f"let it judge anew: dissonance pipeline run {work.task.name} --resume",
@@ -141,7 +142,7 @@ async def _judged(work: Work) -> UpdateJudged:
     for update in await work.workshop.store.updates(work.task.task_id, MOST_UPDATES):
         if update.event_id == verdict.numbers["judgement"]:
             return update
-    raise GateRefused(
+    raise PipelineBusy(
         "the gate has not judged it",
         where=f"version {verdict.numbers['version']}",
         fix=f"run it again: dissonance pipeline run {work.task.name}",

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from dissonance.contracts.counts import counted
 from dissonance.contracts.policy import Policy
 from dissonance.contracts.schema import Feature, FeatureKind, Task
 from dissonance.ports.accesses import Denied
@@ -57,14 +58,14 @@ def texts_in_plain(places: Sequence[str]) -> Fault | None:
     """
     if not places:
         return None
-    what = f"in plain in {len(places)} places: {', '.join(sorted(places))}"
+    what = f"in plain in {counted(len(places), 'place')}: {', '.join(sorted(places))}"
     return Fault("experience database", what, {"places": len(places)})
 
 
 def events_spooled(spooled: Spooled) -> Fault | None:
     if not spooled.files:
         return None
-    what = f"{spooled.size_bytes / 1e6:.1f} MB of sealed events in {spooled.files} files"
+    what = f"{spooled.size_bytes / 1e6:.1f} MB of sealed events in {counted(spooled.files, 'file')}"
     return Fault(spooled.folder, what, {"files": spooled.files, "bytes": spooled.size_bytes})
 
 
@@ -102,7 +103,7 @@ def key_folder_open(folder: KeyFolderMode) -> Fault | None:
 def streams_in_plain(found: PlainStreams) -> Fault | None:
     if not found.names:
         return None
-    what = f"{len(found.names)} streams are not encrypted: {', '.join(found.names[:5])}"
+    what = f"{counted(len(found.names), 'stream is', 'streams are')} not encrypted: {', '.join(found.names[:5])}"
     return Fault(found.folder, what, {"streams": len(found.names)})
 
 
@@ -127,7 +128,7 @@ def consumer_stale(consumer: str, lag: int, oldest_us: int | None, now_us: int) 
     if oldest_us is None or now_us - oldest_us <= STALE_US:
         return None
     age_s = (now_us - oldest_us) // SECOND_US
-    what = f"{lag} messages wait, the oldest for {age_s} s"
+    what = f"{counted(lag, 'message waits', 'messages wait')}, the oldest for {age_s} s"
     return Fault(consumer, what, {"lag": lag, "oldest_age_s": age_s})
 
 
@@ -138,7 +139,11 @@ def dead_letters(letters: Sequence[DeadLetter]) -> list[Fault]:
     for letter in letters:
         rows[letter.consumer] += letter.rows
     return [
-        Fault(name, f"{count} messages with {rows[name]} rows were set aside", {"messages": count, "rows": rows[name]})
+        Fault(
+            name,
+            f"set aside: {counted(count, 'message')} with {counted(rows[name], 'row')}",
+            {"messages": count, "rows": rows[name]},
+        )
         for name, count in sorted(counts.items())
     ]
 

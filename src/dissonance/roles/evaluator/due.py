@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from dissonance.contracts.counts import counted
 from dissonance.contracts.estimates import WindowEstimate
 from dissonance.contracts.policy import Policy, WindowBy
 from dissonance.contracts.updates import LIVE_PHASES, RetrainCause, RolloutPhase
@@ -114,8 +115,8 @@ def _by_harm(windows: Sequence[Window], known: Known, policy: Policy) -> Due | N
     reference = run[-1].estimate.reference_accuracy
     return Due(
         RetrainCause.HARM,
-        f"accuracy is estimated at {estimate:.3f} over {len(run)} windows, {reference - estimate:.3f} below the "
-        f"{reference:.3f} of the reference rows (margin {policy.harm_margin:g}); {labels} of their labels came",
+        f"accuracy is estimated at {estimate:.3f} over {counted(len(run), 'window')}, {reference - estimate:.3f} below "
+        f"the {reference:.3f} of the reference rows (margin {policy.harm_margin:g}); {labels} of their labels came",
     )
 
 
@@ -124,7 +125,7 @@ def _by_labels(known: Known, policy: Policy) -> Due | None:
         return None
     return Due(
         RetrainCause.LABELS,
-        f"no model has learnt from {known.fresh_labels} labels; {policy.retrain_labels_enough} are enough",
+        f"no model has learnt from {counted(known.fresh_labels, 'label')}; {policy.retrain_labels_enough} are enough",
     )
 
 
@@ -137,5 +138,5 @@ def _by_schedule(known: Known, policy: Policy) -> Due | None:
     return Due(
         RetrainCause.SCHEDULE,
         f"{passed_s} s of event time since the last update (schedule: {policy.retrain_every_s}); "
-        f"{known.fresh_labels} fresh labels",
+        f"{counted(known.fresh_labels, 'fresh label')}",
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from dissonance.contracts.columns import derived_id
+from dissonance.contracts.counts import counted
 from dissonance.contracts.events import Event, Experienced, Judged, Labelled, LabelsJoined
 from dissonance.contracts.sealed import SealedRow
 from dissonance.errors import UnknownPrediction
@@ -68,7 +69,7 @@ class Learner:
         stored = await self._store.find(event.task_id, event.prediction_ids)
         if missing := [prediction_id for prediction_id in event.prediction_ids if prediction_id not in stored]:
             raise UnknownPrediction(
-                f"{len(missing)} labelled predictions are not stored, the first is {missing[0].hex()}",
+                f"not stored: {counted(len(missing), 'labelled prediction')}, the first is {missing[0].hex()}",
                 where="labels",
                 fix="retention may have dropped them: drop the dead letter; else replay it",
             )

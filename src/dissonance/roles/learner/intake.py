@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from dissonance.contracts.api import Label, LabelsRequest
 from dissonance.contracts.columns import derived_id
+from dissonance.contracts.counts import counted
 from dissonance.contracts.events import Labelled
 from dissonance.contracts.ids import id_from_text, id_text
 from dissonance.contracts.policy import Policy
@@ -59,7 +60,7 @@ async def labelled(
     stored = await desk.store.find(task.task_id, ids)
     if unknown := [i for i, prediction_id in enumerate(ids) if prediction_id not in stored]:
         raise UnknownPrediction(
-            f"{len(unknown)} of {len(ids)} ids are not stored, the first is {id_text(ids[unknown[0]])}",
+            f"not stored: {len(unknown)} of {counted(len(ids), 'id')}, the first is {id_text(ids[unknown[0]])}",
             where=f"labels[{unknown[0]}].prediction_id",
             fix="a prediction made a moment ago may still be on its way: send all labels of this request again soon",
         )
@@ -109,7 +110,7 @@ async def _predictions(desk: Desk, task: Task, policy: Policy, read: Sequence[_R
         if prediction_id is None:
             raise UnknownPrediction(
                 f"that data subject has no input up to {policy.label_join_s} s before the time given; "
-                f"{sum(each is None for each in found)} of {len(read)} labels find none",
+                f"so for {sum(each is None for each in found)} of {counted(len(read), 'label')}",
                 where=f"labels[{i}].data_subject",
                 fix="give the event time of the input or a little later, or widen the policy's label_join_s",
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from dissonance.contracts.counts import counted
 from dissonance.contracts.events import Experienced
 from dissonance.contracts.topics import EventKind
 from dissonance.errors import TimedOut
@@ -33,7 +34,7 @@ class Stored:
                         missing -= set(event.prediction_ids)
         except TimeoutError as error:
             raise TimedOut(
-                f"{len(missing)} rows were answered and are not stored after {limit_s:g} s",
+                f"answered and not stored after {limit_s:g} s: {counted(len(missing), 'row')}",
                 where="critic, gate or learner",
                 fix="see that these roles run (dissonance status, /readyz); the rows are kept on the bus",
             ) from error

@@ -186,7 +186,7 @@ def test_rows_that_do_not_fit_are_refused_with_column_count_and_remedy_and_stay_
     for _ in range(2):
         with pytest.raises(RowsRefused, match=r"kind: is no category .*3 rows, first in row 10.*map it to one of"):
             run(at, task, asked)
-    with pytest.raises(RowsRefused, match=r"first: is infinite \(1 rows, first in row 50\): make it missing or finite"):
+    with pytest.raises(RowsRefused, match=r"first: is infinite \(1 row, first in row 50\): make it missing or finite"):
         run(at, task, asked)
     assert not (Path(at.task_folder(task.task_id)) / "snapshots").exists()
 

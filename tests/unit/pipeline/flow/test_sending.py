@@ -16,6 +16,7 @@ from dissonance.contracts.topics import EventKind
 from dissonance.contracts.updates import RolloutPhase
 from dissonance.contracts.verdicts import UpdateVerdict
 from dissonance.errors import GateRefused
+from dissonance.errors_of_updates import JudgementOutdated
 from dissonance.pipeline.flow.bench import Bench
 from dissonance.pipeline.flow.run import STEPS
 from dissonance.pipeline.flow.step import run_step
@@ -165,7 +166,7 @@ def test_policy_that_changes_between_gate_and_rollout_sends_nothing(tmp_path: Pa
         await work.store.set_policy(task.task_id, stricter, reason="a test", by="a test")
         await run_step(steps, STEPS[-1])
 
-    with pytest.raises(GateRefused, match=r"changed after the gate had judged.*pipeline run small --resume"):
+    with pytest.raises(JudgementOutdated, match=r"changed after the gate had judged.*pipeline run small --resume"):
         asyncio.run(with_a_change())
     assert asyncio.run(work.store.rollout(task.task_id)) is None
     with pytest.raises(GateRefused, match="SizeWithin"):

@@ -91,7 +91,7 @@ def test_when_the_time_is_up_the_rows_that_are_missing_are_counted() -> None:
         await waiting.store.record([event])
         with pytest.raises(TimedOut) as raised:
             await waiting.stored(event.task_id, [*event.prediction_ids, *missing.prediction_ids], limit_s=0.05)
-        assert raised.value.what == "2 rows were answered and are not stored after 0.05 s"
+        assert raised.value.what == "answered and not stored after 0.05 s: 2 rows"
         assert waiting.bus.broker.watchers == []
 
     told(story)
