@@ -1,9 +1,11 @@
-"""Renewed certificates at the program that serves MLflow: taken while it serves, and only when they fit each other."""
+"""The program that serves MLflow: renewed certificates are taken while it serves, and only when they fit each other;
+it ends when it is asked to, whoever holds on to it."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import ssl
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from cryptography import x509
 
 from dissonance.adapters.embedded.loopback import HOST, choose_port
 from dissonance.adapters.embedded.mlflow import SERVER
+from dissonance.adapters.embedded.process import STOP_LIMIT_S
 from support.certificates import DAY_S, DUE_DAYS, clock_days_ago, hang_up, live_in, shown_serial
 
 APPLICATION = """
@@ -66,15 +69,15 @@ def replace(path: Path, content: bytes) -> None:
 
 
 @contextmanager
-def serving(folder: Path, authority: str) -> Iterator[tuple[int, Path]]:
-    """Its port and its log."""
+def serving(folder: Path, authority: str) -> Iterator[tuple[int, Path, subprocess.Popen[bytes]]]:
+    """Its port, its log, and itself."""
     (folder / "served.py").write_text(APPLICATION)
     port, log = choose_port(0, engine="mlflow"), folder / "log"
     files = (str(folder / "certificate.pem"), str(folder / "key.pem"), authority)
     argv = [sys.executable, "-P", str(SERVER), str(folder), "served:make", HOST, str(port), "0", *files]
     with log.open("wb") as output, subprocess.Popen(argv, stdout=output, stderr=output) as process:
         try:
-            yield port, log
+            yield port, log, process
         finally:
             process.terminate()
 
@@ -110,5 +113,19 @@ def test_renewed_certificate_is_taken_when_its_key_has_come_and_no_connection_is
         assert await answers()
         await hang_up(writer)
 
-    with serving(tmp_path, given.authority) as (port, log):
+    with serving(tmp_path, given.authority) as (port, log, _):
         asyncio.run(story(port, log))
+
+
+def test_it_ends_though_a_client_neither_uses_its_connection_nor_lets_it_be_closed(tmp_path: Path) -> None:
+    given = renewal(tmp_path / "keys")
+    replace(tmp_path / "certificate.pem", given.certificates[0])
+    replace(tmp_path / "key.pem", given.keys[0])
+    with serving(tmp_path, given.authority) as (port, log, process):
+        asyncio.run(said(log, "Uvicorn running"))
+        connection = given.client.wrap_socket(socket.create_connection((HOST, port)), server_hostname=HOST)
+        with connection:
+            connection.sendall(ASK)
+            assert connection.recv(4_096).startswith(b"HTTP/1.1 200")
+            process.terminate()
+            process.wait(2 * STOP_LIMIT_S)

@@ -11,6 +11,10 @@ import sys
 
 import uvicorn
 
+GRACE_S = 5
+"""Seconds after SIGTERM until what is under way is cut off: clients hold connections open that they do not use, and do
+not answer when those are closed."""
+
 
 def context_of(certificate: str, key: str, authority: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -49,6 +53,7 @@ def main(arguments: list[str]) -> None:
         ssl_context_factory=lambda config, default: context,
         callback_notify=look_again,
         timeout_notify=int(look_every_s),
+        timeout_graceful_shutdown=GRACE_S,
     )
     uvicorn.Server(configuration).run()
 
