@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dissonance.drills.faults.hostile import OVERSIZED_BYTES, OVERSIZED_EVERY, bad_requests, connections_to_open
+from dissonance.drills.faults.attackers import OVERSIZED_BYTES, OVERSIZED_EVERY, bad_requests
+from dissonance.drills.faults.hostile import connections_to_open
 from dissonance.drills.faults.plan import chosen, short_campaign, whole_campaign
 from dissonance.drills.faults.stand import GROUPS
 from dissonance.drills.faults.storage import changed, file_with
