@@ -1,11 +1,12 @@
 """Benchmark: rows a second that training reads out of sealed storage, opened, as a matrix of features and a column of
 classes, beside the same rows that were never sealed.
 
-The ways are those of a retrain (`pipeline.reference`) and of a run of the pipeline (`pipeline.flow`): rows of the data
-file and labelled experience out of PostgreSQL, their keys out of the keys database, and a snapshot's file. Each row is
-about a person of its own, so that there are as many keys as rows: nothing is read with more work. In plain are the same
-bytes, unsealed, in a table of the same database, read over the same driver and decoded likewise; what is missing there
-is keys and ciphers. The engines are the real ones; each reading is by a system that has no key in its memory. By turns.
+Training reads in two ways: a retrain (`pipeline.reference`) reads rows of the data file, then labelled experience,
+out of PostgreSQL; a run of the pipeline (`pipeline.flow`) reads both out of a snapshot's file; their keys come out of
+the keys database. The two parts of a retrain are given apart too. Each row is about a person of its own, so that
+there are as many keys as rows: nothing is read with more work. In plain are the same bytes, unsealed, in a table of
+the same database, read over the same driver and decoded likewise; what is missing there is keys and ciphers. The
+engines are the real ones; each reading is by a system that has no key in its memory. By turns.
 
     .venv/bin/python benchmarks/sealed_reads.py
 """
@@ -85,6 +86,10 @@ async def experience(system: System, place: Place) -> LabelledRows:
     return (await open_experience(system, place.task)).rows
 
 
+async def retrain(system: System, place: Place) -> LabelledRows:
+    return await reference(system, place) + await experience(system, place)
+
+
 async def snapshot(system: System, place: Place) -> LabelledRows:
     """Rows of the data file and of experience, as the training step of the pipeline reads them."""
     bench = open_bench(system)
@@ -104,7 +109,7 @@ async def plain(system: System, place: Place) -> LabelledRows:
     return LabelledRows(features_matrix(rows, len(place.task.schema.features)), classes)
 
 
-WAYS = (Way("reference", reference), Way("experience", experience), Way("snapshot", snapshot), Way("plain", plain))
+WAYS = tuple(Way(each.__name__, each) for each in (retrain, snapshot, reference, experience, plain))
 
 
 async def prepared(running: RunningSystem, folder: Path, rows: int) -> Place:
@@ -180,13 +185,13 @@ def record_of(taken: dict[str, list[float]], differ: int, rows: int, repetitions
     return make_record(
         name="bench-sealed-reads",
         what="rows a second that training reads from sealed storage, opened, as features and classes, each row about a "
-        "person of its own: of the data file, labelled experience, a snapshot; beside rows that were never sealed",
+        "person of its own: a retrain (data file and labelled experience, also each apart), and a snapshot; beside "
+        "rows that were never sealed",
         command=f"python benchmarks/sealed_reads.py --rows {rows} --repetitions {repetitions}",
         now_us=CLOCK.now_us(),
         raw=raw,
         limits=[
-            AtLeast("reference_rows_per_s", LEAST_ROWS_PER_S),
-            AtLeast("experience_rows_per_s", LEAST_ROWS_PER_S),
+            AtLeast("retrain_rows_per_s", LEAST_ROWS_PER_S),
             AtLeast("snapshot_rows_per_s", LEAST_ROWS_PER_S),
             Equals("readings_that_differ", 0),
         ],
