@@ -58,7 +58,7 @@ async def opened(
         finally:
             read.put_nowait(None)
 
-    async def ask() -> None:
+    async def fetch_keys() -> None:
         try:
             async for several in _growing(read):
                 people = [each for part in several for each in part.data_subjects]
@@ -66,7 +66,7 @@ async def opened(
         finally:
             keyed.put_nowait(None)
 
-    running = [asyncio.create_task(read_all()), asyncio.create_task(ask())]
+    running = [asyncio.create_task(read_all()), asyncio.create_task(fetch_keys())]
     try:
         while (each := await keyed.get()) is not None:
             several, unwrap = each

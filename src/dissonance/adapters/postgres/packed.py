@@ -80,16 +80,16 @@ async def packed_pages(
     async with database.connection(query, limited=False) as connection, connection.transaction():
         await connection.execute(OF_ONE_MOMENT)
 
-        def ask(page: Parameters) -> asyncio.Task[list[Packed]]:
+        def coming(page: Parameters) -> asyncio.Task[list[Packed]]:
             return asyncio.create_task(_page(database, connection, statement, page, columns))
 
         page = {**parameters, "most_rows": FIRST_ROWS, "uneven": []}
-        asked = ask(page)
+        asked = coming(page)
         try:
             while found := await asked:
                 count = len(found[0].joined) // found[0].longest
                 if there_may_be_more := count == page["most_rows"]:
-                    asked = ask(page := {**page, **last_of(found), **_like(found, count, columns)})
+                    asked = coming(page := {**page, **last_of(found), **_like(found, count, columns)})
                 yield [
                     each.integers() if kind is Kind.INTEGER else each.values(count)
                     for each, kind in zip(found, columns.values(), strict=True)
