@@ -26,6 +26,13 @@ for wrong in (lambda: open_sealed(b"k" * 32, sealed, b"row"), lambda: open_seale
 person = "ab" * 16
 assert SubjectHash(b"k").many("task", [person, "Ada"])[0] == bytes.fromhex(person)
 assert SubjectHash(b"k")("task", "Ada") != SubjectHash(b"l")("task", "Ada")
+
+wrap = KeyWrap(key)
+people = [bytes([number]) * 16 for number in range(3)]
+wrapped = [wrap.new("t", person, person * 2 + nonce) for person in people]
+opened = wrap.open_joined("t", b"".join(people), b"".join(wrapped))
+assert opened == {person: person * 2 for person in people}
+assert all(person * 2 in each for person, each in zip(people, wrapped))
 """
 
 
