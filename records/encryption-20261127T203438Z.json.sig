@@ -1,6 +1,0 @@
-{
-  "public_key": "7d088ffd038e3721be8dde0021845b08138bf8395fef8af895598c3b48d32bed",
-  "signature": "ed25731bfcacc3136ea9fcfdbfd1f9392e88800bc91e8eef04cd4e5e2f6a6072a7d56494687b51e8b299d1ea91f8ae9ebbf966cfb47211b16a94777a1712fd02",
-  "sha256": "be951fc80d658259dc31807a5f1f396589eff5f39969c19c20ce76cd830710b7",
-  "purpose": "dissonance record 1"
-}
