@@ -8,7 +8,8 @@ are asked for where a column turns out to be uneven.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from enum import Enum, auto
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -77,8 +78,7 @@ async def packed_pages(
     """Columns of each page, as lists. The query takes `most_rows`, and what they come after, which `parameters` say of
     the first page. The next page is asked for before one is handed out. Raises `EngineUnavailable`."""
     statement = packing(database.query(query), columns)
-    async with database.connection(query, limited=False) as connection, connection.transaction():
-        await connection.execute(OF_ONE_MOMENT)
+    async with database.connection(query, limited=False) as connection, _of_one_moment(database, connection):
 
         def coming(page: Parameters) -> asyncio.Task[list[Packed]]:
             return asyncio.create_task(_page(database, connection, statement, page, columns))
@@ -99,6 +99,20 @@ async def packed_pages(
         finally:
             asked.cancel()
             await asyncio.gather(asked, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _of_one_moment(database: Database, connection: Connection) -> AsyncIterator[None]:
+    """A transaction. To begin it and to end it may take as long as one statement; what is between has its own limit."""
+    with ExitStack() as limit:
+        limit.enter_context(database.hanging_up(connection))
+        async with connection.transaction():
+            await connection.execute(OF_ONE_MOMENT)
+            limit.close()
+            try:
+                yield
+            finally:
+                limit.enter_context(database.hanging_up(connection))
 
 
 def _like(found: Sequence[Packed], count: int, columns: Columns) -> Parameters:

@@ -193,10 +193,11 @@ def write_snapshot(files: Blobs, path: str, rows: Sequence[SnapshotRow], row_ids
 def read_snapshot(files: Blobs, folder: str, task: Task, digest: str) -> Snapshot:
     """Ids and counts, the digest checked against them. Blocking. Raises `RecordBroken`, or `InvalidDataFile` when the
     file is gone."""
-    table, _ = _table(files, path_of(folder, digest), ["row_id", "origin"])
-    row_ids = _values(table.column("row_id"))
-    _require(digest_of_ids(task, row_ids) == digest, path_of(folder, digest))
-    counts = Counter(_values(table.column("origin")))
+    path = path_of(folder, digest)
+    table, _ = _table(files, path, ["row_id", "origin"])
+    with reading(path, "a snapshot"):
+        row_ids, counts = _values(table.column("row_id")), Counter(_values(table.column("origin")))
+    _require(digest_of_ids(task, row_ids) == digest, path)
     return Snapshot(digest, row_ids, {origin: counts[origin.value] for origin in Origin if counts[origin.value]})
 
 
@@ -204,10 +205,13 @@ def read_rows(files: Blobs, folder: str, task: Task, digest: str, ids: RowIds) -
     """All of them, sealed. Blocking. Raises as `read_snapshot`."""
     path = path_of(folder, digest)
     table, proof = _table(files, path, SCHEMA.names)
-    columns = {name: _values(table.column(name)) for name in SCHEMA.names}
+    with reading(path, "a snapshot"):
+        columns = {name: _values(table.column(name)) for name in SCHEMA.names}
+        proven = holds(ids.key, table, proof)
     _require(digest_of_ids(task, columns["row_id"]) == digest, path)
+    _require(_ORIGINS.keys() >= set(columns["origin"]), path)
     columns["origin"] = list(map(_ORIGINS.__getitem__, columns["origin"]))
-    return ReadRows(SnapshotRows(*columns.values()), holds(ids.key, table, proof))
+    return ReadRows(SnapshotRows(*columns.values()), proven)
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
@@ -264,8 +268,29 @@ def _plain(
 def _table(files: Blobs, path: str, columns: list[str]) -> tuple[pa.Table, bytes]:
     """With its proof, empty in files of before."""
     with reading(path, "a snapshot"), files.open(path) as file, pyarrow.parquet.ParquetFile(file) as parquet:
-        noted = (parquet.metadata.metadata or {}).get(PROOF.encode(), b"")
-        return parquet.read(columns), bytes.fromhex(noted.decode())
+        _require(_has(parquet.schema_arrow, columns), path)
+        return parquet.read(columns), _noted(parquet.metadata.metadata or {})
+
+
+def _has(there: pa.Schema, columns: list[str]) -> bool:
+    """Each once, of its type, which a proof does not say: one category as bytes would equal none as text."""
+    return all(
+        there.names.count(each) == 1 and _values_of(there.field(each).type) == _values_of(SCHEMA.field(each).type)
+        for each in columns
+    )
+
+
+def _values_of(kind: pa.DataType) -> tuple[bool, pa.DataType]:
+    """Whether they are a dictionary's, and their type; how many bits number them does not matter."""
+    return (True, kind.value_type) if pa.types.is_dictionary(kind) else (False, kind)
+
+
+def _noted(notes: dict[bytes, bytes]) -> bytes:
+    """What is no proof proves nothing."""
+    try:
+        return bytes.fromhex(notes.get(PROOF.encode(), b"").decode())
+    except ValueError:
+        return b""
 
 
 def _require(holds: bool, path: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas
@@ -10,13 +11,13 @@ import pyarrow.parquet
 import pytest
 
 from dissonance.contracts.schema import Task
-from dissonance.errors import InputError, RecordBroken, SealBroken
+from dissonance.errors import InputError, InvalidDataFile, RecordBroken, SealBroken
 from dissonance.pipeline.create_task import Columns
 from dissonance.pipeline.flow.bench import Bench
 from dissonance.pipeline.flow.lineage import trace
 from dissonance.pipeline.flow.opening_snapshot import open_snapshot
 from dissonance.pipeline.flow.records import Records
-from dissonance.pipeline.flow.snapshot import Origin, RowIds, path_of, read_rows, read_snapshot
+from dissonance.pipeline.flow.snapshot import PROOF, Origin, RowIds, path_of, read_rows, read_snapshot
 from dissonance.pipeline.reference import kept_from_updates
 from dissonance.ports.steps import Number, StepName, StepRecord
 from dissonance.ports.store import Split
@@ -165,6 +166,66 @@ def test_file_of_before_which_has_no_proof_is_held_against_the_ids_of_its_rows(
     assert [each.labels.tolist() for each in proven] == [each.labels.tolist() for each in checked]
     with pytest.raises(SealBroken, match="its id says"):
         asyncio.run(open_snapshot(work, task, before, RowIds(b"another key, of 32 bytes exactly")))
+
+
+@pytest.mark.parametrize("proof", ["no hex digits", "å", "00"])
+def test_note_that_is_no_proof_proves_nothing(tmp_path: Path, served: tuple[Workshop, Task], proof: str) -> None:
+    work, task = served
+    at = bench(work, tmp_path)
+    digest, ids = snapshot_of(at, task).digest, RowIds(at.hash_key)
+    path = path_of(folder_of(at, task), digest)
+    table = pyarrow.parquet.read_table(path)
+    with pyarrow.parquet.ParquetWriter(path, table.schema) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({PROOF: proof})
+    assert not read_rows(at.files, folder_of(at, task), task, digest, ids).proven
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (lambda rows: rows.drop(["asked"]), RecordBroken),
+        (lambda rows: rows.append_column("asked", rows.column("asked")), RecordBroken),
+        (lambda rows: changed(rows, "origin", pyarrow.array(["other"] * len(rows)).dictionary_encode()), RecordBroken),
+        (lambda rows: changed(rows, "event_time_us", pyarrow.nulls(len(rows), pyarrow.int64())), InvalidDataFile),
+        (lambda rows: changed(rows, "event_time_us", pyarrow.array([0.5] * len(rows))), RecordBroken),
+        (lambda rows: changed(rows, "origin", rows.column("origin").cast(pyarrow.string())), RecordBroken),
+    ],
+)
+def test_file_with_other_columns_is_refused_in_words(
+    tmp_path: Path,
+    served: tuple[Workshop, Task],
+    change: Callable[[pyarrow.Table], pyarrow.Table],
+    error: type[Exception],
+) -> None:
+    work, task = served
+    at = bench(work, tmp_path)
+    digest = snapshot_of(at, task).digest
+    path = path_of(folder_of(at, task), digest)
+    pyarrow.parquet.write_table(change(pyarrow.parquet.read_table(path)), path)
+    with pytest.raises(error):
+        read_rows(at.files, folder_of(at, task), task, digest, RowIds(at.hash_key))
+
+
+def test_texts_that_became_bytes_are_refused_though_the_proof_fits(
+    tmp_path: Path, served: tuple[Workshop, Task]
+) -> None:
+    work, task = served
+    at = bench(work, tmp_path)
+    digest = snapshot_of(at, task).digest
+    path = path_of(folder_of(at, task), digest)
+    table, notes = pyarrow.parquet.read_table(path), pyarrow.parquet.read_metadata(path).metadata
+    texts = pyarrow.array([each.encode() for each in table.column("asked").to_pylist()]).dictionary_encode()
+    other = changed(table, "asked", texts)
+    with pyarrow.parquet.ParquetWriter(path, other.schema) as writer:
+        writer.write_table(other)
+        writer.add_key_value_metadata({PROOF: notes[PROOF.encode()].decode()})
+    with pytest.raises(RecordBroken, match="not those of its digest"):
+        read_rows(at.files, folder_of(at, task), task, digest, RowIds(at.hash_key))
+
+
+def changed(rows: pyarrow.Table, name: str, values: pyarrow.Array) -> pyarrow.Table:
+    return rows.set_column(rows.column_names.index(name), name, values)
 
 
 @pytest.mark.parametrize("change", ["drop", "swap"])
