@@ -177,7 +177,7 @@ def test_between_is_half_open_and_ordered_and_leaves_out_the_older_when_asked(ca
     case.tell(story)
 
 
-def test_learnable_is_admitted_and_labelled_in_order_of_event_time(case: StoreCase) -> None:
+def test_learnable_is_admitted_and_labelled_in_order_of_ids(case: StoreCase) -> None:
     async def story(store: Store) -> None:
         task_id = await with_task(store, case.make)
         admitted = case.make.judged(
@@ -187,7 +187,7 @@ def test_learnable_is_admitted_and_labelled_in_order_of_event_time(case: StoreCa
         await store.record([admitted, blocked])
         labelled = [*admitted.prediction_ids[:2], *blocked.prediction_ids]
         await store.add_labels(task_id, labels(labelled, [b"l", b"longer", b"l"], [1] * 3, [True] * 3))
-        order = [1, 0]
+        order = sorted(range(2), key=admitted.prediction_ids.__getitem__)
         assert await learnable(store, task_id) == LearnableRows(
             event_times_us=[admitted.event_times_us[i] for i in order],
             prediction_ids=[admitted.prediction_ids[i] for i in order],
@@ -202,19 +202,6 @@ def test_learnable_is_admitted_and_labelled_in_order_of_event_time(case: StoreCa
     case.tell(story)
 
 
-def test_learnable_of_one_event_time_are_in_order_of_their_ids(case: StoreCase) -> None:
-    async def story(store: Store) -> None:
-        task_id = await with_task(store, case.make)
-        event = case.make.judged(task_id, 6, event_times_us=[7, 5, 7, 5, 7, 5])
-        await store.record([event])
-        ids = event.prediction_ids
-        await store.add_labels(task_id, labels(ids, [b"l"] * 6, [1] * 6, [True] * 6))
-        found = (await learnable(store, task_id)).prediction_ids
-        assert found == [*sorted(ids[1::2]), *sorted(ids[::2])]
-
-    case.tell(story)
-
-
 def test_learnable_of_many_parts_is_all_of_it_and_no_more(case: StoreCase) -> None:
     async def story(store: Store) -> None:
         task_id, other = await with_task(store, case.make), await with_task(store, case.make)
@@ -225,8 +212,7 @@ def test_learnable_of_many_parts_is_all_of_it_and_no_more(case: StoreCase) -> No
         await store.add_labels(task_id, labels(ids, [b"l"] * len(ids), [1] * len(ids), [True] * len(ids)))
         parts = [part.prediction_ids async for part in store.learnable(task_id)]
         assert len(parts) > 1
-        time_of = dict(zip(ids, (time for each in times for time in each), strict=True))
-        assert [each for part in parts for each in part] == sorted(ids, key=lambda each: (time_of[each], each))
+        assert [each for part in parts for each in part] == sorted(ids)
 
     case.tell(story)
 

@@ -27,9 +27,11 @@ CHUNK_ROWS = 20_000
 
 
 class Provenance(NamedTuple):
-    """Where labelled experience is from, row by row: what was predicted, by which model, and who gave the label."""
+    """Where labelled experience is from, row by row: what was predicted, when, by which model, and who gave the
+    label."""
 
     prediction_ids: list[bytes]
+    event_times_us: list[int]
     model_digests: list[str]
     label_sources: list[str]
 
@@ -37,7 +39,7 @@ class Provenance(NamedTuple):
         return Provenance._make([column[i] for i in positions] for column in self)
 
 
-NOWHERE = Provenance([], [], [])
+NOWHERE = Provenance([], [], [], [])
 """Of rows that are no experience."""
 
 
@@ -179,7 +181,8 @@ async def open_answered(
 async def learnable_rows(workshop: Workshop, task: Task, as_of_us: int = LATEST_US) -> LearnableRows:
     """All of them, sealed, in order of event time."""
     parts = [part async for part in workshop.store.learnable(task.task_id, as_of_us)]
-    return LearnableRows._make(_columns(parts, LearnableRows._fields))
+    found = LearnableRows._make(_columns(parts, LearnableRows._fields))
+    return found.at(_by_time(found.event_times_us))
 
 
 async def _alone(rows: LearnableRows) -> AsyncGenerator[LearnableRows, None]:
@@ -200,11 +203,18 @@ async def _open_labelled(workshop: Workshop, task: Task, parts: AsyncGenerator[L
                 row_numbers=[-1] * len(there),
                 data_subjects=people,
                 erased=len(found) - len(there),
-                provenance=Provenance(ids, rows.model_digests, rows.label_sources),
+                provenance=Provenance(ids, rows.event_times_us, rows.model_digests, rows.label_sources),
             )
         ]
 
-    return _joined(task, await opened(workshop, task, parts, open_part))
+    rows = _joined(task, await opened(workshop, task, parts, open_part))
+    order = _by_time(rows.provenance.event_times_us)
+    return rows if order == list(range(len(order))) else rows.only(order)
+
+
+def _by_time(event_times_us: Sequence[int]) -> list[int]:
+    """Rows of one time stay in the order of their ids."""
+    return sorted(range(len(event_times_us)), key=event_times_us.__getitem__)
 
 
 def _those_with_keys(found: Sequence[bytes | None]) -> tuple[list[int], list[bytes]]:

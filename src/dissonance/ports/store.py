@@ -76,8 +76,8 @@ class LearnableRows(NamedTuple):
     """As much of stored inputs with a label as learning from them asks for, in columns. `label_sources`: who gave the
     labels."""
 
-    event_times_us: list[int]
     prediction_ids: list[bytes]
+    event_times_us: list[int]
     data_subjects: list[bytes]
     sealed: list[bytes]
     labels_sealed: list[bytes]
@@ -283,14 +283,14 @@ class ExperienceStore(Protocol):
         ...
 
     def learnable(self, task_id: str, as_of_us: int = LATEST_US) -> AsyncGenerator[LearnableRows, None]:
-        """Admitted rows with a label that may be learnt from, in order of event time, those of one time in order of
-        their ids; part by part, all of one moment. `as_of_us`: only what was there by then, row and label; a label that
-        was corrected since has only its latest time."""
+        """Admitted rows with a label that may be learnt from, in order of their ids; part by part, all of one moment.
+        `as_of_us`: only what was there by then, row and label; a label that was corrected since has only its latest
+        time."""
         ...
 
     async def answered(self, task_id: str, model_digest: str, outside: Window, newest: int) -> LearnableRows:
         """Of those the newest that this model answered, itself or in a shadow, and none with event time in the window;
-        in the same order."""
+        in order of event time, those of one time in order of their ids."""
         ...
 
     async def rows_per_hour(

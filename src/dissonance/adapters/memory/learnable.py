@@ -17,7 +17,7 @@ class MemoryLearnable(Held):
     async def learnable(self, task_id: str, as_of_us: int = LATEST_US) -> AsyncGenerator[LearnableRows, None]:
         found = [
             _learnable(row, label)
-            for row, label in self._learnable(task_id)
+            for row, label in sorted(self._learnable(task_id), key=lambda each: each[0].prediction_id)
             if max(row.processing_time_us, label.labelled_at_us) <= as_of_us
         ]
         for start in range(0, len(found), PAGE_ROWS):
@@ -54,8 +54,8 @@ def by_event_time(row: Experience) -> tuple[int, bytes]:
 def _learnable(row: Experience, label: LabelLine) -> tuple[Any, ...]:
     """As `LearnableRows` has columns."""
     return (
-        row.event_time_us,
         row.prediction_id,
+        row.event_time_us,
         row.data_subject,
         row.sealed,
         label.sealed,

@@ -25,8 +25,8 @@ DIGESTS_KEPT = 256
 """As hex digits: there are few, and every row names three."""
 
 LEARNABLE = {
-    "event_time_us": Kind.INTEGER,
     "prediction_id": Kind.VALUE,
+    "event_time_us": Kind.INTEGER,
     "data_subject": Kind.VALUE,
     "sealed": Kind.VALUE,
     "label": Kind.VALUE,
@@ -35,7 +35,7 @@ LEARNABLE = {
 }
 """As `LearnableRows` has columns."""
 
-BEFORE_ALL: Parameters = {"after_us": -(2**63), "after_id": UUID(int=0)}
+BEFORE_ALL: Parameters = {"after": UUID(int=0)}
 
 _VERDICTS = {each.value: each for each in Verdict}
 _REASONS = {each.value: each for each in Reason}
@@ -197,8 +197,7 @@ def _each(function: Callable[[bytes], str], values: Sequence[bytes]) -> list[str
 
 
 def _last(columns: Sequence[Packed]) -> Parameters:
-    times, ids, *_ = columns
-    return {"after_us": int.from_bytes(times.joined[-8:], signed=True), "after_id": UUID(bytes=ids.joined[-16:])}
+    return {"after": UUID(bytes=columns[0].joined[-16:])}
 
 
 def _joined(columns: Any) -> list[Any]:

@@ -28,7 +28,7 @@ SPARE_ID_BYTES = 16
 UNUSED_SPARES_KEPT_US = 90 * 86_400 * 1_000_000
 """Spare keys that nothing was heard of for so long died with the process that had them."""
 
-MANY_KEYS = 200_000
+MANY_KEYS = 50_000
 """Keys that one statement reads."""
 
 STATEMENT_S = 7.0

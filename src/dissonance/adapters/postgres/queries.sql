@@ -257,20 +257,27 @@ WHERE e.task_id = %(task)s AND e.event_time_us >= %(start_us)s AND e.event_time_
 ORDER BY e.event_time_us DESC, e.prediction_id DESC LIMIT %(newest)s::bigint;
 
 -- name: learnable
--- purpose: the next admitted rows with a label that may be learnt from, by event time; comes packed (`packed.py`)
+-- purpose: the next admitted rows with a label to learn from, by id; looked up by their labels; packed (`packed.py`)
 SELECT
-    e.event_time_us, uuid_send(e.prediction_id) AS prediction_id, e.data_subject, e.sealed,
+    uuid_send(l.prediction_id) AS prediction_id, e.event_time_us, e.data_subject, e.sealed,
     l.sealed AS label, e.model_digest, textsend(l.source) AS source
-FROM experience e JOIN labels l USING (prediction_id)
-WHERE e.task_id = %(task)s AND e.verdict = 'admitted' AND l.learnable AND l.is_right IS NOT NULL
-    AND e.processing_time_us <= %(as_of_us)s AND l.labelled_at_us <= %(as_of_us)s
-    AND (e.event_time_us, e.prediction_id) > (%(after_us)s, %(after_id)s)
-ORDER BY e.event_time_us, e.prediction_id LIMIT %(most_rows)s;
+FROM (
+    SELECT prediction_id, sealed, source FROM labels
+    WHERE prediction_id > %(after)s AND task_id = %(task)s AND learnable AND is_right IS NOT NULL
+        AND labelled_at_us <= %(as_of_us)s
+    ORDER BY prediction_id
+) AS l CROSS JOIN LATERAL (
+    SELECT event_time_us, data_subject, sealed, model_digest FROM experience
+    WHERE prediction_id = l.prediction_id AND task_id = %(task)s AND verdict = 'admitted'
+        AND processing_time_us <= %(as_of_us)s
+    OFFSET 0
+) AS e
+ORDER BY l.prediction_id LIMIT %(most_rows)s;
 
 -- name: answered
 -- purpose: of those the newest that one model answered, outside a window, newest first
 SELECT
-    e.event_time_us, uuid_send(e.prediction_id), e.data_subject, e.sealed, l.sealed, e.model_digest, textsend(l.source)
+    uuid_send(e.prediction_id), e.event_time_us, e.data_subject, e.sealed, l.sealed, e.model_digest, textsend(l.source)
 FROM experience e JOIN labels l USING (prediction_id)
 WHERE e.task_id = %(task)s AND e.verdict = 'admitted' AND l.learnable AND l.is_right IS NOT NULL
     AND %(model)s IN (e.model_digest, e.shadow_digest)

@@ -83,4 +83,4 @@ def _row_numbers(rows: SnapshotRows, stretch: Stretch) -> list[int]:
 
 def _provenance(rows: SnapshotRows, positions: list[int]) -> Provenance:
     found = rows.at(positions)
-    return Provenance(found.idents, found.model_digests, found.label_sources)
+    return Provenance(found.idents, found.event_times_us, found.model_digests, found.label_sources)
