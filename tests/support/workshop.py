@@ -123,6 +123,7 @@ async def add_experience(
     models: tuple[str, str] = ("a" * 64, ""),
     right: tuple[bool, bool | None] = (True, None),
     arm: str = PRODUCTION_ARM,
+    event_times_us: Sequence[int] | None = None,
 ) -> None:
     """Admitted inputs, each with its label, as learner and store leave them. `models`: digests of who answered, and of
     who did in its shadow; `right`: whether they were."""
@@ -141,7 +142,7 @@ async def add_experience(
         producer="gate",
         prediction_ids=prediction_ids,
         data_subjects=hashes,
-        event_times_us=[now_us + position for position in range(n)],
+        event_times_us=list(event_times_us or range(now_us, now_us + n)),
         processing_times_us=[now_us] * n,
         sealed=seal_rows(keys, task.task_id, prediction_ids, hashes, rows, work.randomness),
         model_digest=models[0],
