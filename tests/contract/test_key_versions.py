@@ -11,7 +11,7 @@ from dissonance.adapters.embedded.addresses import EngineAddresses
 from dissonance.errors import DataFolderError, KeyInUse, KeyPartMissing, SealBroken, UnknownKey
 from dissonance.ports.key_versions import KeyState, PartState
 from dissonance.ports.keys import DataSubjectKeys
-from support.keys import CutShort, KeysCase, fresh_keys_database, keys_case
+from support.keys import CutShort, KeysCase, fresh_keys_database, keys_case, quiet
 
 SUBJECTS = [bytes([number]) * 16 for number in range(5)]
 
@@ -33,10 +33,6 @@ async def states(keys: DataSubjectKeys) -> dict[int, KeyState]:
 
 async def parts(keys: DataSubjectKeys) -> list[PartState]:
     return [each.part for each in await keys.versions.all()]
-
-
-def quiet(done: int, total: int) -> None:
-    assert 0 <= done <= total
 
 
 def test_first_version_is_made_at_first_use(case: KeysCase) -> None:

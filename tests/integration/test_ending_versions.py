@@ -4,17 +4,15 @@ part goes that somebody is about to need."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from threading import Event
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from dissonance.adapters.embedded.addresses import EngineAddresses
 from dissonance.ports.key_versions import KeyState, PartState
 from support.database import rows
-from support.keys import PartsCutShort, PostgresKeysCase, fresh_keys_database
+from support.keys import PartsCutShort, PostgresKeysCase, postgres_keys_case, quiet
 
 SUBJECTS = [bytes([number]) * 16 for number in range(4)]
 WAITING = sql.SQL(
@@ -38,14 +36,7 @@ class Lingering(PartsCutShort):
             self.go_on.wait()
 
 
-@pytest.fixture
-def case(engines: EngineAddresses) -> Iterator[PostgresKeysCase]:
-    for url in fresh_keys_database(engines):
-        yield PostgresKeysCase(1, url)
-
-
-def quiet(done: int, total: int) -> None:
-    assert 0 <= done <= total
+case = pytest.fixture(postgres_keys_case)
 
 
 def test_version_is_ended_while_somebody_makes_keys_who_does_not_end(case: PostgresKeysCase) -> None:

@@ -16,7 +16,7 @@ from dissonance.errors import KeyPartMissing
 from dissonance.ports.key_versions import KeyState, PartState
 from dissonance.security.wrapping import NEW_KEY_BYTES, KeyWrap
 from support.database import execute, fresh_database
-from support.keys import KEY_ENCRYPTION_KEY, PostgresKeysCase
+from support.keys import KEY_ENCRYPTION_KEY, PostgresKeysCase, quiet
 
 SUBJECTS = [bytes([number]) * 16 for number in range(4)]
 RANDOM = SeededRandomness(5).token
@@ -55,10 +55,6 @@ def keep(case: PostgresKeysCase, subjects: list[bytes], key_encryption_key: byte
         execute(case.url, KEEP, (case.task_id, subject, wrapped, version))
         made[subject] = random[:32]
     return made
-
-
-def quiet(done: int, total: int) -> None:
-    assert 0 <= done <= total
 
 
 def test_versions_under_the_root_key_alone_open_say_so_and_can_be_left_behind(url: str) -> None:

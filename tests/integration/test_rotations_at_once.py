@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from threading import Thread
 
 import pytest
 
-from dissonance.adapters.embedded.addresses import EngineAddresses
 from dissonance.adapters.memory.clock import SeededRandomness
 from dissonance.ports.key_versions import KeyState
 from dissonance.security.envelope import NONCE_BYTES
-from support.keys import PostgresKeysCase, fresh_keys_database
+from support.keys import PostgresKeysCase, postgres_keys_case, quiet
 
 SUBJECTS = [bytes([number]) * 16 for number in range(4)]
 
@@ -30,14 +29,7 @@ class StandingStill(SeededRandomness):
         return super().token(size)
 
 
-@pytest.fixture
-def case(engines: EngineAddresses) -> Iterator[PostgresKeysCase]:
-    for url in fresh_keys_database(engines):
-        yield PostgresKeysCase(1, url)
-
-
-def quiet(done: int, total: int) -> None:
-    assert 0 <= done <= total
+case = pytest.fixture(postgres_keys_case)
 
 
 @pytest.mark.parametrize("spare", [False, True])

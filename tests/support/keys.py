@@ -145,3 +145,14 @@ class PostgresKeysCase:
                 await two.close()
 
         asyncio.run(told())
+
+
+def postgres_keys_case(engines: EngineAddresses) -> Iterator[PostgresKeysCase]:
+    """For a fixture: on a database of its own."""
+    for url in fresh_keys_database(engines):
+        yield PostgresKeysCase(1, url)
+
+
+def quiet(done: int, total: int) -> None:
+    """For who follows keys that are wrapped anew, and says nothing."""
+    assert 0 <= done <= total

@@ -213,7 +213,8 @@ def keys_table(answer: KeysAnswer) -> Table:
     again = f"; {counted(answer.rewrapped, 'key was', 'keys were')} wrapped anew" if answer.rewrapped else ""
     caption = f"The root key is guarded by: {answer.root_guard}{again}"
     if answer.unneeded_parts:
-        caption += f"\n{answer.unneeded_parts} files in versions belong to no version: dissonance keys sweep"
+        files = counted(answer.unneeded_parts, "file in versions belongs", "files in versions belong")
+        caption += f"\n{files} to no version: dissonance keys sweep"
     table = Table(title="Key-encryption keys", caption=caption, pad_edge=False)
     for heading in ("version", "data\nkeys", "spare\nkeys"):
         table.add_column(heading, justify="right", no_wrap=True)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def cut(joined: bytes | memoryview, lengths: NDArray[np.integer]) -> list[bytes]:
+def cut(joined: bytes | bytearray | memoryview, lengths: NDArray[np.integer]) -> list[bytes]:
     """`lengths` (n,): bytes of each.
 
     >>> cut(b"abc", np.array([1, 2])), cut(b"abcd", np.array([2, 2])), cut(b"", np.array([0, 0]))
@@ -21,7 +21,7 @@ def cut(joined: bytes | memoryview, lengths: NDArray[np.integer]) -> list[bytes]
     return [whole[start:stop] for start, stop in pairwise(accumulate(lengths.tolist(), initial=0))]
 
 
-def cut_alike(joined: bytes | memoryview, length: int, count: int) -> list[bytes]:
+def cut_alike(joined: bytes | bytearray | memoryview, length: int, count: int) -> list[bytes]:
     """All of one length; where all are the same, it is one object.
 
     >>> cut_alike(b"abab", 2, 2), cut_alike(b"", 0, 3)

@@ -107,3 +107,10 @@ async def chunks(data_subjects: Sequence[bytes]) -> AsyncGenerator[Chunk, None]:
     for start in range(0, len(data_subjects), CHUNK_ROWS):
         rows = slice(start, start + CHUNK_ROWS)
         yield Chunk(data_subjects[rows], rows)
+
+
+def those_with_keys(found: Sequence[bytes | None]) -> tuple[list[int], list[bytes]]:
+    """Which of the rows, and the keys of these."""
+    keys = [key for key in found if key is not None]
+    every = len(keys) == len(found)
+    return list(range(len(found))) if every else [i for i, key in enumerate(found) if key is not None], keys

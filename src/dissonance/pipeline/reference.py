@@ -15,7 +15,7 @@ from dissonance.contracts.schema import Task
 from dissonance.contracts.sealed import SealedRow
 from dissonance.contracts.times import LATEST_US
 from dissonance.errors import SealBroken
-from dissonance.pipeline.opening import chunks, opened
+from dissonance.pipeline.opening import chunks, opened, those_with_keys
 from dissonance.pipeline.training import LabelledRows
 from dissonance.pipeline.workshop import Workshop
 from dissonance.ports.store import LearnableRows, ReferenceRows, Split, Window
@@ -152,7 +152,7 @@ class _Part(NamedTuple):
 
 async def _open_parts(workshop: Workshop, task: Task, parts: AsyncGenerator[ReferenceRows, None]) -> OpenedRows:
     def open_part(stored: ReferenceRows, found: Sequence[bytes | None]) -> list[_Part]:
-        there, keys = _those_with_keys(found)
+        there, keys = those_with_keys(found)
         if len(there) < len(found):
             stored = ReferenceRows(*([column[i] for i in there] for column in msgspec.structs.astuple(stored)))
         ids = reference_row_ids(stored.row_numbers)
@@ -191,7 +191,7 @@ async def _alone(rows: LearnableRows) -> AsyncGenerator[LearnableRows, None]:
 
 async def _open_labelled(workshop: Workshop, task: Task, parts: AsyncGenerator[LearnableRows, None]) -> OpenedRows:
     def open_part(rows: LearnableRows, found: Sequence[bytes | None]) -> list[_Part]:
-        there, keys = _those_with_keys(found)
+        there, keys = those_with_keys(found)
         rows = rows.at(there) if len(there) < len(found) else rows
         ids, people = rows.prediction_ids, rows.data_subjects
         inputs = open_plain(keys, task.task_id, ids, people, rows.sealed)
@@ -215,13 +215,6 @@ async def _open_labelled(workshop: Workshop, task: Task, parts: AsyncGenerator[L
 def _by_time(event_times_us: Sequence[int]) -> list[int]:
     """Rows of one time stay in the order of their ids."""
     return sorted(range(len(event_times_us)), key=event_times_us.__getitem__)
-
-
-def _those_with_keys(found: Sequence[bytes | None]) -> tuple[list[int], list[bytes]]:
-    """Which of the rows, and the keys of these."""
-    keys = [key for key in found if key is not None]
-    every = len(keys) == len(found)
-    return list(range(len(found))) if every else [i for i, key in enumerate(found) if key is not None], keys
 
 
 def _joined(task: Task, parts: Sequence[_Part]) -> OpenedRows:

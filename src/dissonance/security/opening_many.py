@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from itertools import accumulate, islice, pairwise, repeat
+from itertools import islice, repeat
 from operator import itemgetter
 from typing import Final
 
@@ -18,6 +18,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from nacl.bindings import sodium_init
 
+from dissonance.contracts.joined import cut, cut_alike
 from dissonance.security.envelope import KEY_BYTES, NONCE_BYTES, VERSION
 
 try:  # the function as it is: those that PyNaCl documents check so much that they take longer than `cryptography`
@@ -96,7 +97,7 @@ def _alike(keys: Sequence[bytes], sealed: Sequence[bytes], associated: Sequence[
     broken = (refused != 0) | (table["version"] != _VERSION)
     if broken.any():
         raise DoesNotOpen(int(broken.argmax()))
-    return list(np.frombuffer(plain, dtype=f"V{size}").tolist())
+    return cut_alike(plain, size, len(sealed))
 
 
 def _each(keys: Sequence[bytes], sealed: Sequence[bytes], associated: Sequence[bytes]) -> list[bytes]:
@@ -108,8 +109,7 @@ def _each(keys: Sequence[bytes], sealed: Sequence[bytes], associated: Sequence[b
         if blob[0] != _VERSION or decrypt(at, null, null, body, len(body), bound, len(bound), _NONCE(blob), key):
             raise DoesNotOpen(position)
         at += size
-    joined = bytes(plain)
-    return [joined[start:stop] for start, stop in pairwise(accumulate(sizes, initial=0))]
+    return cut(memoryview(plain)[:-1], np.array(sizes))
 
 
 def by_cryptography(keys: Sequence[bytes], sealed: Sequence[bytes], associated: Iterable[bytes]) -> list[bytes]:

@@ -16,6 +16,7 @@ import numpy as np
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from numpy.typing import NDArray
 
+from dissonance.contracts.joined import cut_alike
 from dissonance.contracts.sealed import SealedRow
 from dissonance.errors import KeyDestroyed, SealBroken
 from dissonance.security.envelope import NONCE_BYTES, VERSION
@@ -49,8 +50,7 @@ def reference_row_ids(row_numbers: Sequence[int]) -> list[bytes]:
     >>> reference_row_ids([0, 258]) == [reference_row_id(0), reference_row_id(258)]
     True
     """
-    joined = np.array(row_numbers, dtype=">i8").tobytes()
-    return [joined[start : start + 8] for start in range(0, len(joined), 8)]
+    return cut_alike(np.array(row_numbers, dtype=">i8").tobytes(), 8, len(row_numbers))
 
 
 def reference_row_numbers(row_ids: Sequence[bytes]) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any
 
 from dissonance.adapters.memory.held import Held
@@ -17,7 +17,7 @@ class MemoryLearnable(Held):
     async def learnable(self, task_id: str, as_of_us: int = LATEST_US) -> AsyncGenerator[LearnableRows, None]:
         found = [
             _learnable(row, label)
-            for row, label in sorted(self._learnable(task_id), key=lambda each: each[0].prediction_id)
+            for row, label in self._learnable(task_id, _by_id)
             if max(row.processing_time_us, label.labelled_at_us) <= as_of_us
         ]
         for start in range(0, len(found), PAGE_ROWS):
@@ -27,16 +27,16 @@ class MemoryLearnable(Held):
     async def answered(self, task_id: str, model_digest: str, outside: Window, newest: int) -> LearnableRows:
         found = [
             _learnable(row, label)
-            for row, label in self._learnable(task_id)
+            for row, label in self._learnable(task_id, by_event_time)
             if model_digest in (row.model_digest, row.shadow_digest)
             and not outside.start_us <= row.event_time_us < outside.end_us
         ]
         columns = list(zip(*found[max(0, len(found) - newest) :], strict=True))
         return LearnableRows._make(map(list, columns or [()] * len(LearnableRows._fields)))
 
-    def _learnable(self, task_id: str) -> Iterator[tuple[Experience, LabelLine]]:
+    def _learnable(self, task_id: str, order: Callable[[Experience], Any]) -> Iterator[tuple[Experience, LabelLine]]:
         rows = [row for row in self._experience(task_id).values() if row.verdict is Verdict.ADMITTED]
-        for row in sorted(rows, key=by_event_time):
+        for row in sorted(rows, key=order):
             label = self._counted(task_id, row)
             if label is not None:
                 yield row, label
@@ -49,6 +49,10 @@ class MemoryLearnable(Held):
 
 def by_event_time(row: Experience) -> tuple[int, bytes]:
     return row.event_time_us, row.prediction_id
+
+
+def _by_id(row: Experience) -> bytes:
+    return row.prediction_id
 
 
 def _learnable(row: Experience, label: LabelLine) -> tuple[Any, ...]:

@@ -76,7 +76,8 @@ async def packed_pages(
     database: Database, query: str, columns: Columns, parameters: Parameters, last_of: LastOf
 ) -> AsyncGenerator[list[list[Any]], None]:
     """Columns of each page, as lists. The query takes `most_rows`, and what they come after, which `parameters` say of
-    the first page. The next page is asked for before one is handed out. Raises `EngineUnavailable`."""
+    the first page; its first column is a key, all of one length. The next page is asked for before one is handed out.
+    Raises `EngineUnavailable`."""
     statement = packing(database.query(query), columns)
     async with database.connection(query, limited=False) as connection, _of_one_moment(database, connection):
 
@@ -143,7 +144,7 @@ async def _page(
 
 
 def packing(query: bytes, columns: Columns) -> bytes:
-    """The statement that packs what `query` finds, first of which is an integer.
+    """The statement that packs what `query` finds.
 
     >>> packing(b"SELECT n FROM t;", {"n": Kind.INTEGER})
     b"SELECT count(*), string_agg(int8send(n), ''::bytea) FROM (SELECT n FROM t) AS page"

@@ -146,7 +146,7 @@ async def _slow_clients(attack: Attack, tls: ssl.SSLContext, statuses: Counter[s
 
 
 async def idle(attack: Attack) -> None:
-    """Says how many are open, once they are."""
+    """Says how many are open, once they are, and again before they are closed."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     opened: list[socket.socket] = []
@@ -154,6 +154,7 @@ async def idle(attack: Attack) -> None:
         await _open(opened, attack.idle, urlsplit(attack.url).port or 0)
         _say({"idle_connections": len(opened)})
         await asyncio.sleep(attack.hold_s)
+        _say({"idle_connections": len(opened)})
     finally:
         await _close(opened)
 

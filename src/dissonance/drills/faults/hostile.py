@@ -52,6 +52,7 @@ def idle_connections(group: str = "proposer-1") -> Fault:
         wanted = connections_to_open(limit, process.num_fds(), _room())
         url = scene.stand.system.group_url(group)
         async with attacked(scene, url, max(scene.hold_s, 5.0), idle=wanted) as said:
+            await said()
             opened = await said()
             scene.figures |= {
                 **opened,

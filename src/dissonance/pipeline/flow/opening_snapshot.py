@@ -9,10 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dissonance.contracts.joined import cut_alike
 from dissonance.contracts.schema import Task
 from dissonance.errors import SealBroken
 from dissonance.pipeline.flow.snapshot import Origin, ReadRows, RowIds, SnapshotRows
-from dissonance.pipeline.opening import Chunk, chunks, opened
+from dissonance.pipeline.opening import Chunk, chunks, opened, those_with_keys
 from dissonance.pipeline.workshop import Workshop
 from dissonance.security.row_columns import row_columns
 from dissonance.security.rows import open_plain, open_plain_labels
@@ -48,14 +49,14 @@ async def open_snapshot(workshop: Workshop, task: Task, read: ReadRows, ids: Row
 
 def _open(task: Task, rows: SnapshotRows, run: range, found: Sequence[bytes | None], ids: RowIds | None) -> Stretch:
     """`run`: where rows of one origin are; `found`: their keys; `ids`: what they are held against."""
-    keys = [key for key in found if key is not None]
-    there = [i for i, key in zip(run, found, strict=True) if key is not None]
+    places, keys = those_with_keys(found)
+    there = [run[i] for i in places]
     part = rows.at(slice(run.start, run.stop) if len(keys) == len(run) else there)
     origin = rows.origins[run.start]
     inputs = open_plain(keys, task.task_id, part.idents, part.data_subjects, part.sealed)
     columns = row_columns(inputs, len(task.schema.features))
     labels = np.full(len(there), -1) if origin is Origin.WINDOW else _labels(keys, task, part, columns.labels)
-    if ids is not None and ids.many(part, _each(columns.features), labels.tolist()) != part.row_ids:
+    if ids is not None and ids.many(part, _bytes_of_each(columns.features), labels.tolist()) != part.row_ids:
         raise SealBroken("a row is not the one that its id says", where="snapshot", fix="make the snapshot anew")
     return Stretch(origin, there, columns.features, labels)
 
@@ -73,6 +74,5 @@ def _labels(keys: Sequence[bytes], task: Task, rows: SnapshotRows, beside: NDArr
     return labels
 
 
-def _each(features: NDArray[np.float64]) -> list[bytes]:
-    joined, size = features.tobytes(), 8 * features.shape[1]
-    return [joined[start : start + size] for start in range(0, len(joined), size)] if size else [b""] * len(features)
+def _bytes_of_each(features: NDArray[np.float64]) -> list[bytes]:
+    return cut_alike(features.tobytes(), 8 * features.shape[1], len(features))

@@ -23,7 +23,7 @@ from dissonance.contracts.joined import cut
 from dissonance.contracts.schema import Task, schema_digest
 from dissonance.contracts.sealed import SealedRow
 from dissonance.errors import RecordBroken
-from dissonance.pipeline.flow.snapshot_proof import FileProof, holds, lengths_and_bytes
+from dissonance.pipeline.flow.snapshot_proof import AT_ONCE, FileProof, holds, lengths_and_bytes
 from dissonance.pipeline.scoring.reading import reading
 from dissonance.ports.blobs import Blobs
 from dissonance.security.rows import label_row_id, open_rows
@@ -31,7 +31,7 @@ from dissonance.security.rows import label_row_id, open_rows
 FORMAT = b"dissonance snapshot 1"
 ID_BYTES = 16
 CHUNK_ROWS = 20_000
-"""Rows whose keys are held at once; also of a row group."""
+"""Rows whose keys are held at once."""
 
 
 class Origin(StrEnum):
@@ -152,12 +152,7 @@ class RowIds:
             labels,
             strict=True,
         )
-        copy, ids = self._keyed.copy, []
-        for content in map(_encode, held):
-            state = copy()
-            state.update(content)
-            ids.append(state.finalize()[:ID_BYTES])
-        return ids
+        return [self.of(_encode(each)) for each in held]
 
     def of(self, content: bytes) -> bytes:
         state = self._keyed.copy()
@@ -180,8 +175,8 @@ def write_snapshot(files: Blobs, path: str, rows: Sequence[SnapshotRow], row_ids
     """Whole or not at all. Blocking."""
     proof = FileProof(ids.key)
     with files.writing(path) as file, pyarrow.parquet.ParquetWriter(file, SCHEMA) as writer:
-        for start in range(0, len(rows), CHUNK_ROWS):
-            chunk = slice(start, start + CHUNK_ROWS)
+        for start in range(0, len(rows), AT_ONCE):
+            chunk = slice(start, start + AT_ONCE)
             columns = [list(row_ids[chunk]), *map(list, zip(*map(msgspec.structs.astuple, rows[chunk]), strict=True))]
             arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
             batch = pa.record_batch(arrays, schema=SCHEMA)
@@ -224,8 +219,8 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
         elif pa.types.is_int64(chunk.type):
             found += chunk.to_numpy().tolist()
         else:
-            for start in range(0, len(chunk), CHUNK_ROWS):  # rows of one origin are alike, and lie together
-                lengths, joined = lengths_and_bytes(chunk.slice(start, CHUNK_ROWS))
+            for start in range(0, len(chunk), AT_ONCE):  # rows of one origin are alike, and lie together
+                lengths, joined = lengths_and_bytes(chunk.slice(start, AT_ONCE))
                 found += cut(joined, lengths)
     return found
 
